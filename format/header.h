@@ -1,0 +1,86 @@
+#ifndef HEADER_H_
+#define HEADER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leaf.h"
+#include "limits.h"
+#include "point.h"
+#include "record.h"
+
+/* header.json, the first member of a bundle: whose disks it holds, between which points, and for whom. */
+
+#define HEADER_VERSION 1
+#define HEADER_UUID 37u
+#define HEADER_CONTENT_KEY 32u
+#define HEADER_SEAL (HEADER_CONTENT_KEY + LEAF_SEED + 48u) /* both in a libsodium sealed box */
+
+enum bundle_type { BUNDLE_SEED = 1, BUNDLE_DELTA = 2, BUNDLE_UNDO = 3, BUNDLE_RECEIPT = 4 };
+
+struct header_disk {
+	char id[LIMIT_DISK_ID + 1];
+	uint64_t size;		     /* at the point that the bundle leads to */
+	uint64_t before_size;	     /* at the point it starts from; not in a seed */
+	uint8_t before[LEAF_ROOT];   /* and the root there */
+};
+
+struct header_excluded {
+	char id[LIMIT_DISK_ID + 1];
+	uint64_t size;
+};
+
+struct header_target {
+	uint8_t key[RECORD_KEY];   /* the site's signing key, which names it */
+	uint8_t seal[HEADER_SEAL]; /* content key and leaf seed, sealed to the site */
+};
+
+struct header {
+	enum bundle_type type;
+	uint8_t id[RECORD_ID];
+	uint8_t lineage[RECORD_ID];
+	char uuid[HEADER_UUID];
+	char vm[LIMIT_NAME + 1];
+	int64_t created;
+	char signer[LIMIT_NAME + 1]; /* what the signer calls itself; its key is in the record */
+	struct point from;	     /* seq 0: none.  In a receipt: what the replica's disks are at */
+	struct point to;	     /* In a receipt: the newest point that is durable at the replica */
+	unsigned keep;		     /* recovery points that the replica is asked to keep */
+	uint64_t most;		     /* no more bytes of disk are carried as data than this */
+	enum record_cipher cipher;
+	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */
+	uint8_t leaf_seed[LEAF_SEED];
+	unsigned ntargets, ndisks, nexcluded;
+	struct header_target targets[LIMIT_TARGETS];
+	struct header_disk disks[LIMIT_DISKS];
+	struct header_excluded excluded[LIMIT_DISKS];
+};
+
+const char *header_type_text(enum bundle_type type);
+
+/**
+ * The text of H, or NULL if there is no memory or it would be over LIMIT_JSON.  The caller frees it.
+ */
+char *header_encode(const struct header *H, size_t *size);
+
+/**
+ * Decode n bytes of text whose signature was checked.  Every field is checked by itself and against the
+ * others.  Return NULL, or why not, for ever valid; H is then undefined.
+ */
+const char *header_decode(struct header *H, const char *text, size_t n);
+
+/* end.json, the last member: what the bundle held in all, and what it must lead to. */
+struct trailer {
+	uint64_t segments;
+	uint64_t data;	/* bytes of disk carried as data */
+	uint64_t zero;	/* bytes of disk carried as zero or discard */
+	uint64_t stored; /* bytes of payload in the segments as stored */
+	unsigned ndisks;
+	uint8_t root[LIMIT_DISKS][LEAF_ROOT]; /* in the header's order; in a receipt none */
+};
+
+char *trailer_encode(const struct trailer *T, const struct header *H, size_t *size);
+
+const char *trailer_decode(struct trailer *T, const struct header *H, const char *text, size_t n);
+
+#endif

@@ -1,0 +1,96 @@
+#include "jsontext.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+jsontext_set_bytes(json_t *object, const char *key, const uint8_t *p, size_t n)
+{
+	char hex[2 * 512 + 1];
+
+	if (n > 512 || sodium_bin2hex(hex, sizeof hex, p, n) == NULL)
+		return (-1);
+	return (json_object_set_new(object, key, json_string(hex)));
+}
+
+int
+jsontext_get_bytes(const json_t *object, const char *key, uint8_t *p, size_t n)
+{
+	const json_t *s = json_object_get(object, key);
+	size_t got = 0;
+
+	if (!json_is_string(s) || json_string_length(s) != 2 * n)
+		return (-1);
+	if (strspn(json_string_value(s), "0123456789abcdef") != 2 * n)
+		return (-1);
+	if (sodium_hex2bin(p, n, json_string_value(s), 2 * n, NULL, &got, NULL) != 0 || got != n)
+		return (-1);
+	return (0);
+}
+
+int
+jsontext_get_string(const json_t *object, const char *key, char *out, size_t size)
+{
+	const json_t *s = json_object_get(object, key);
+
+	if (!json_is_string(s) || json_string_length(s) >= size)
+		return (-1);
+	memcpy(out, json_string_value(s), json_string_length(s) + 1);
+	return (0);
+}
+
+int
+jsontext_get_number(const json_t *object, const char *key, uint64_t max, uint64_t *out)
+{
+	const json_t *i = json_object_get(object, key);
+
+	if (!json_is_integer(i) || json_integer_value(i) < 0 || (uint64_t)json_integer_value(i) > max)
+		return (-1);
+	*out = (uint64_t)json_integer_value(i);
+	return (0);
+}
+
+json_t *
+jsontext_get(const json_t *object, const char *key)
+{
+	json_t *v = json_object_get(object, key);
+
+	return (json_is_object(v) || json_is_array(v) ? v : NULL);
+}
+
+int
+jsontext_only(json_t *object, const char *const *keys)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (object, key, value) {
+		size_t i = 0;
+
+		while (keys[i] != NULL && strcmp(keys[i], key) != 0)
+			i++;
+		if (keys[i] == NULL)
+			return (0);
+	}
+	return (1);
+}
+
+char *
+jsontext_dump(json_t *J, size_t max, size_t *size)
+{
+	char *s = json_dumps(J, JSON_INDENT(1)), *t = NULL;
+	size_t n;
+
+	json_decref(J);
+	if (s == NULL)
+		return (NULL);
+	n = strlen(s);
+	if (n < max && (t = realloc(s, n + 2)) != NULL) {
+		memcpy(t + n, "\n", 2);
+		*size = n + 1;
+		return (t);
+	}
+	free(s);
+	return (NULL);
+}

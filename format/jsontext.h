@@ -1,0 +1,34 @@
+#ifndef JSONTEXT_H_
+#define JSONTEXT_H_
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What all our JSON texts share: bytes as lower-case hexadecimal, sizes and times that must fit. */
+
+/* Add n bytes as a string; -1 if there is no memory. */
+int jsontext_set_bytes(json_t *object, const char *key, const uint8_t *p, size_t n);
+
+/* Get exactly n bytes from a string of 2n hexadecimal digits; -1 if it is not that. */
+int jsontext_get_bytes(const json_t *object, const char *key, uint8_t *p, size_t n);
+
+/* Get a string of less than size bytes; -1 if it is none or too long. */
+int jsontext_get_string(const json_t *object, const char *key, char *out, size_t size);
+
+/* Get an integer between 0 and max; -1 if it is none. */
+int jsontext_get_number(const json_t *object, const char *key, uint64_t max, uint64_t *out);
+
+/* The object or array of that name, or NULL.  Borrowed from object. */
+json_t *jsontext_get(const json_t *object, const char *key);
+
+/* Does the object have only keys of the NULL-ended list? */
+int jsontext_only(json_t *object, const char *const *keys);
+
+/**
+ * The text, ending in a newline, or NULL if there is no memory, J is NULL or the text has over max bytes.
+ * Takes J.  The caller frees the text.
+ */
+char *jsontext_dump(json_t *J, size_t max, size_t *size);
+
+#endif

@@ -1,0 +1,18 @@
+#ifndef NAME_H_
+#define NAME_H_
+
+/* The names that people give.  They are shown, compared and matched, never used as a path or given to a shell. */
+
+/**
+ * A VM's or a site's name: 1 to LIMIT_NAME bytes of printable UTF-8, not starting with '-' or '.', without
+ * '/', quotes, backslash, control characters, or blanks at its ends.  Return NULL, or why not.
+ */
+const char *name_check(const char *s);
+
+/* A disk's id: 1 to LIMIT_DISK_ID letters, digits, '_', '-' and '.', starting with a letter or digit. */
+const char *name_check_disk(const char *s);
+
+/* A UUID in its usual lower-case form, 36 characters. */
+const char *name_check_uuid(const char *s);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * Run one command under equal conditions and say what it cost:
+ *
+ *	meter RESULT MIB [FILE ...] -- COMMAND [ARGUMENT ...]
+ *
+ * First, MIB of memory are touched and given back: on virtual machines the first use of a page can cost more than
+ * the work to be measured.  Then the FILEs' data is read, so that it is in the page cache.  Then COMMAND runs, and
+ * RESULT gets one line: wall seconds, CPU seconds of it and all its descendants, the largest resident set of any one
+ * of them in KiB, and its exit status.  This is a small C program because a child begins with the memory of the
+ * process it was forked from, which for an interpreter is more than many a tool needs.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void
+touch(size_t mib)
+{
+	size_t n = mib << 20, at;
+	volatile char *p;
+
+	if (n == 0)
+		return;
+	if ((p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED)
+		err(2, "%zu MiB of memory", mib);
+	for (at = 0; at < n; at += 4096)
+		p[at] = 1;
+	munmap((void *)(uintptr_t)p, n);
+}
+
+static void
+warm(const char *path)
+{
+	static char buf[1 << 20];
+	off_t at, end;
+	ssize_t n;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY)) == -1)
+		err(2, "%s", path);
+	for (end = 0; (at = lseek(fd, end, SEEK_DATA)) != -1;) {
+		end = lseek(fd, at, SEEK_HOLE);
+		for (; at < end; at += n) {
+			n = pread(fd, buf, end - at < (off_t)sizeof(buf) ? (size_t)(end - at) : sizeof(buf), at);
+			if (n <= 0)
+				err(2, "%s", path);
+		}
+	}
+	close(fd);
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
+}
+
+static double
+seconds(struct timeval t)
+{
+
+	return ((double)t.tv_sec + (double)t.tv_usec / 1e6);
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct rusage ru;
+	double start, wall = 0;
+	int i, status, code = 255;
+	pid_t child, pid;
+	FILE *f;
+
+	if (argc < 5)
+		errx(2, "usage: meter RESULT MIB [FILE ...] -- COMMAND [ARGUMENT ...]");
+	touch((size_t)strtoul(argv[2], NULL, 10));
+	for (i = 3; i < argc && strcmp(argv[i], "--") != 0; i++)
+		warm(argv[i]);
+	if (i + 1 >= argc)
+		errx(2, "no command");
+
+	/* Whoever outlives its parent becomes our child: nothing that the command started is missed or left. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	start = now();
+	if ((child = fork()) == -1)
+		err(2, "fork");
+	if (child == 0) {
+		execvp(argv[i + 1], &argv[i + 1]);
+		err(127, "%s", argv[i + 1]);
+	}
+	while ((pid = wait(&status)) != -1) {
+		wall = now() - start;
+		if (pid == child)
+			code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	getrusage(RUSAGE_CHILDREN, &ru);
+	if ((f = fopen(argv[1], "w")) == NULL)
+		err(2, "%s", argv[1]);
+	fprintf(f, "%.4f %.4f %ld %d\n", wall, seconds(ru.ru_utime) + seconds(ru.ru_stime), ru.ru_maxrss, code);
+	if (fclose(f) != 0)
+		err(2, "%s", argv[1]);
+	return (code);
+}
