@@ -1,6 +1,6 @@
 #include "extent.h"
 
-#include "limits.h"
+#include "bounds.h"
 #include "wire.h"
 
 void

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "leaf.h"
-#include "limits.h"
+#include "bounds.h"
 #include "point.h"
 #include "record.h"
 

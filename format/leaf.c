@@ -5,7 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "wire.h"
 
 void

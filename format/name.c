@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "limits.h"
+#include "bounds.h"
 
 #define DIGITS "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

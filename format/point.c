@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "point.h"
 
 #include <stddef.h>

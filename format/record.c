@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "wire.h"
 
 #define SIGNED_SIZE 192u

@@ -176,19 +176,19 @@ def changed(old, new, size, unit):
     ranges = []
     with open(old, 'rb') as f, open(new, 'rb') as g:
         pieces = {i for h in (f, g) for start, end in data_extents(h.fileno(), size)
-                  for i in range(start // MIB, -(-end // MIB))}
-        for piece in sorted(pieces):
-            x, y = os.pread(f.fileno(), MIB, piece * MIB), os.pread(g.fileno(), MIB, piece * MIB)
+                  for i in range(start // K64, -(-end // K64))}
+        for offset in sorted(i * K64 for i in pieces):
+            x, y = os.pread(f.fileno(), K64, offset), os.pread(g.fileno(), K64, offset)
             if x == y:
                 continue
             for at in range(0, len(x), unit):
                 if x[at:at + unit] == y[at:at + unit]:
                     continue
-                offset, length = piece * MIB + at, min(unit, len(x) - at)
-                if ranges and sum(ranges[-1]) == offset:
+                length = min(unit, len(x) - at)
+                if ranges and sum(ranges[-1]) == offset + at:
                     ranges[-1][1] += length
                 else:
-                    ranges.append([offset, length])
+                    ranges.append([offset + at, length])
     return ranges
 
 

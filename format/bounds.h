@@ -1,5 +1,5 @@
-#ifndef LIMITS_H_
-#define LIMITS_H_
+#ifndef BOUNDS_H_
+#define BOUNDS_H_
 
 /*
  * The bounds of format version 1.  Whatever is read from outside is held against these before it is used

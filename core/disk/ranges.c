@@ -1,0 +1,137 @@
+#include "disk/ranges.h"
+
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "say.h"
+
+void
+ranges_free(struct ranges *A)
+{
+	free(A->runs);
+	*A = RANGES_EMPTY;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = ((const struct range *)a)->start, y = ((const struct range *)b)->start;
+
+	return (x < y ? -1 : x > y);
+}
+
+/* Join sorted runs with a gap of at most that many blocks between them. */
+static void
+coalesce(struct ranges *A, uint64_t gap)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < A->n; i++) {
+		struct range *last = &A->runs[n], r = A->runs[i];
+
+		if (r.start <= last->start + last->count + gap) {
+			if (r.start + r.count > last->start + last->count)
+				last->count = r.start + r.count - last->start;
+		} else {
+			A->runs[++n] = r;
+		}
+	}
+	A->n = A->n == 0 ? 0 : n + 1;
+}
+
+void
+ranges_sort(struct ranges *A)
+{
+	if (A->sorted)
+		return;
+	qsort(A->runs, A->n, sizeof *A->runs, compare);
+	coalesce(A, 0);
+	A->sorted = 1;
+}
+
+/* Make room for one more run, by memory up to the limit and then by joining. */
+static int
+grow(struct ranges *A)
+{
+	size_t room = A->room == 0 ? 64 : 2 * A->room;
+	struct range *runs;
+
+	if (A->n < A->room)
+		return (0);
+	if (A->room < RANGES_MAX) {
+		if ((runs = realloc(A->runs, room * sizeof *runs)) == NULL)
+			return (say_failed("out of memory"));
+		A->runs = runs;
+		A->room = room;
+		return (0);
+	}
+	ranges_sort(A);
+	for (uint64_t gap = 1; A->n > RANGES_MAX / 2; gap *= 4)
+		coalesce(A, gap);
+	return (0);
+}
+
+int
+ranges_add(struct ranges *A, uint64_t start, uint64_t count)
+{
+	struct range *last = A->n > 0 ? &A->runs[A->n - 1] : NULL;
+
+	if (count == 0)
+		return (0);
+	if (last != NULL && last->start + last->count == start) {
+		last->count += count;
+		return (0);
+	}
+	if (grow(A) != 0)
+		return (-1);
+	last = A->n > 0 ? &A->runs[A->n - 1] : NULL;
+	if (last == NULL)
+		A->sorted = 1;
+	else if (start <= last->start + last->count)
+		A->sorted = 0;
+	A->runs[A->n++] = (struct range){ start, count };
+	return (0);
+}
+
+int
+ranges_add_bytes(struct ranges *A, uint64_t offset, uint64_t length)
+{
+	uint64_t first = offset / LIMIT_BLOCK, last = (offset + length + LIMIT_BLOCK - 1) / LIMIT_BLOCK;
+
+	return (length == 0 ? 0 : ranges_add(A, first, last - first));
+}
+
+int
+ranges_join(struct ranges *A, const struct ranges *B)
+{
+	for (size_t i = 0; i < B->n; i++)
+		if (ranges_add(A, B->runs[i].start, B->runs[i].count) != 0)
+			return (-1);
+	return (0);
+}
+
+size_t
+ranges_find(const struct ranges *A, uint64_t block)
+{
+	size_t low = 0, high = A->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (A->runs[mid].start + A->runs[mid].count <= block)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return (low);
+}
+
+uint64_t
+ranges_count(const struct ranges *A)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < A->n; i++)
+		sum += A->runs[i].count;
+	return (sum);
+}

@@ -1,0 +1,107 @@
+#include "disk/source.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "say.h"
+
+struct source {
+	const struct source_kind *kind;
+	void *state;
+	char *name;
+	uint64_t size; /* a multiple of LIMIT_SECTOR, not 0, at most LIMIT_DISK_SIZE */
+};
+
+int
+source_is_uri(const char *where)
+{
+	return (strncmp(where, "nbd://", 6) == 0 || strncmp(where, "nbds://", 7) == 0 ||
+		strncmp(where, "nbd+unix://", 11) == 0 || strncmp(where, "nbds+unix://", 12) == 0 ||
+		strncmp(where, "nbd+vsock://", 12) == 0);
+}
+
+static int
+check_size(const struct source *S)
+{
+	if (S->size == 0 || S->size % LIMIT_SECTOR != 0)
+		return (say_refused("%s: has %" PRIu64 " bytes; a disk has a multiple of 512, and not none", S->name,
+		    S->size));
+	if (S->size > LIMIT_DISK_SIZE)
+		return (say_refused("%s: is larger than 64 TiB", S->name));
+	return (0);
+}
+
+int
+source_open(struct source **out, const char *where, enum source_use use)
+{
+	struct source *S = calloc(1, sizeof *S);
+	int rc;
+
+	*out = NULL;
+	if (S == NULL || (S->name = strdup(where)) == NULL) {
+		free(S);
+		return (say_failed("out of memory"));
+	}
+	S->kind = source_is_uri(where) ? &source_nbd : &source_file;
+	if (S->kind == &source_nbd)
+		rc = source_nbd_open(&S->state, &S->size, where);
+	else
+		rc = source_file_open(&S->state, &S->size, where, use);
+	if (rc == 0)
+		rc = check_size(S);
+	if (rc != 0) {
+		source_close(S);
+		return (rc);
+	}
+	*out = S;
+	return (0);
+}
+
+void
+source_close(struct source *S)
+{
+	if (S == NULL)
+		return;
+	if (S->state != NULL)
+		S->kind->close(S->state);
+	free(S->name);
+	free(S);
+}
+
+uint64_t
+source_size(const struct source *S)
+{
+	return (S->size);
+}
+
+const char *
+source_name(const struct source *S)
+{
+	return (S->name);
+}
+
+int
+source_read(const struct source *S, void *buf, size_t n, uint64_t offset)
+{
+	return (S->kind->read(S->state, buf, n, offset));
+}
+
+int
+source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole)
+{
+	return (S->kind->stretch(S->state, offset, end, length, is_hole));
+}
+
+int
+source_dirty(const struct source *S, const char *bitmap, struct ranges *out)
+{
+	return (S->kind->dirty(S->state, bitmap, out));
+}
+
+int
+source_check(const struct source *S)
+{
+	return (S->kind->check(S->state));
+}

@@ -1,0 +1,58 @@
+#ifndef SOURCE_H_
+#define SOURCE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "disk/ranges.h"
+
+/*
+ * Where a disk's content is read from: a raw file or block device, or an NBD export.  To add a kind, write
+ * its five functions in a file source_KIND.c and name it in source.c.  Reading is safe from many threads.
+ */
+struct source;
+
+struct source_kind {
+	/* Read n bytes, all of them; 0 or -1, said.  A sector that cannot be read is an error, never zeroes. */
+	int (*read)(void *state, void *buf, size_t n, uint64_t offset);
+	/* As io_stretch. */
+	int (*stretch)(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
+	/* Add what the dirty bitmap of that name marks; 0, 1 said if there is no such bitmap, -1. */
+	int (*dirty)(void *state, const char *bitmap, struct ranges *out);
+	/* Has nobody written since it was opened?  0; 1 said if somebody may have; -1. */
+	int (*check)(void *state);
+	void (*close)(void *state);
+};
+
+enum source_use {
+	SOURCE_QUIET, /* refused while any program has it open for writing */
+	SOURCE_LIVE,  /* as it is, at the user's word: no hint about holes is trusted */
+	SOURCE_OWN,   /* a disk of ours, under our own lock */
+};
+
+/**
+ * Open the disk at where: a path, or an NBD URI (nbd://, nbd+unix:// and the like).  Return 0; 1, said, if it
+ * is in use or not a disk for us; -1.
+ */
+int source_open(struct source **S, const char *where, enum source_use use);
+
+void source_close(struct source *S);
+
+uint64_t source_size(const struct source *S);
+const char *source_name(const struct source *S);
+
+int source_read(const struct source *S, void *buf, size_t n, uint64_t offset);
+int source_stretch(
+    const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
+int source_dirty(const struct source *S, const char *bitmap, struct ranges *out);
+int source_check(const struct source *S);
+
+/* Is this where, in its form, a URI? */
+int source_is_uri(const char *where);
+
+/* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
+extern const struct source_kind source_file, source_nbd;
+int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
+int source_nbd_open(void **state, uint64_t *size, const char *uri);
+
+#endif

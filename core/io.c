@@ -1,0 +1,435 @@
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "say.h"
+
+static int
+failed(const char *path, const char *what)
+{
+	const char *hint = errno == ENOSPC || errno == EDQUOT ? "; free some space and run the command again" : "";
+
+	return (say_failed("%s: cannot %s: %s%s", path, what, strerror(errno), hint));
+}
+
+int
+io_path(char out[PATH_MAX], const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(out, PATH_MAX, format, ap);
+	va_end(ap);
+	return (n >= 0 && n < PATH_MAX ? 0 : say_failed("%.60s...: the path is too long", out));
+}
+
+static int
+open_retry(const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do
+		fd = open(path, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	return (fd);
+}
+
+int
+io_open_read(const char *path)
+{
+	int fd = open_retry(path, O_RDONLY, 0);
+
+	return (fd >= 0 ? fd : failed(path, "open"));
+}
+
+int
+io_open_write(const char *path)
+{
+	int fd = open_retry(path, O_RDWR, 0);
+
+	return (fd >= 0 ? fd : failed(path, "open for writing"));
+}
+
+int
+io_create(const char *path)
+{
+	int fd = open_retry(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	return (fd >= 0 ? fd : failed(path, "create"));
+}
+
+int
+io_temporary(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd = open_retry(dir, O_RDWR | O_TMPFILE, 0600);
+
+	if (fd >= 0)
+		return (fd);
+	if (io_path(path, "%s/tmp.XXXXXX", dir) != 0)
+		return (-1);
+	if ((fd = mkostemp(path, O_CLOEXEC)) < 0)
+		return (failed(path, "create"));
+	unlink(path);
+	return (fd);
+}
+
+static int
+sync_parent(const char *path)
+{
+	char copy[PATH_MAX];
+
+	if (io_path(copy, "%s", path) != 0)
+		return (-1);
+	return (io_sync_dir(dirname(copy)));
+}
+
+int
+io_mkdir(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) != 0) {
+		if (errno == EEXIST)
+			return (0);
+		return (failed(path, "create the folder"));
+	}
+	return (sync_parent(path));
+}
+
+int
+io_exists(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0)
+		return (1);
+	return (errno == ENOENT || errno == ENOTDIR ? 0 : failed(path, "look at"));
+}
+
+void
+io_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+ssize_t
+io_read(int fd, const char *path, void *buf, size_t n)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = read(fd, (char *)buf + got, n - got);
+
+		if (r == 0)
+			break;
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return (failed(path, "read"));
+		got += (size_t)r;
+	}
+	return ((ssize_t)got);
+}
+
+ssize_t
+io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = pread(fd, (char *)buf + got, n - got, (off_t)(offset + got));
+
+		if (r == 0)
+			break;
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return (say_failed("%s: cannot read at byte %" PRIu64 ": %s", path, offset + got,
+			    strerror(errno)));
+		got += (size_t)r;
+	}
+	return ((ssize_t)got);
+}
+
+int
+io_write(int fd, const char *path, const void *buf, size_t n)
+{
+	const struct io_part part = { buf, n };
+
+	return (io_write_parts(fd, path, &part, 1));
+}
+
+int
+io_pwrite(int fd, const char *path, const void *buf, size_t n, uint64_t offset)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t w = pwrite(fd, (const char *)buf + done, n - done, (off_t)(offset + done));
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return (failed(path, "write"));
+		done += (size_t)w;
+	}
+	return (0);
+}
+
+#define PARTS_MAX 8
+
+int
+io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n)
+{
+	struct iovec v[PARTS_MAX];
+	unsigned i = 0;
+
+	for (unsigned k = 0; k < n && k < PARTS_MAX; k++)
+		v[k] = (struct iovec){ (void *)(uintptr_t)parts[k].data, parts[k].size };
+	while (i < n) {
+		ssize_t w = writev(fd, v + i, (int)(n - i));
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return (failed(path, "write"));
+		while (i < n && (size_t)w >= v[i].iov_len)
+			w -= (ssize_t)v[i++].iov_len;
+		if (i < n) {
+			v[i].iov_base = (char *)v[i].iov_base + w;
+			v[i].iov_len -= (size_t)w;
+		}
+	}
+	return (0);
+}
+
+int
+io_sync(int fd, const char *path)
+{
+	return (fsync(fd) == 0 ? 0 : failed(path, "make durable"));
+}
+
+int
+io_sync_dir(const char *path)
+{
+	int fd = open_retry(path, O_RDONLY | O_DIRECTORY, 0), rc;
+
+	if (fd < 0)
+		return (failed(path, "open"));
+	rc = io_sync(fd, path);
+	close(fd);
+	return (rc);
+}
+
+int
+io_size(int fd, const char *path, uint64_t *size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return (failed(path, "look at"));
+	if (S_ISBLK(st.st_mode))
+		return (ioctl(fd, BLKGETSIZE64, size) == 0 ? 0 : failed(path, "ask for the size"));
+	*size = (uint64_t)st.st_size;
+	return (0);
+}
+
+int
+io_resize(int fd, const char *path, uint64_t size)
+{
+	int rc;
+
+	do
+		rc = ftruncate(fd, (off_t)size);
+	while (rc != 0 && errno == EINTR);
+	return (rc == 0 ? 0 : failed(path, "resize"));
+}
+
+int
+io_zero(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	static const char zeroes[65536];
+	int rc;
+
+	if (length == 0)
+		return (0);
+	do
+		rc = fallocate(
+		    fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+	while (rc != 0 && errno == EINTR);
+	if (rc == 0)
+		return (0);
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return (failed(path, "punch a hole"));
+	while (length > 0) {
+		size_t n = length < sizeof zeroes ? (size_t)length : sizeof zeroes;
+
+		if (io_pwrite(fd, path, zeroes, n, offset) != 0)
+			return (-1);
+		offset += n;
+		length -= n;
+	}
+	return (0);
+}
+
+int
+io_stretch(int fd, const char *path, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole)
+{
+	off_t data = lseek(fd, (off_t)offset, SEEK_DATA), hole;
+
+	*is_hole = 0;
+	*length = end - offset;
+	if (data < 0 && errno == ENXIO) {
+		*is_hole = 1;
+		return (0);
+	}
+	if (data < 0)
+		return (errno == EINVAL || errno == EOPNOTSUPP ? 0 : failed(path, "look for data"));
+	if ((uint64_t)data > offset) {
+		*is_hole = 1;
+		*length = ((uint64_t)data < end ? (uint64_t)data : end) - offset;
+		return (0);
+	}
+	if ((hole = lseek(fd, data, SEEK_HOLE)) < 0)
+		return (failed(path, "look for holes"));
+	if ((uint64_t)hole > offset && (uint64_t)hole < end)
+		*length = (uint64_t)hole - offset;
+	return (0);
+}
+
+int
+io_clone(int to, int from)
+{
+	return (ioctl(to, FICLONE, from) == 0);
+}
+
+int
+io_replace(const char *path, const void *data, size_t n, mode_t mode)
+{
+	char new[PATH_MAX];
+	int fd, rc;
+
+	if (io_path(new, "%s.new", path) != 0)
+		return (-1);
+	if ((fd = open_retry(new, O_WRONLY | O_CREAT | O_TRUNC, 0600)) < 0)
+		return (failed(new, "create"));
+	rc = fchmod(fd, mode) != 0 ? failed(new, "set the mode of") : io_write(fd, new, data, n);
+	if (rc == 0)
+		rc = io_sync(fd, new);
+	if (close(fd) != 0 && rc == 0)
+		rc = failed(new, "close");
+	if (rc == 0 && rename(new, path) != 0)
+		rc = failed(path, "replace");
+	if (rc != 0) {
+		unlink(new);
+		return (-1);
+	}
+	return (sync_parent(path));
+}
+
+char *
+io_slurp(const char *path, size_t max, size_t *size)
+{
+	uint64_t n;
+	char *text = NULL;
+	ssize_t got = -1;
+	int fd = io_open_read(path);
+
+	if (fd < 0)
+		return (NULL);
+	if (io_size(fd, path, &n) != 0)
+		goto done;
+	if (n > max) {
+		say_failed("%s: has %" PRIu64 " bytes, more than the %zu it may have", path, n, max);
+		goto done;
+	}
+	if ((text = malloc((size_t)n + 1)) == NULL) {
+		say_failed("out of memory");
+		goto done;
+	}
+	if ((got = io_read(fd, path, text, (size_t)n)) >= 0) {
+		text[got] = '\0';
+		*size = (size_t)got;
+	}
+done:
+	io_close(fd);
+	if (got < 0) {
+		free(text);
+		return (NULL);
+	}
+	return (text);
+}
+
+int
+io_publish(const char *from, const char *to, const char *dir)
+{
+	if (rename(from, to) != 0)
+		return (failed(to, "put in place"));
+	return (io_sync_dir(dir));
+}
+
+int
+io_remove(const char *path)
+{
+	return (unlink(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return (remove(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));
+}
+
+int
+io_remove_tree(const char *path)
+{
+	if (io_exists(path) == 0)
+		return (0);
+	return (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1);
+}
+
+int
+io_lock(const char *path)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open_retry(path, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0)
+		return (failed(path, "open the lock"));
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+		return (fd);
+	if (errno == EAGAIN || errno == EACCES) {
+		close(fd);
+		return (-2);
+	}
+	failed(path, "lock");
+	close(fd);
+	return (-1);
+}
+
+int
+io_free(const char *path, uint64_t *bytes)
+{
+	struct statvfs v;
+
+	if (statvfs(path, &v) != 0)
+		return (failed(path, "ask for the free space of"));
+	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	return (0);
+}

@@ -1,0 +1,94 @@
+#ifndef IO_H_
+#define IO_H_
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The one room in which files are touched.  Each function says its own error, naming the file, and returns
+ * -1; none is repeated into success.  A descriptor goes with the path it was opened from, for the words.
+ */
+
+/* Put a path together; -1, said, if it would not fit PATH_MAX. */
+int io_path(char out[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Open for reading, for reading and writing, or a new file (0600, which must not exist); the fd or -1. */
+int io_open_read(const char *path);
+int io_open_write(const char *path);
+int io_create(const char *path);
+
+/* A file without a name in dir, gone when it is closed. */
+int io_temporary(const char *dir);
+
+/* Make a directory of that mode if it is not there; its entry in the parent is durable on return. */
+int io_mkdir(const char *path, mode_t mode);
+
+/* 1 if there is something at path, 0 if not, -1 on error. */
+int io_exists(const char *path);
+
+/* Close, where nothing can be lost any more; accepts -1. */
+void io_close(int fd);
+
+/* Bytes read, less than n only at the end of the file; -1 on error. */
+ssize_t io_read(int fd, const char *path, void *buf, size_t n);
+ssize_t io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset);
+
+/* Write all n bytes; 0 or -1. */
+int io_write(int fd, const char *path, const void *buf, size_t n);
+int io_pwrite(int fd, const char *path, const void *buf, size_t n, uint64_t offset);
+
+/* Write a bundle's head, tar header, payload and n bytes of zeroes at once; any part may be empty. */
+struct io_part {
+	const void *data;
+	size_t size;
+};
+int io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n);
+
+/* Make the content durable; 0 or -1, and then nothing is known of what was written since the last time. */
+int io_sync(int fd, const char *path);
+
+/* Make the entries of a directory durable. */
+int io_sync_dir(const char *path);
+
+int io_size(int fd, const char *path, uint64_t *size);
+int io_resize(int fd, const char *path, uint64_t size);
+
+/* Turn a range to zeroes, giving its space back where the file system can. */
+int io_zero(int fd, const char *path, uint64_t offset, uint64_t length);
+
+/**
+ * The next stretch of a file from offset on, up to end: set *length, and *is_hole if it is a hole.  Where
+ * the file system does not tell, all is data.
+ */
+int io_stretch(int fd, const char *path, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
+
+/* Share the whole content of from with to (reflink): 1 done, 0 not possible here. */
+int io_clone(int to, int from);
+
+/* Replace the file at path by n bytes, durably: it is the old one or the new one, whole, at any moment. */
+int io_replace(const char *path, const void *data, size_t n, mode_t mode);
+
+/* Read a whole file of at most max bytes into memory that the caller frees, with a NUL behind it. */
+char *io_slurp(const char *path, size_t max, size_t *size);
+
+/* Rename within one directory, durably. */
+int io_publish(const char *from, const char *to, const char *dir);
+
+/* Remove a file; that it is gone already is fine. */
+int io_remove(const char *path);
+
+/* Remove a folder of ours and the files and folders in it, following no links. */
+int io_remove_tree(const char *path);
+
+/**
+ * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;
+ * -2 if another process holds it; -1 on error.
+ */
+int io_lock(const char *path);
+
+/* Bytes free for us on the file system of path. */
+int io_free(const char *path, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,143 @@
+#include "say.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stop.h"
+
+static const char *program = "vmferry";
+
+void
+say_init(const char *name)
+{
+	program = name;
+	if (sodium_init() < 0) {
+		say_failed("libsodium cannot be used on this machine");
+		exit(3);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	stop_init();
+	umask(022);
+}
+
+/* One line, with control characters shown as \xNN so that no text from outside can drive a terminal. */
+static void
+line(const char *prefix, const char *format, va_list ap)
+{
+	char text[4096], out[4 * sizeof text];
+	size_t n = 0;
+
+	vsnprintf(text, sizeof text, format, ap);
+	for (const char *p = text; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			n += (size_t)sprintf(out + n, "\\x%02x", (unsigned char)*p);
+		else
+			out[n++] = *p;
+	}
+	fprintf(stderr, "%s: %s%.*s\n", program, prefix, (int)n, out);
+}
+
+int
+say_failed(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	line("", format, ap);
+	va_end(ap);
+	return (-1);
+}
+
+int
+say_refused(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	line("refused: ", format, ap);
+	va_end(ap);
+	return (1);
+}
+
+void
+say_note(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	line("", format, ap);
+	va_end(ap);
+}
+
+int
+say_exit(int rc)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		say_failed("standard output: cannot write: %s", strerror(errno));
+		return (3);
+	}
+	return (rc == 0 ? 0 : rc > 0 ? 1 : 3);
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
+
+void
+progress_start(struct progress *P, const char *what, uint64_t total)
+{
+	*P = (struct progress){ .what = what, .total = total, .on = isatty(STDERR_FILENO) };
+	P->started = P->shown = now_ms();
+}
+
+static void
+show(const struct progress *P, int64_t now)
+{
+	double seconds = (double)(now - P->started) / 1000 + 0.001, rate = (double)P->done / seconds;
+
+	fprintf(stderr, "\r%s: %s %.1f MiB, %.1f MiB/s", program, P->what, (double)P->done / (1 << 20),
+	    rate / (1 << 20));
+	if (P->total > P->done && rate > 0) {
+		uint64_t left = (uint64_t)((double)(P->total - P->done) / rate);
+
+		fprintf(stderr, ", %.0f %%, %" PRIu64 ":%02u:%02u left", 100.0 * (double)P->done / (double)P->total,
+		    left / 3600, (unsigned)(left / 60 % 60), (unsigned)(left % 60));
+	}
+	fprintf(stderr, "\033[K");
+}
+
+void
+progress_add(struct progress *P, uint64_t bytes)
+{
+	int64_t now;
+
+	P->done += bytes;
+	if (!P->on || (now = now_ms()) - P->shown < 200)
+		return;
+	P->shown = now;
+	show(P, now);
+}
+
+void
+progress_end(struct progress *P)
+{
+	if (!P->on || P->shown == P->started)
+		return;
+	show(P, now_ms());
+	fprintf(stderr, "\n");
+}

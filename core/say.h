@@ -1,0 +1,38 @@
+#ifndef SAY_H_
+#define SAY_H_
+
+/*
+ * Words to the person, on standard error.  An error is said once, where path and offset are known, and
+ * passed up as -1 (the system failed) or 1 (the answer is no).  Whatever came from outside is made printable.
+ */
+#include <stdint.h>
+
+/* Take the program's name for the words, and set the process up: libsodium, signals, umask. */
+void say_init(const char *program);
+
+/* The system failed: prefix, then the text.  Always returns -1. */
+int say_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The answer is no.  Always returns 1. */
+int say_refused(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Something the person should know. */
+void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The exit status of a verb that returned rc: 0, 1 for 1, 3 for -1.  Standard output is flushed first. */
+int say_exit(int rc);
+
+/* Progress of long work, shown on a terminal and nowhere else. */
+struct progress {
+	const char *what;
+	uint64_t total; /* bytes; 0 if not known */
+	uint64_t done;
+	int64_t started, shown; /* milliseconds */
+	int on;
+};
+
+void progress_start(struct progress *P, const char *what, uint64_t total);
+void progress_add(struct progress *P, uint64_t bytes);
+void progress_end(struct progress *P);
+
+#endif

@@ -1,0 +1,32 @@
+#include "stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+#include "say.h"
+
+static volatile sig_atomic_t wanted;
+
+static void
+handler(int sig)
+{
+	(void)sig;
+	wanted = 1;
+}
+
+void
+stop_init(void)
+{
+	struct sigaction a = { .sa_handler = handler };
+
+	sigemptyset(&a.sa_mask);
+	sigaction(SIGINT, &a, NULL);
+	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGHUP, &a, NULL);
+}
+
+int
+stop_check(void)
+{
+	return (wanted ? say_failed("interrupted; what was begun is left as it was before") : 0);
+}

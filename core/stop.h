@@ -1,0 +1,11 @@
+#ifndef STOP_H_
+#define STOP_H_
+
+/* Interrupts (Ctrl-C, SIGTERM, SIGHUP) are kept as a wish, which long work asks for between two steps. */
+
+void stop_init(void);
+
+/* Is it time to stop?  Said once, then -1; else 0. */
+int stop_check(void);
+
+#endif

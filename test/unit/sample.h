@@ -1,0 +1,121 @@
+#ifndef SAMPLE_H_
+#define SAMPLE_H_
+
+/* A valid example of each thing that format/ knows, for the tests to spoil and the fuzzers to start from. */
+
+#include <sodium.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "card.h"
+#include "header.h"
+#include "record.h"
+
+/* The same pair of keys for the same n, always. */
+static inline void
+sample_keys(uint8_t key[RECORD_KEY], uint8_t secret[RECORD_SECRET], uint8_t n)
+{
+	uint8_t seed[crypto_sign_SEEDBYTES];
+
+	memset(seed, n, sizeof seed);
+	crypto_sign_seed_keypair(key, secret, seed);
+}
+
+/* A record of each type, every field that may be in use in use; the signer has sample_keys(1). */
+static inline struct record
+sample_record(enum record_type type)
+{
+	struct record R = { .type = type };
+	uint8_t secret[RECORD_SECRET];
+
+	memset(R.bundle, 0xb1, sizeof R.bundle);
+	memset(R.digest, 0xd1, sizeof R.digest);
+	memset(R.link, 0x71, sizeof R.link);
+	if (type == RECORD_HEADER)
+		sample_keys(R.link, secret, 1);
+	if (type == RECORD_HEADER || type == RECORD_END)
+		R.plain = R.stored = 700;
+	if (type == RECORD_VOLUME)
+		R.number = 1;
+	if (type == RECORD_SEGMENT) {
+		R.codec = RECORD_ZSTD;
+		R.cipher = RECORD_XCHACHA20POLY1305;
+		R.number = 1;
+		R.disk = 3;
+		R.extents = 2;
+		R.offset = UINT64_C(5) << 32;
+		R.span = 0x10000;
+		R.plain = 48 + 0x3000;
+		R.stored = 0x1234;
+		memset(R.nonce, 0x60, sizeof R.nonce);
+	}
+	return (R);
+}
+
+/* A header of each type, of two disks, one excluded disk and two sites. */
+static inline struct header
+sample_header(enum bundle_type type)
+{
+	struct header H = { .type = type,
+		.created = 1772366400,
+		.keep = 24,
+		.most = UINT64_C(1) << 40,
+		.cipher = RECORD_XCHACHA20POLY1305,
+		.to = { .epoch = 2, .seq = 17, .time = 1772366399, .kind = POINT_APP },
+		.ntargets = 2,
+		.ndisks = 2,
+		.nexcluded = 1 };
+
+	memset(H.id, 0xb1, sizeof H.id);
+	memset(H.lineage, 0x11, sizeof H.lineage);
+	strcpy(H.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
+	strcpy(H.vm, "b\xc3\xbc" "cher 1");
+	strcpy(H.signer, "site-a");
+	if (type != BUNDLE_SEED)
+		H.from = (struct point){
+			.epoch = 2, .seq = type == BUNDLE_UNDO ? 18 : 16, .time = 1772362800, .kind = POINT_STANDARD
+		};
+	strcpy(H.disks[0].id, "root");
+	strcpy(H.disks[1].id, "data.1");
+	for (unsigned i = 0; i < H.ndisks; i++) {
+		H.disks[i].size = (UINT64_C(1) << 40) + 512 * i;
+		if (type != BUNDLE_SEED) {
+			H.disks[i].before_size = UINT64_C(1) << 39;
+			memset(H.disks[i].before, 0x40 + (int)i, LEAF_ROOT);
+		}
+	}
+	strcpy(H.excluded[0].id, "swap");
+	H.excluded[0].size = 1 << 30;
+	for (unsigned i = 0; i < H.ntargets; i++) {
+		memset(H.targets[i].key, 0x50 + (int)i, RECORD_KEY);
+		memset(H.targets[i].seal, 0x70 + (int)i, HEADER_SEAL);
+	}
+	return (H);
+}
+
+static inline struct trailer
+sample_trailer(const struct header *H)
+{
+	struct trailer T = { .segments = 3, .data = 0x9000, .zero = 0x100000, .stored = 0x4321 };
+
+	T.ndisks = H->type == BUNDLE_RECEIPT ? 0 : H->ndisks;
+	for (unsigned i = 0; i < T.ndisks; i++)
+		memset(T.root[i], 0x80 + (int)i, LEAF_ROOT);
+	return (T);
+}
+
+/* The card of the holder of sample_keys(1). */
+static inline struct card
+sample_card(void)
+{
+	struct card C;
+	uint8_t secret[RECORD_SECRET];
+
+	memset(&C, 0, sizeof C);
+	strcpy(C.name, "site-a");
+	sample_keys(C.sign, secret, 1);
+	memset(C.box, 0xab, sizeof C.box);
+	return (C);
+}
+
+#endif
