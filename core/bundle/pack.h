@@ -1,0 +1,50 @@
+#ifndef PACK_H_
+#define PACK_H_
+
+#include <stdint.h>
+
+#include "bundle/segment.h"
+#include "bundle/writer.h"
+#include "disk/changelog.h"
+#include "disk/leaves.h"
+#include "disk/ranges.h"
+#include "disk/source.h"
+#include "header.h"
+#include "leaf.h"
+#include "say.h"
+
+/*
+ * Disks and sets of blocks in, the segments of a bundle out: read, hash, detect zeroes, compress, encrypt and
+ * digest on all cores, sign and write in order.  Seeds, deltas and undos are all made here.
+ */
+
+struct pack_disk {
+	const struct source *source;
+	const struct leaves *leaves;  /* at the point before */
+	const struct ranges *must;    /* blocks that are carried in any case, or NULL */
+	const struct ranges *maybe;   /* blocks that are carried if their leaf is another now, or NULL */
+	int is_own;		      /* the leaves are those of this very disk: any difference is a damage */
+	struct changelog *log;	      /* where the changes of leaves go, or NULL */
+	uint64_t size;		      /* bytes of the disk that count: no block beyond is looked at */
+	struct leaf_sum sum;	      /* in: at the point before; out: with the changes that were met */
+};
+
+struct pack {
+	struct writer *writer;
+	const struct leaf_secret *secret;
+	struct segment_crypt crypt;
+	enum segment_level level;
+	struct pack_disk *disks;
+	unsigned ndisks;
+	struct trailer *trailer; /* its totals of data and zero are counted here */
+	const char *what;	 /* for the progress */
+	uint64_t most;		 /* as pack_most said */
+};
+
+/* The most bytes of data that P's disks can give: for the header.  0 or -1. */
+int pack_most(const struct pack *P, uint64_t *most);
+
+/* Write the segments: 0; 1, said, where a disk of ours is damaged; -1. */
+int pack_run(struct pack *P);
+
+#endif

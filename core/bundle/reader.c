@@ -1,0 +1,241 @@
+#include "bundle/reader.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "frame.h"
+#include "io.h"
+#include "say.h"
+
+#define TABLE_PIECE (1u << 20) /* bytes of a table read at a time */
+
+struct reader {
+	int fd;
+	char name[PATH_MAX];
+	uint64_t position;	  /* bytes read */
+	uint8_t head[FRAME_HEAD]; /* of the first record, between start and header */
+	uint8_t key[RECORD_KEY];
+	struct chain chain;
+	struct header header;
+	struct trailer trailer;
+};
+
+struct reader *
+reader_new(int fd, const char *name)
+{
+	struct reader *R = calloc(1, sizeof *R);
+
+	if (R == NULL) {
+		say_failed("out of memory");
+		return (NULL);
+	}
+	R->fd = fd;
+	chain_init(&R->chain);
+	if (io_path(R->name, "%s", name) != 0) {
+		free(R);
+		return (NULL);
+	}
+	return (R);
+}
+
+void
+reader_free(struct reader *R)
+{
+	free(R);
+}
+
+uint64_t
+reader_position(const struct reader *R)
+{
+	return (R->position);
+}
+
+const struct trailer *
+reader_trailer(const struct reader *R)
+{
+	return (&R->trailer);
+}
+
+int
+reader_refuse(const struct reader *R, const char *why)
+{
+	return (say_refused("%s: up to byte %" PRIu64 ", segment %" PRIu64 ": %s", R->name, R->position,
+	    R->chain.segments, why));
+}
+
+/* Read exactly n bytes: 0; 1 if the bundle ends before; -1. */
+static int
+get(struct reader *R, void *buf, size_t n)
+{
+	ssize_t got = io_read(R->fd, R->name, buf, n);
+
+	if (got < 0)
+		return (-1);
+	R->position += (uint64_t)got;
+	if ((size_t)got < n)
+		return (reader_refuse(R, "the bundle is cut short; get it again"));
+	return (0);
+}
+
+int
+reader_start(struct reader *R, uint8_t key[RECORD_KEY])
+{
+	int rc = get(R, R->head, FRAME_HEAD);
+
+	if (rc != 0)
+		return (rc);
+	memcpy(key, record_claimed_key(frame_record(R->head)), RECORD_KEY);
+	memcpy(R->key, key, RECORD_KEY);
+	return (0);
+}
+
+/* The record in a head that was read: its signature, its frame and its place. */
+static int
+take_record(struct reader *R, const uint8_t head[FRAME_HEAD], struct member *m)
+{
+	const char *why;
+
+	memcpy(m->raw, frame_record(head), RECORD_SIZE);
+	if ((why = record_unpack(&m->record, m->raw, R->key)) != NULL ||
+	    (why = frame_check_head(head, &m->record)) != NULL ||
+	    (why = chain_next(&R->chain, &m->record, m->raw)) != NULL)
+		return (reader_refuse(R, why));
+	return (0);
+}
+
+static int
+take_padding(struct reader *R, uint64_t n)
+{
+	uint8_t pad[FRAME_TAR];
+	int rc = get(R, pad, frame_padding(n));
+
+	if (rc == 0 && !sodium_is_zero(pad, frame_padding(n)))
+		rc = reader_refuse(R, "the padding behind a payload is not zero");
+	return (rc);
+}
+
+/* The payload of a segment, the header or the end, whole: its length was checked with the record. */
+static int
+take_payload(struct reader *R, struct member *m)
+{
+	uint8_t tar[FRAME_TAR];
+	const char *why;
+	int rc;
+
+	if (m->record.stored == 0)
+		return (0);
+	if ((rc = get(R, tar, sizeof tar)) != 0)
+		return (rc);
+	if ((why = frame_check_payload(tar, &m->record)) != NULL)
+		return (reader_refuse(R, why));
+	if ((rc = get(R, m->payload, (size_t)m->record.stored)) != 0)
+		return (rc);
+	return (take_padding(R, m->record.stored));
+}
+
+/* The payload of the index or manifest, piece by piece: the chain knows its length and digest already. */
+static int
+take_table(struct reader *R, struct member *m)
+{
+	uint8_t tar[FRAME_TAR], digest[RECORD_DIGEST];
+	uint64_t left = m->record.stored;
+	crypto_generichash_state h;
+	const char *why;
+	int rc;
+
+	crypto_generichash_init(&h, NULL, 0, RECORD_DIGEST);
+	if (left > 0) {
+		if ((rc = get(R, tar, sizeof tar)) != 0)
+			return (rc);
+		if ((why = frame_check_payload(tar, &m->record)) != NULL)
+			return (reader_refuse(R, why));
+	}
+	while (left > 0) {
+		size_t n = left < TABLE_PIECE ? (size_t)left : TABLE_PIECE;
+
+		if ((rc = get(R, m->payload, n)) != 0)
+			return (rc);
+		crypto_generichash_update(&h, m->payload, n);
+		left -= n;
+	}
+	crypto_generichash_final(&h, digest, RECORD_DIGEST);
+	if (memcmp(digest, m->record.digest, RECORD_DIGEST) != 0)
+		return (reader_refuse(R, "the index or the manifest is damaged"));
+	return (take_padding(R, m->record.stored));
+}
+
+/* The two blocks of zeroes, and then nothing. */
+static int
+take_trailer(struct reader *R)
+{
+	uint8_t zeroes[FRAME_TRAILER];
+	int rc = get(R, zeroes, sizeof zeroes);
+	ssize_t more;
+
+	if (rc != 0)
+		return (rc);
+	if (!sodium_is_zero(zeroes, sizeof zeroes))
+		return (reader_refuse(R, "the archive does not end where the bundle does"));
+	if ((more = io_read(R->fd, R->name, zeroes, 1)) < 0)
+		return (-1);
+	return (more == 0 ? 0 : reader_refuse(R, "something stands behind the bundle"));
+}
+
+static const char *
+check_text(const struct member *m)
+{
+	uint8_t digest[RECORD_DIGEST];
+
+	crypto_generichash(digest, RECORD_DIGEST, m->payload, m->record.stored, NULL, 0);
+	return (memcmp(digest, m->record.digest, RECORD_DIGEST) == 0 ? NULL : "the text is damaged");
+}
+
+int
+reader_header(struct reader *R, struct member *m, const struct header **H)
+{
+	const char *why;
+	int rc;
+
+	if ((rc = take_record(R, R->head, m)) != 0 || (rc = take_payload(R, m)) != 0)
+		return (rc);
+	if ((why = check_text(m)) != NULL ||
+	    (why = header_decode(&R->header, (const char *)m->payload, (size_t)m->record.stored)) != NULL)
+		return (reader_refuse(R, why));
+	if (memcmp(R->header.id, m->record.bundle, RECORD_ID) != 0)
+		return (reader_refuse(R, "the header is that of another bundle"));
+	*H = &R->header;
+	return (0);
+}
+
+static int
+take_end(struct reader *R, struct member *m)
+{
+	const char *why;
+
+	if ((why = check_text(m)) != NULL || (why = trailer_decode(&R->trailer, &R->header,
+						  (const char *)m->payload, (size_t)m->record.stored)) != NULL)
+		return (reader_refuse(R, why));
+	if (R->trailer.segments != R->chain.segments)
+		return (reader_refuse(R, "the end counts other segments than there are"));
+	return (take_trailer(R));
+}
+
+int
+reader_next(struct reader *R, struct member *m)
+{
+	uint8_t head[FRAME_HEAD];
+	int rc;
+
+	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
+		return (rc);
+	if (m->record.type == RECORD_INDEX || m->record.type == RECORD_MANIFEST)
+		return (take_table(R, m));
+	if ((rc = take_payload(R, m)) != 0)
+		return (rc);
+	if (m->record.type == RECORD_SEGMENT && m->record.disk >= R->header.ndisks)
+		return (reader_refuse(R, "a segment of a disk that the header does not name"));
+	return (m->record.type == RECORD_END ? take_end(R, m) : 0);
+}

@@ -1,0 +1,48 @@
+#ifndef READER_H_
+#define READER_H_
+
+#include <stdint.h>
+
+#include "bounds.h"
+#include "header.h"
+#include "record.h"
+
+/*
+ * Reads a bundle from a file or pipe in one pass.  Nothing is looked at before the signature that covers it
+ * was checked with the key that the caller accepts; the payload of a segment is handed on as it came, for
+ * segment_decode or segment_check to hold against its digest.
+ */
+struct reader;
+
+struct member {
+	struct record record;
+	uint8_t raw[RECORD_SIZE];
+	uint8_t *payload; /* the caller's, LIMIT_STORED bytes */
+};
+
+/* A reader of fd, which stays the caller's; name is for the words.  NULL, said, on error. */
+struct reader *reader_new(int fd, const char *name);
+void reader_free(struct reader *R);
+
+/* Read the first record and set key to the one that it claims to be signed with: 0; 1 or -1, said. */
+int reader_start(struct reader *R, uint8_t key[RECORD_KEY]);
+
+/* Accept that key, and read, check and decode the header: 0; 1 or -1, said.  It is the reader's own. */
+int reader_header(struct reader *R, struct member *m, const struct header **H);
+
+/**
+ * Read the next record with its payload: 0; 1 or -1, said.  When m->record.type is RECORD_END, all of the
+ * bundle was there, in order, and nothing stood behind it.
+ */
+int reader_next(struct reader *R, struct member *m);
+
+/* What the end said; to be asked after it was read. */
+const struct trailer *reader_trailer(const struct reader *R);
+
+/* Refuse what stands at or before the place read last, for a reason: says where, and returns 1. */
+int reader_refuse(const struct reader *R, const char *why);
+
+/* Bytes read so far. */
+uint64_t reader_position(const struct reader *R);
+
+#endif

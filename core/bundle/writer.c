@@ -1,0 +1,278 @@
+#include "bundle/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "frame.h"
+#include "io.h"
+#include "say.h"
+
+#define NOTE (CHAIN_ENTRY + RECORD_DIGEST) /* what is kept of each segment */
+#define NOTES 1024u			   /* so many at a time */
+
+struct writer {
+	int fd;
+	char path[PATH_MAX];
+	int notes;
+	char tmpdir[PATH_MAX];
+	const uint8_t *secret;
+	struct chain chain;
+	uint64_t stored;
+	struct record header, index; /* for their lines in the manifest */
+	uint8_t kept[NOTES * NOTE];  /* notes not yet written out */
+	size_t nkept;
+};
+
+struct writer *
+writer_new(int fd, const char *path, const char *tmpdir, const uint8_t *secret)
+{
+	struct writer *W = calloc(1, sizeof *W);
+
+	if (W == NULL) {
+		say_failed("out of memory");
+		return (NULL);
+	}
+	W->fd = fd;
+	W->secret = secret;
+	W->notes = -1;
+	chain_init(&W->chain);
+	if (io_path(W->path, "%s", path) != 0 || io_path(W->tmpdir, "%s", tmpdir) != 0) {
+		writer_free(W);
+		return (NULL);
+	}
+	return (W);
+}
+
+void
+writer_free(struct writer *W)
+{
+	if (W == NULL)
+		return;
+	io_close(W->notes);
+	free(W);
+}
+
+uint64_t
+writer_position(const struct writer *W)
+{
+	return (W->chain.position);
+}
+
+static int
+flush_notes(struct writer *W)
+{
+	if (W->nkept == 0)
+		return (0);
+	if (W->notes < 0 && (W->notes = io_temporary(W->tmpdir)) < 0)
+		return (-1);
+	if (io_write(W->notes, W->tmpdir, W->kept, W->nkept * NOTE) != 0)
+		return (-1);
+	W->nkept = 0;
+	return (0);
+}
+
+static int
+note(struct writer *W, const struct record *R, uint64_t position)
+{
+	uint8_t *p;
+
+	if (W->nkept == NOTES && flush_notes(W) != 0)
+		return (-1);
+	p = W->kept + W->nkept++ * NOTE;
+	chain_entry(p, R, position);
+	memcpy(p + CHAIN_ENTRY, R->digest, RECORD_DIGEST);
+	return (0);
+}
+
+/* Take rec into the chain and write its head; the payload, if any, follows through other calls. */
+static int
+put_head(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload)
+{
+	static const uint8_t zeroes[FRAME_TAR];
+	uint8_t head[FRAME_HEAD + FRAME_TAR];
+	uint64_t position = W->chain.position;
+	const char *why = chain_next(&W->chain, R, rec);
+	struct io_part parts[3] = { { head, FRAME_HEAD } };
+
+	if (why != NULL)
+		return (say_failed("%s: cannot write the bundle: %s", W->path, why));
+	if (R->type == RECORD_SEGMENT && note(W, R, position) != 0)
+		return (-1);
+	if (R->type == RECORD_HEADER)
+		W->header = *R;
+	if (R->type == RECORD_INDEX)
+		W->index = *R;
+	frame_head(head, R, rec);
+	if (R->stored > 0) {
+		frame_payload(head + FRAME_HEAD, R);
+		parts[0].size += FRAME_TAR;
+	}
+	if (payload == NULL)
+		return (io_write_parts(W->fd, W->path, parts, 1));
+	parts[1] = (struct io_part){ payload, (size_t)R->stored };
+	parts[2] = (struct io_part){ zeroes, frame_padding(R->stored) };
+	return (io_write_parts(W->fd, W->path, parts, 3));
+}
+
+/* Give a record its place in the chain, sign and write it. */
+static int
+put(struct writer *W, struct record *R, const uint8_t *payload)
+{
+	uint8_t rec[RECORD_SIZE];
+
+	chain_link(&W->chain, R);
+	record_pack(rec, R, W->secret);
+	return (put_head(W, R, rec, payload));
+}
+
+/* Write the entries of n notes to the index, or their lines to the manifest; number is that of the first. */
+static int
+put_notes(struct writer *W, const uint8_t *notes, size_t n, enum record_type table, uint64_t number)
+{
+	char *out = malloc(NOTES * CHAIN_LINE);
+	size_t size = 0;
+	int rc;
+
+	if (out == NULL)
+		return (say_failed("out of memory"));
+	for (size_t i = 0; i < n; i++) {
+		struct record R = { .type = RECORD_SEGMENT, .number = number + i };
+
+		if (table == RECORD_INDEX) {
+			memcpy(out + size, notes + i * NOTE, CHAIN_ENTRY);
+			size += CHAIN_ENTRY;
+			continue;
+		}
+		memcpy(R.digest, notes + i * NOTE + CHAIN_ENTRY, RECORD_DIGEST);
+		size += chain_line(out + size, &R);
+	}
+	rc = io_write(W->fd, W->path, out, size);
+	free(out);
+	return (rc);
+}
+
+static int
+put_all_notes(struct writer *W, enum record_type table)
+{
+	uint8_t *notes;
+	uint64_t from = 0, written = W->chain.segments - W->nkept;
+	int rc = 0;
+
+	if ((notes = malloc(NOTES * NOTE)) == NULL)
+		return (say_failed("out of memory"));
+	while (rc == 0 && from < written) {
+		size_t n = written - from < NOTES ? (size_t)(written - from) : NOTES;
+
+		if (io_pread(W->notes, W->tmpdir, notes, n * NOTE, from * NOTE) != (ssize_t)(n * NOTE))
+			rc = say_failed("%s: the file of notes on the bundle cannot be read back", W->tmpdir);
+		else
+			rc = put_notes(W, notes, n, table, from + 1);
+		from += n;
+	}
+	if (rc == 0)
+		rc = put_notes(W, W->kept, W->nkept, table, written + 1);
+	free(notes);
+	return (rc);
+}
+
+static int
+put_line(struct writer *W, const struct record *R)
+{
+	char line[CHAIN_LINE];
+	size_t n = chain_line(line, R);
+
+	return (io_write(W->fd, W->path, line, n));
+}
+
+/* The payload of the index or the manifest, whose head is written. */
+static int
+put_table(struct writer *W, const struct record *R)
+{
+	static const uint8_t zeroes[FRAME_TAR];
+
+	if (R->type == RECORD_MANIFEST && put_line(W, &W->header) != 0)
+		return (-1);
+	if (put_all_notes(W, R->type) != 0)
+		return (-1);
+	if (R->type == RECORD_MANIFEST && put_line(W, &W->index) != 0)
+		return (-1);
+	return (io_write(W->fd, W->path, zeroes, frame_padding(R->stored)));
+}
+
+static int
+put_trailer(struct writer *W)
+{
+	static const uint8_t zeroes[FRAME_TRAILER];
+
+	return (io_write(W->fd, W->path, zeroes, sizeof zeroes));
+}
+
+static int
+put_text(struct writer *W, struct record *R, char *text, size_t n)
+{
+	int rc;
+
+	if (text == NULL)
+		return (say_failed("%s: the bundle's description does not fit; too many disks or sites, or no memory",
+		    W->path));
+	R->stored = R->plain = n;
+	crypto_generichash(R->digest, RECORD_DIGEST, (const uint8_t *)text, n, NULL, 0);
+	rc = put(W, R, (const uint8_t *)text);
+	free(text);
+	return (rc);
+}
+
+int
+writer_header(struct writer *W, const struct header *H)
+{
+	struct record R = { .type = RECORD_HEADER }, V = { .type = RECORD_VOLUME };
+	size_t n = 0;
+	char *text = header_encode(H, &n);
+
+	memcpy(R.bundle, H->id, RECORD_ID);
+	crypto_sign_ed25519_sk_to_pk(R.link, W->secret);
+	if (put_text(W, &R, text, n) != 0)
+		return (-1);
+	crypto_generichash(V.digest, RECORD_DIGEST, NULL, 0, NULL, 0);
+	return (put(W, &V, NULL));
+}
+
+int
+writer_segment(struct writer *W, struct record *R, const uint8_t *payload)
+{
+	R->type = RECORD_SEGMENT;
+	W->stored += R->stored;
+	return (put(W, R, payload));
+}
+
+int
+writer_finish(struct writer *W, const struct header *H, struct trailer *T)
+{
+	struct record R = { .type = RECORD_INDEX }, E = { .type = RECORD_END };
+	size_t n = 0;
+
+	for (enum record_type t = RECORD_INDEX; t <= RECORD_MANIFEST; t++) {
+		R.type = t;
+		chain_expect(&W->chain, &R);
+		if (put(W, &R, NULL) != 0 || put_table(W, &R) != 0)
+			return (-1);
+	}
+	T->segments = W->chain.segments;
+	T->stored = W->stored;
+	if (put_text(W, &E, trailer_encode(T, H, &n), n) != 0)
+		return (-1);
+	return (put_trailer(W));
+}
+
+int
+writer_copy(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload)
+{
+	int is_table = R->type == RECORD_INDEX || R->type == RECORD_MANIFEST;
+
+	if (put_head(W, R, rec, is_table || R->stored == 0 ? NULL : payload) != 0)
+		return (-1);
+	if (is_table)
+		return (put_table(W, R));
+	return (R->type == RECORD_END ? put_trailer(W) : 0);
+}

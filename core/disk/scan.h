@@ -1,0 +1,23 @@
+#ifndef SCAN_H_
+#define SCAN_H_
+
+#include <stdint.h>
+
+#include "disk/leaves.h"
+#include "disk/ranges.h"
+#include "disk/source.h"
+#include "leaf.h"
+
+/*
+ * Read a whole disk, on all cores, and hold it against its leaves.  This finds what changed without any
+ * tracking, and proves what should not have changed.
+ */
+
+/**
+ * Set *sum to the sum over S's leaves, and add the blocks that differ from leaves to *differ, which is sorted
+ * then; leaves and differ may both be NULL.  what is the word for the progress.  0 or -1.
+ */
+int scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
+    const char *what, struct leaf_sum *sum, struct ranges *differ);
+
+#endif
