@@ -1,0 +1,149 @@
+#include "primary/enable.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk/source.h"
+#include "io.h"
+#include "name.h"
+#include "primary/primary.h"
+#include "say.h"
+
+/* A random UUID (RFC 4122, version 4). */
+static void
+make_uuid(char out[HEADER_UUID])
+{
+	uint8_t b[16];
+	char hex[33];
+
+	randombytes_buf(b, sizeof b);
+	b[6] = (b[6] & 0x0f) | 0x40;
+	b[8] = (b[8] & 0x3f) | 0x80;
+	sodium_bin2hex(hex, sizeof hex, b, sizeof b);
+	snprintf(out, HEADER_UUID, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+/* The place of a disk as the record keeps it: a URI as it is, a path made absolute. */
+static int
+resolve(const char *where, char out[PATH_MAX])
+{
+	char *real;
+	int rc;
+
+	if (source_is_uri(where))
+		return (io_path(out, "%s", where));
+	if ((real = realpath(where, NULL)) == NULL)
+		return (say_failed("%s: cannot find: %s", where, strerror(errno)));
+	rc = io_path(out, "%s", real);
+	free(real);
+	return (rc);
+}
+
+static int
+add_disk(struct primary *P, const char *spec, int is_excluded)
+{
+	struct primary_disk *d = &P->disks[P->ndisks];
+	const char *eq = strchr(spec, '='), *why;
+	struct source *source;
+	int rc;
+
+	if (eq == NULL || (size_t)(eq - spec) >= sizeof d->id)
+		return (say_refused("'%s': a disk is given as ID=PATH or ID=NBD-URI", spec));
+	memcpy(d->id, spec, (size_t)(eq - spec));
+	d->id[eq - spec] = '\0';
+	if ((why = name_check_disk(d->id)) != NULL)
+		return (say_refused("'%s': %s", spec, why));
+	for (unsigned i = 0; i < P->ndisks; i++)
+		if (strcmp(P->disks[i].id, d->id) == 0)
+			return (say_refused("'%s': two disks have the same id", spec));
+	if (resolve(eq + 1, d->where) != 0)
+		return (-1);
+	/* Only its size is wanted now; whether it is quiet matters when it is exported. */
+	if ((rc = source_open(&source, d->where, SOURCE_LIVE)) != 0)
+		return (rc);
+	d->size = source_size(source);
+	d->is_excluded = is_excluded;
+	source_close(source);
+	P->ndisks++;
+	P->nreplicated += !is_excluded;
+	return (0);
+}
+
+static int
+add_target(const struct site *S, struct primary *P, const char *name)
+{
+	struct primary_target *t = &P->targets[P->ntargets];
+	const struct trust_entry *e = trust_by_name(site_trust(S), name);
+
+	if (e == NULL)
+		return (say_refused("%s: no site of that name is known; add its card with 'vmferry trust add'", name));
+	if (primary_target(P, name) != NULL)
+		return (0);
+	strcpy(t->name, e->card.name);
+	memcpy(t->key, e->card.sign, RECORD_KEY);
+	P->ntargets++;
+	return (0);
+}
+
+static int
+fill(const struct site *S, struct primary *P, const struct enable_options *o)
+{
+	int rc = 0;
+
+	strcpy(P->vm, o->vm);
+	make_uuid(P->uuid);
+	randombytes_buf(P->lineage, sizeof P->lineage);
+	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
+	P->epoch = 1;
+	P->keep = o->keep;
+	P->frequency = o->frequency;
+	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
+		rc = add_disk(P, o->disks[i], 0);
+	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)
+		rc = add_disk(P, o->excluded[i], 1);
+	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
+		rc = add_target(S, P, o->sites[i]);
+	return (rc);
+}
+
+static int
+create(const struct site *S, const struct enable_options *o)
+{
+	struct primary *P;
+	char uuid[HEADER_UUID];
+	int rc = primary_find(S, o->vm, uuid);
+
+	if (rc < 0)
+		return (-1);
+	if (rc == 1)
+		return (say_refused("%s: is protected already, as %s", o->vm, uuid));
+	if ((P = calloc(1, sizeof *P)) == NULL)
+		return (say_failed("out of memory"));
+	P->lock = -1;
+	if ((rc = fill(S, P, o)) == 0)
+		rc = primary_create(S, P);
+	primary_close(P);
+	return (rc);
+}
+
+int
+enable(const struct site *S, const struct enable_options *o)
+{
+	const char *why = name_check(o->vm);
+	char path[PATH_MAX];
+	int lock, rc;
+
+	if (why != NULL || name_check_uuid(o->vm) == NULL)
+		return (say_refused("'%s': %s", o->vm, why != NULL ? why : "a name is not a UUID"));
+	/* Two that enable the same name at once would both find it free. */
+	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
+		return (-1);
+	if ((lock = io_lock(path)) == -2)
+		return (say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
+	rc = lock < 0 ? -1 : create(S, o);
+	io_close(lock);
+	return (rc);
+}

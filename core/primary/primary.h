@@ -1,0 +1,108 @@
+#ifndef PRIMARY_H_
+#define PRIMARY_H_
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "header.h"
+#include "leaf.h"
+#include "point.h"
+#include "site/site.h"
+
+/*
+ * The primary's side of a replication, in HOME/primaries/UUID/:
+ *
+ *    state              this record
+ *    leaves/DISK        the leaves at the newest point
+ *    changes/SEQ.DISK   what changed from the point before to point SEQ
+ */
+struct primary_disk {
+	char id[LIMIT_DISK_ID + 1];
+	char where[PATH_MAX]; /* an absolute path or a URI */
+	int is_excluded;
+	uint64_t size;	     /* at the newest point; of an excluded disk, when it was enabled */
+	struct leaf_sum sum; /* at the newest point */
+};
+
+struct primary_target {
+	char name[LIMIT_NAME + 1];
+	uint8_t key[RECORD_KEY];
+	uint64_t seeded; /* the first seed that was made for it: what it may hold while nothing came back */
+	uint64_t sent;	 /* the newest point that was sent to it */
+	uint64_t acked;	 /* the newest point that it acknowledged; 0: no receipt yet */
+	int64_t acked_at; /* when that receipt was taken; seconds since 1970 */
+};
+
+struct primary_point {
+	struct point point;
+	uint64_t size[LIMIT_DISKS];	    /* of the replicated disks, in order */
+	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
+};
+
+struct primary {
+	char dir[PATH_MAX];
+	int lock;
+	char vm[LIMIT_NAME + 1];
+	char uuid[HEADER_UUID];
+	uint8_t lineage[RECORD_ID];
+	uint64_t epoch;
+	uint8_t leaf_seed[LEAF_SEED];
+	struct leaf_secret secret; /* made from the seed */
+	unsigned keep;
+	uint64_t frequency; /* seconds; 0: by hand */
+	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
+	unsigned ndisks;    /* replicated ones first, then excluded ones */
+	unsigned nreplicated;
+	struct primary_disk disks[2 * LIMIT_DISKS];
+	unsigned ntargets;
+	struct primary_target targets[LIMIT_TARGETS];
+	unsigned npoints; /* ascending; the first are those that deltas may start from */
+	struct primary_point *points;
+};
+
+/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+int primary_create(const struct site *S, struct primary *P);
+
+/**
+ * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted
+ * export left undone.  0; 1, said, if there is none or it is in use; -1.
+ */
+int primary_open(struct primary **P, const struct site *S, const char *vm);
+
+/* The record alone, for those who only look; no lock. */
+int primary_look(struct primary **P, const struct site *S, const char *uuid);
+
+void primary_close(struct primary *P);
+
+/* Is there a replication of that VM, by name or UUID?  1 or 0; -1.  Its UUID goes to uuid. */
+int primary_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
+
+/* Call each with the UUID of every replication, until it returns other than 0, which is then returned. */
+int primary_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
+
+/* Replace the record by P, durably. */
+int primary_save(const struct primary *P);
+
+/* The newest point, or NULL; the point of that seq, or NULL. */
+struct primary_point *primary_last(const struct primary *P);
+struct primary_point *primary_point(const struct primary *P, uint64_t seq);
+
+/* The target of that name or key, or NULL. */
+struct primary_target *primary_target(struct primary *P, const char *name);
+struct primary_target *primary_target_by_key(struct primary *P, const uint8_t key[RECORD_KEY]);
+
+/* The point that a delta to t starts from: acknowledged, or the seed; 0: it needs a seed. */
+uint64_t primary_base(const struct primary_target *t);
+
+/* Paths of a disk's leaves, and of its changes at a point. */
+int primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX]);
+int primary_changes_path(const struct primary *P, uint64_t seq, const char *disk, char out[PATH_MAX]);
+
+/**
+ * Take in the newest point, whose changes are durable in changes/: the record first, then the leaves, and
+ * then what no delta can start from any more goes.  0 or -1; on -1 the next primary_open goes on.
+ */
+int primary_commit(struct primary *P, const struct primary_point *point);
+
+#endif

@@ -1,0 +1,60 @@
+#include "state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "io.h"
+#include "jsontext.h"
+#include "say.h"
+
+#define STATE_MAX (64u << 20)
+#define SUM_LINE 22u /* "xxh3 " and 16 digits and a newline */
+
+static void
+sum_line(char out[SUM_LINE + 1], const char *text, size_t n)
+{
+	snprintf(out, SUM_LINE + 1, "xxh3 %016" PRIx64 "\n", (uint64_t)XXH3_64bits(text, n));
+}
+
+json_t *
+state_read(const char *path)
+{
+	char want[SUM_LINE + 1], *text;
+	json_t *J = NULL;
+	json_error_t e;
+	size_t n;
+
+	if ((text = io_slurp(path, STATE_MAX, &n)) == NULL)
+		return (NULL);
+	if (n > SUM_LINE) {
+		n -= SUM_LINE;
+		sum_line(want, text, n);
+		if (memcmp(text + n, want, SUM_LINE) == 0)
+			J = json_loadb(text, n, JSON_REJECT_DUPLICATES, &e);
+	}
+	free(text);
+	if (J == NULL)
+		say_failed("%s: the record is damaged; restore it from a backup of the site's home", path);
+	return (J);
+}
+
+int
+state_write(const char *path, json_t *J)
+{
+	char *text, *whole;
+	size_t n = 0;
+	int rc;
+
+	if ((text = jsontext_dump(J, STATE_MAX - SUM_LINE, &n)) == NULL ||
+	    (whole = realloc(text, n + SUM_LINE + 1)) == NULL) {
+		free(text);
+		return (say_failed("%s: out of memory", path));
+	}
+	sum_line(whole + n, whole, n);
+	rc = io_replace(path, whole, n + SUM_LINE, 0600);
+	free(whole);
+	return (rc);
+}
