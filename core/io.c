@@ -111,6 +111,25 @@ io_mkdir(const char *path, mode_t mode)
 }
 
 int
+io_mkdir_all(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/'))
+		if (io_path(part, "%.*s", (int)(p - path), path) != 0 || io_mkdir(part, 0755) != 0)
+			return (-1);
+	return (io_mkdir(path, mode));
+}
+
+int
+io_link_to(const char *target, const char *path)
+{
+	if (symlink(target, path) != 0)
+		return (failed(path, "create the link"));
+	return (sync_parent(path));
+}
+
+int
 io_exists(const char *path)
 {
 	struct stat st;

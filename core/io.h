@@ -25,6 +25,12 @@ int io_temporary(const char *dir);
 /* Make a directory of that mode if it is not there; its entry in the parent is durable on return. */
 int io_mkdir(const char *path, mode_t mode);
 
+/* The same with the folders above it, which get mode 0755. */
+int io_mkdir_all(const char *path, mode_t mode);
+
+/* Make a symbolic link, durably. */
+int io_link_to(const char *target, const char *path);
+
 /* 1 if there is something at path, 0 if not, -1 on error. */
 int io_exists(const char *path);
 

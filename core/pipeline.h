@@ -10,7 +10,7 @@
  */
 struct pipeline {
 	void *context;
-	int (*fill)(void *context, void *slot);	 /* 0: filled; 1: there is no more; -1: failed */
+	int (*fill)(void *context, void *slot);	 /* 0: filled; 1: there is no more; else stop with it */
 	int (*work)(void *context, void *slot);	 /* 0; -1: failed */
 	int (*drain)(void *context, void *slot); /* 0; 1: refused; -1: failed */
 	int (*make)(void *context, void **slot); /* 0; -1: failed */
@@ -21,8 +21,8 @@ struct pipeline {
 unsigned pipeline_threads(void);
 
 /**
- * Run P until fill has no more and all is drained.  Return 0; or 1 or -1, whichever a step gave first, it
- * having said why.  An interrupt stops it with -1.
+ * Run P until fill has no more and all is drained.  Return 0, or what a step gave first to stop it, having
+ * said why.  An interrupt stops it with -1.
  */
 int pipeline_run(const struct pipeline *P);
 

@@ -60,10 +60,12 @@ reader_trailer(const struct reader *R)
 }
 
 int
-reader_refuse(const struct reader *R, const char *why)
+reader_refuse(const struct reader *R, const struct record *m, const char *why)
 {
-	return (say_refused("%s: up to byte %" PRIu64 ", segment %" PRIu64 ": %s", R->name, R->position,
-	    R->chain.segments, why));
+	if (m != NULL && m->type == RECORD_SEGMENT)
+		return (say_refused("%s: segment %" PRIu64 " (disk %u, byte %" PRIu64 "): %s", R->name, m->number, m->disk,
+		    m->offset, why));
+	return (say_refused("%s: before byte %" PRIu64 ": %s", R->name, R->position, why));
 }
 
 /* Read exactly n bytes: 0; 1 if the bundle ends before; -1. */
@@ -76,7 +78,7 @@ get(struct reader *R, void *buf, size_t n)
 		return (-1);
 	R->position += (uint64_t)got;
 	if ((size_t)got < n)
-		return (reader_refuse(R, "the bundle is cut short; get it again"));
+		return (reader_refuse(R, NULL, "the bundle is cut short; get it again"));
 	return (0);
 }
 
@@ -102,7 +104,7 @@ take_record(struct reader *R, const uint8_t head[FRAME_HEAD], struct member *m)
 	if ((why = record_unpack(&m->record, m->raw, R->key)) != NULL ||
 	    (why = frame_check_head(head, &m->record)) != NULL ||
 	    (why = chain_next(&R->chain, &m->record, m->raw)) != NULL)
-		return (reader_refuse(R, why));
+		return (reader_refuse(R, NULL, why));
 	return (0);
 }
 
@@ -113,7 +115,7 @@ take_padding(struct reader *R, uint64_t n)
 	int rc = get(R, pad, frame_padding(n));
 
 	if (rc == 0 && !sodium_is_zero(pad, frame_padding(n)))
-		rc = reader_refuse(R, "the padding behind a payload is not zero");
+		rc = reader_refuse(R, NULL, "the padding behind a payload is not zero");
 	return (rc);
 }
 
@@ -130,7 +132,7 @@ take_payload(struct reader *R, struct member *m)
 	if ((rc = get(R, tar, sizeof tar)) != 0)
 		return (rc);
 	if ((why = frame_check_payload(tar, &m->record)) != NULL)
-		return (reader_refuse(R, why));
+		return (reader_refuse(R, NULL, why));
 	if ((rc = get(R, m->payload, (size_t)m->record.stored)) != 0)
 		return (rc);
 	return (take_padding(R, m->record.stored));
@@ -151,7 +153,7 @@ take_table(struct reader *R, struct member *m)
 		if ((rc = get(R, tar, sizeof tar)) != 0)
 			return (rc);
 		if ((why = frame_check_payload(tar, &m->record)) != NULL)
-			return (reader_refuse(R, why));
+			return (reader_refuse(R, NULL, why));
 	}
 	while (left > 0) {
 		size_t n = left < TABLE_PIECE ? (size_t)left : TABLE_PIECE;
@@ -163,7 +165,7 @@ take_table(struct reader *R, struct member *m)
 	}
 	crypto_generichash_final(&h, digest, RECORD_DIGEST);
 	if (memcmp(digest, m->record.digest, RECORD_DIGEST) != 0)
-		return (reader_refuse(R, "the index or the manifest is damaged"));
+		return (reader_refuse(R, NULL, "the index or the manifest is damaged"));
 	return (take_padding(R, m->record.stored));
 }
 
@@ -178,10 +180,10 @@ take_trailer(struct reader *R)
 	if (rc != 0)
 		return (rc);
 	if (!sodium_is_zero(zeroes, sizeof zeroes))
-		return (reader_refuse(R, "the archive does not end where the bundle does"));
+		return (reader_refuse(R, NULL, "the archive does not end where the bundle does"));
 	if ((more = io_read(R->fd, R->name, zeroes, 1)) < 0)
 		return (-1);
-	return (more == 0 ? 0 : reader_refuse(R, "something stands behind the bundle"));
+	return (more == 0 ? 0 : reader_refuse(R, NULL, "something stands behind the bundle"));
 }
 
 static const char *
@@ -203,9 +205,9 @@ reader_header(struct reader *R, struct member *m, const struct header **H)
 		return (rc);
 	if ((why = check_text(m)) != NULL ||
 	    (why = header_decode(&R->header, (const char *)m->payload, (size_t)m->record.stored)) != NULL)
-		return (reader_refuse(R, why));
+		return (reader_refuse(R, NULL, why));
 	if (memcmp(R->header.id, m->record.bundle, RECORD_ID) != 0)
-		return (reader_refuse(R, "the header is that of another bundle"));
+		return (reader_refuse(R, NULL, "the header is that of another bundle"));
 	*H = &R->header;
 	return (0);
 }
@@ -217,9 +219,9 @@ take_end(struct reader *R, struct member *m)
 
 	if ((why = check_text(m)) != NULL || (why = trailer_decode(&R->trailer, &R->header,
 						  (const char *)m->payload, (size_t)m->record.stored)) != NULL)
-		return (reader_refuse(R, why));
+		return (reader_refuse(R, NULL, why));
 	if (R->trailer.segments != R->chain.segments)
-		return (reader_refuse(R, "the end counts other segments than there are"));
+		return (reader_refuse(R, NULL, "the end counts other segments than there are"));
 	return (take_trailer(R));
 }
 
@@ -236,6 +238,6 @@ reader_next(struct reader *R, struct member *m)
 	if ((rc = take_payload(R, m)) != 0)
 		return (rc);
 	if (m->record.type == RECORD_SEGMENT && m->record.disk >= R->header.ndisks)
-		return (reader_refuse(R, "a segment of a disk that the header does not name"));
+		return (reader_refuse(R, NULL, "a segment of a disk that the header does not name"));
 	return (m->record.type == RECORD_END ? take_end(R, m) : 0);
 }

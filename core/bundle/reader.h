@@ -39,8 +39,8 @@ int reader_next(struct reader *R, struct member *m);
 /* What the end said; to be asked after it was read. */
 const struct trailer *reader_trailer(const struct reader *R);
 
-/* Refuse what stands at or before the place read last, for a reason: says where, and returns 1. */
-int reader_refuse(const struct reader *R, const char *why);
+/* Refuse the record m (NULL: what was read last) for a reason: says where, and returns 1. */
+int reader_refuse(const struct reader *R, const struct record *m, const char *why);
 
 /* Bytes read so far. */
 uint64_t reader_position(const struct reader *R);

@@ -49,18 +49,6 @@ find_home(char out[PATH_MAX], const char *home)
 	return (home != NULL ? io_path(out, "%s", home) : site_default_home(out));
 }
 
-/* Make the folder and those above it. */
-static int
-make_folders(const char *path)
-{
-	char part[PATH_MAX];
-
-	for (const char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/'))
-		if (io_path(part, "%.*s", (int)(p - path), path) != 0 || io_mkdir(part, 0755) != 0)
-			return (-1);
-	return (io_mkdir(path, 0700));
-}
-
 static int
 write_secret(const char *path, const uint8_t seed[crypto_sign_SEEDBYTES], const uint8_t box[CARD_BOX])
 {
@@ -118,7 +106,7 @@ site_init(const char *home, const char *name)
 		return (-1);
 	if (there)
 		return (say_refused("%s: there is a site already; its card is shown by 'vmferry card'", dir));
-	if (make_folders(dir) != 0)
+	if (io_mkdir_all(dir, 0700) != 0)
 		return (-1);
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (io_path(path, "%s/%s", dir, folders[i]) != 0 || io_mkdir(path, 0700) != 0)

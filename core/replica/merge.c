@@ -1,0 +1,334 @@
+#include "replica/merge.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bundle/pack.h"
+#include "bundle/unpack.h"
+#include "bundle/writer.h"
+#include "disk/source.h"
+#include "io.h"
+#include "replica/disks.h"
+#include "replica/inbox.h"
+#include "say.h"
+
+/* One bundle on its way from the inbox to the disks. */
+struct merging {
+	struct replica *R;
+	const struct site *S;
+	struct disks disks;
+	struct replica_disk_point now[LIMIT_DISKS]; /* where the bundle leads */
+	int want_undo;
+	struct ranges differ[LIMIT_DISKS]; /* what it replaces */
+};
+
+/* --- plan: where does it lead, and what does it replace? ---------------------------------------------- */
+
+static int
+plan(void *context, const struct unpacked *u)
+{
+	struct merging *m = context;
+	uint32_t i = u->member.record.disk;
+
+	if (u->member.record.type != RECORD_SEGMENT)
+		return (0);
+	return (disks_sum(m->disks.leaves[i], &m->R->secret, u, &m->now[i].sum, m->want_undo ? &m->differ[i] : NULL));
+}
+
+static int
+plan_sizes(struct merging *m, const struct header *H)
+{
+	const struct replica_point *last = replica_last(m->R);
+
+	for (unsigned i = 0; i < m->R->ndisks; i++) {
+		struct ranges *differ = m->want_undo ? &m->differ[i] : NULL;
+
+		m->now[i].size = H->disks[i].size;
+		if (disks_sum_cut(m->disks.leaves[i], &m->R->secret, m->now[i].size, last->disks[i].size, &m->now[i].sum,
+			differ) != 0)
+			return (-1);
+		leaf_root(m->now[i].root, &m->R->secret, &m->now[i].sum, m->now[i].size);
+		/* A cut inside a block may take bytes of it that no segment speaks of. */
+		if (differ != NULL && m->now[i].size < last->disks[i].size &&
+		    ranges_add_bytes(differ, m->now[i].size, last->disks[i].size - m->now[i].size) != 0)
+			return (-1);
+		if (differ != NULL)
+			ranges_sort(differ);
+	}
+	return (0);
+}
+
+/* The bundle does not lead where its primary signed: it leaves the inbox, and the replica stays as it is. */
+static int
+reject(struct merging *m, const char *disk)
+{
+	struct replica *R = m->R;
+	struct replica_staged s = R->staged[0];
+	char path[PATH_MAX];
+
+	R->state = REPLICA_ERROR;
+	snprintf(R->cause, sizeof R->cause, "the bundle to point %" PRIu64 " does not give disk %s its signed root", s.to.seq,
+	    disk);
+	/* What was staged behind it may build on it. */
+	R->nstaged = 0;
+	if (replica_inbox_path(R, &s.to, path) != 0 || replica_save(R) != 0 || io_remove(path) != 0)
+		return (-1);
+	return (say_refused("%s: %s; the replica stays at point %" PRIu64 "; run scrub here, and export a seed or a delta with "
+			    "--since %" PRIu64 " there",
+	    R->vm, R->cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
+}
+
+static int
+make_plan(struct merging *m, struct inbox *b)
+{
+	const struct trailer *T = reader_trailer(b->reader);
+	int rc;
+
+	for (unsigned i = 0; i < m->R->ndisks; i++)
+		m->now[i].sum = replica_last(m->R)->disks[i].sum;
+	b->U.context = m;
+	b->U.take = plan;
+	b->U.what = "check";
+	if ((rc = unpack_run(&b->U)) != 0 || (rc = plan_sizes(m, b->header)) != 0)
+		return (rc);
+	for (unsigned i = 0; i < m->R->ndisks; i++)
+		if (memcmp(m->now[i].root, T->root[i], LEAF_ROOT) != 0)
+			return (reject(m, m->R->disks[i]));
+	return (0);
+}
+
+/* --- undo: the way back ------------------------------------------------------------------------------- */
+
+/* The whole way back in one bundle of our own: what is on the disks now, where it will be replaced. */
+struct undo {
+	struct header header;
+	struct trailer trailer;
+	struct pack pack;
+	struct pack_disk disks[LIMIT_DISKS];
+	struct source *sources[LIMIT_DISKS];
+};
+
+static int
+describe_undo(struct undo *u, const struct merging *m, const struct header *of)
+{
+	const struct replica_point *last = replica_last(m->R);
+	struct header *H = &u->header;
+	char path[PATH_MAX];
+	int rc;
+
+	H->type = BUNDLE_UNDO;
+	randombytes_buf(H->id, sizeof H->id);
+	memcpy(H->lineage, m->R->lineage, RECORD_ID);
+	strcpy(H->uuid, m->R->uuid);
+	strcpy(H->vm, m->R->vm);
+	strcpy(H->signer, site_card(m->S)->name);
+	H->created = (int64_t)time(NULL);
+	H->from = of->to;
+	H->to = last->point;
+	H->keep = m->R->keep;
+	H->ndisks = u->trailer.ndisks = m->R->ndisks;
+	H->has_leaf_seed = 0;
+	for (unsigned i = 0; i < H->ndisks; i++) {
+		strcpy(H->disks[i].id, m->R->disks[i]);
+		H->disks[i].size = last->disks[i].size;
+		H->disks[i].before_size = m->now[i].size;
+		memcpy(H->disks[i].before, m->now[i].root, LEAF_ROOT);
+		memcpy(u->trailer.root[i], last->disks[i].root, LEAF_ROOT);
+		if (replica_disk_path(m->R, i, path) != 0)
+			return (-1);
+		if ((rc = source_open(&u->sources[i], path, SOURCE_OWN)) != 0)
+			return (rc);
+		u->disks[i] = (struct pack_disk){ .source = u->sources[i], .leaves = m->disks.leaves[i],
+			.must = &m->differ[i], .is_own = 1, .size = last->disks[i].size };
+	}
+	u->pack = (struct pack){ .secret = &m->R->secret, .level = SEGMENT_FAST, .disks = u->disks, .ndisks = H->ndisks,
+		.trailer = &u->trailer, .what = "undo" };
+	memcpy(u->pack.crypt.bundle, H->id, RECORD_ID);
+	rc = pack_most(&u->pack, &u->pack.most);
+	H->most = u->pack.most;
+	return (rc);
+}
+
+static int
+pack_undo(struct undo *u, const struct merging *m, int fd, const char *path)
+{
+	struct writer *W = writer_new(fd, path, m->R->dir, site_secret(m->S));
+	int rc;
+
+	if (W == NULL)
+		return (-1);
+	u->pack.writer = W;
+	if ((rc = writer_header(W, &u->header)) == 0 && (rc = pack_run(&u->pack)) == 0)
+		rc = writer_finish(W, &u->header, &u->trailer);
+	if (rc == 0)
+		rc = io_sync(fd, path);
+	writer_free(W);
+	return (rc);
+}
+
+static int
+write_undo(const struct merging *m, const struct header *of)
+{
+	struct undo *u = calloc(1, sizeof *u);
+	char part[PATH_MAX], path[PATH_MAX], dir[PATH_MAX];
+	int fd = -1, rc = -1;
+
+	if (u == NULL)
+		return (say_failed("out of memory"));
+	if (io_path(dir, "%s/undo", m->R->dir) == 0 && io_path(part, "%s/part", dir) == 0 &&
+	    replica_undo_path(m->R, &replica_last(m->R)->point, path) == 0 && io_remove(part) == 0)
+		rc = describe_undo(u, m, of);
+	if (rc == 0 && (fd = io_create(part)) < 0)
+		rc = -1;
+	if (rc == 0)
+		rc = pack_undo(u, m, fd, part);
+	if (rc == 0)
+		rc = io_publish(part, path, dir);
+	else if (fd >= 0)
+		io_remove(part);
+	io_close(fd);
+	for (unsigned i = 0; i < LIMIT_DISKS; i++)
+		source_close(u->sources[i]);
+	free(u);
+	return (rc);
+}
+
+/* --- apply -------------------------------------------------------------------------------------------- */
+
+static int
+apply(void *context, const struct unpacked *u)
+{
+	struct merging *m = context;
+
+	return (u->member.record.type == RECORD_SEGMENT ? disks_apply(&m->disks, u) : 0);
+}
+
+/* Bring a disk to its new size; leaves beyond it go. */
+static int
+resize(struct merging *m, unsigned i)
+{
+	uint64_t end = LIMIT_DISK_SIZE / LIMIT_BLOCK, size = m->R->merged[i].size;
+	uint64_t first = (size + LIMIT_BLOCK - 1) / LIMIT_BLOCK;
+
+	if (image_resize(m->disks.images[i], size) != 0)
+		return (-1);
+	return (size == replica_last(m->R)->disks[i].size ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
+}
+
+/* The record moves on: the disks are at the bundle's point. */
+static int
+conclude(struct replica *R, unsigned keep)
+{
+	struct replica_staged done = R->staged[0];
+	struct replica_point p;
+	char path[PATH_MAX];
+	unsigned lost = R->merging_undo ? 0 : R->npoints;
+
+	memset(&p, 0, sizeof p);
+	p.point = done.to;
+	memcpy(p.disks, R->merged, sizeof p.disks);
+	if (replica_add_point(R, &p) != 0)
+		return (-1);
+	/* Without a way back the older points are no more. */
+	memmove(R->points, R->points + lost, (R->npoints - lost) * sizeof *R->points);
+	R->npoints -= lost;
+	memmove(R->staged, R->staged + 1, (R->nstaged - 1) * sizeof *R->staged);
+	R->nstaged--;
+	R->merging = R->merging_undo = 0;
+	R->state = REPLICA_REPLICATING;
+	R->cause[0] = '\0';
+	R->keep = keep;
+	if (replica_save(R) != 0)
+		return (-1);
+	if (replica_inbox_path(R, &done.to, path) != 0 || io_remove(path) != 0)
+		return (-1);
+	return (replica_prune(R));
+}
+
+/* Apply the first staged bundle, which the record says to be on its way; may be done again. */
+static int
+apply_staged(struct merging *m)
+{
+	struct inbox b;
+	unsigned keep = 0;
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+
+	if (rc == 0) {
+		keep = b.header->keep;
+		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
+			rc = resize(m, i);
+		b.U.context = m;
+		b.U.take = apply;
+		b.U.what = "merge";
+		if (rc == 0)
+			rc = unpack_run(&b.U);
+	}
+	inbox_close(&b);
+	if (rc == 0)
+		rc = disks_sync(&m->disks, m->R);
+	return (rc == 0 ? conclude(m->R, keep) : rc);
+}
+
+/* --- */
+
+static int
+prepare(struct merging *m)
+{
+	struct inbox b;
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+
+	if (rc == 0) {
+		m->want_undo = b.header->keep > 1;
+		rc = make_plan(m, &b);
+	}
+	if (rc == 0 && m->want_undo)
+		rc = write_undo(m, b.header);
+	inbox_close(&b);
+	if (rc != 0)
+		return (rc);
+	m->R->merging = 1;
+	m->R->merging_undo = m->want_undo;
+	memcpy(m->R->merged, m->now, sizeof m->R->merged);
+	return (replica_save(m->R));
+}
+
+static int
+merge_one(struct replica *R, const struct site *S)
+{
+	struct merging *m = calloc(1, sizeof *m);
+	int rc;
+
+	if (m == NULL)
+		return (say_failed("out of memory"));
+	m->R = R;
+	m->S = S;
+	if ((rc = disks_open(&m->disks, R)) == 0 && !R->merging)
+		rc = prepare(m);
+	if (rc == 0)
+		rc = apply_staged(m);
+	disks_close(&m->disks);
+	for (unsigned i = 0; i < LIMIT_DISKS; i++)
+		ranges_free(&m->differ[i]);
+	free(m);
+	return (rc);
+}
+
+int
+merge_recover(struct replica *R, const struct site *S)
+{
+	return (R->merging ? merge_one(R, S) : 0);
+}
+
+int
+merge_all(struct replica *R, const struct site *S)
+{
+	int rc = 0;
+
+	while (rc == 0 && R->nstaged > 0)
+		rc = merge_one(R, S);
+	return (rc);
+}

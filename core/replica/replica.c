@@ -1,0 +1,344 @@
+#include "replica/replica.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+#include "name.h"
+#include "replica/replica_record.h"
+#include "say.h"
+
+static const char *const states[] = { NULL, "waiting-for-initial", "replicating", "error" };
+
+const char *
+replica_state_text(enum replica_state state)
+{
+	return (states[state]);
+}
+
+struct replica_point *
+replica_last(const struct replica *R)
+{
+	return (R->npoints == 0 ? NULL : &R->points[R->npoints - 1]);
+}
+
+struct replica_point *
+replica_point(const struct replica *R, uint64_t seq)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (R->points[i].point.seq == seq)
+			return (&R->points[i]);
+	return (NULL);
+}
+
+struct point
+replica_held(const struct replica *R)
+{
+	if (R->nstaged > 0)
+		return (R->staged[R->nstaged - 1].to);
+	return (R->npoints > 0 ? R->points[R->npoints - 1].point : (struct point){ 0, 0, 0, POINT_STANDARD });
+}
+
+int
+replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
+{
+	return (io_path(out, "%s/disks/%s.raw", R->dir, R->disks[disk]));
+}
+
+int
+replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
+{
+	return (io_path(out, "%s/leaves/%s", R->dir, R->disks[disk]));
+}
+
+int
+replica_inbox_path(const struct replica *R, const struct point *to, char out[PATH_MAX])
+{
+	return (io_path(out, "%s/inbox/%" PRIu64 "-%" PRIu64 ".vmf", R->dir, to->epoch, to->seq));
+}
+
+int
+replica_undo_path(const struct replica *R, const struct point *to, char out[PATH_MAX])
+{
+	return (io_path(out, "%s/undo/%" PRIu64 "-%" PRIu64 ".vmf", R->dir, to->epoch, to->seq));
+}
+
+int
+replica_add_point(struct replica *R, const struct replica_point *p)
+{
+	struct replica_point *more = realloc(R->points, (R->npoints + 1) * sizeof *more);
+
+	if (more == NULL)
+		return (say_failed("out of memory"));
+	R->points = more;
+	R->points[R->npoints++] = *p;
+	return (0);
+}
+
+int
+replica_add_staged(struct replica *R, const struct replica_staged *s)
+{
+	struct replica_staged *more = realloc(R->staged, (R->nstaged + 1) * sizeof *more);
+
+	if (more == NULL)
+		return (say_failed("out of memory"));
+	R->staged = more;
+	R->staged[R->nstaged++] = *s;
+	return (0);
+}
+
+int
+replica_save(const struct replica *R)
+{
+	char path[PATH_MAX];
+
+	return (io_path(path, "%s/state", R->dir) != 0 ? -1 : replica_record_write(path, R));
+}
+
+static int
+read_record(struct replica *R)
+{
+	char path[PATH_MAX];
+
+	return (io_path(path, "%s/state", R->dir) != 0 ? -1 : replica_record_read(path, R));
+}
+
+int
+replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (io_path(path, "%s/replicas", site_home(S)) != 0)
+		return (-1);
+	if ((d = opendir(path)) == NULL)
+		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
+	while (rc == 0 && (e = readdir(d)) != NULL)
+		if (name_check_uuid(e->d_name) == NULL)
+			rc = each(context, e->d_name);
+	closedir(d);
+	return (rc);
+}
+
+static int
+replica_new(struct replica **R, const struct site *S, const char *uuid)
+{
+	if ((*R = calloc(1, sizeof **R)) == NULL)
+		return (say_failed("out of memory"));
+	(*R)->lock = -1;
+	if (io_path((*R)->dir, "%s/replicas/%s", site_home(S), uuid) == 0)
+		return (0);
+	replica_close(*R);
+	return (-1);
+}
+
+int
+replica_look(struct replica **R, const struct site *S, const char *uuid)
+{
+	if (replica_new(R, S, uuid) != 0)
+		return (-1);
+	if (read_record(*R) == 0)
+		return (0);
+	replica_close(*R);
+	return (-1);
+}
+
+struct search {
+	const struct site *S;
+	const char *vm;
+	char *uuid;
+	unsigned found;
+};
+
+static int
+is_wanted(void *context, const char *uuid)
+{
+	struct search *s = context;
+	struct replica *R;
+	int found = strcmp(uuid, s->vm) == 0;
+
+	if (!found) {
+		if (replica_look(&R, s->S, uuid) != 0)
+			return (-1);
+		found = strcmp(R->vm, s->vm) == 0;
+		replica_close(R);
+	}
+	if (found) {
+		strcpy(s->uuid, uuid);
+		s->found++;
+	}
+	return (0);
+}
+
+int
+replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
+{
+	struct search s = { S, vm, uuid, 0 };
+
+	if (replica_each(S, is_wanted, &s) != 0)
+		return (-1);
+	if (s.found > 1)
+		return (say_failed("%s: several replicas have that name; say the UUID, which 'vmferry status' shows", vm));
+	return ((int)s.found);
+}
+
+void
+replica_close(struct replica *R)
+{
+	if (R == NULL)
+		return;
+	io_close(R->lock);
+	free(R->points);
+	free(R->staged);
+	sodium_memzero(R->leaf_seed, sizeof R->leaf_seed);
+	free(R);
+}
+
+static int
+take_lock(struct replica *R)
+{
+	char path[PATH_MAX];
+
+	if (io_path(path, "%s/lock", R->dir) != 0)
+		return (-1);
+	R->lock = io_lock(path);
+	if (R->lock == -2)
+		return (say_refused("%s: another vmferry is working on it; run the command again when it is done", R->dir));
+	return (R->lock < 0 ? -1 : 0);
+}
+
+int
+replica_open(struct replica **R, const struct site *S, const char *vm)
+{
+	char uuid[HEADER_UUID];
+	int rc = replica_find(S, vm, uuid);
+
+	*R = NULL;
+	if (rc < 0)
+		return (-1);
+	if (rc == 0)
+		return (say_refused("%s: there is no replica of that VM here; it comes with the first seed", vm));
+	if (replica_new(R, S, uuid) != 0)
+		return (-1);
+	if ((rc = take_lock(*R)) == 0)
+		rc = read_record(*R);
+	if (rc != 0) {
+		replica_close(*R);
+		*R = NULL;
+	}
+	return (rc);
+}
+
+/* The folder of a new replica: in the home, or in a store with a link to it from the home. */
+static int
+make_folder(const struct replica *R, const struct site *S, const struct trust_entry *e)
+{
+	static const char *const folders[] = { "disks", "leaves", "inbox", "undo" };
+	char path[PATH_MAX];
+	int there;
+
+	if (e->store[0] != '\0') {
+		if (io_mkdir_all(e->store, 0755) != 0 || io_path(path, "%s/%s/state", e->store, R->uuid) != 0 ||
+		    (there = io_exists(path)) < 0)
+			return (-1);
+		if (there)
+			return (say_refused("%s: a replica of this VM is there already, of another site; move it away", path));
+		if (io_path(path, "%s/%s", e->store, R->uuid) != 0 || io_mkdir(path, 0700) != 0 ||
+		    io_link_to(path, R->dir) != 0)
+			return (-1);
+	} else if (io_path(path, "%s/replicas", site_home(S)) != 0 || io_mkdir(path, 0700) != 0 ||
+		   io_mkdir(R->dir, 0700) != 0) {
+		return (-1);
+	}
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (io_path(path, "%s/%s", R->dir, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
+			return (-1);
+	return (0);
+}
+
+static void
+describe(struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	strcpy(R->uuid, H->uuid);
+	strcpy(R->vm, H->vm);
+	memcpy(R->lineage, H->lineage, RECORD_ID);
+	strcpy(R->primary, e->card.name);
+	memcpy(R->key, e->card.sign, RECORD_KEY);
+	R->state = REPLICA_WAITING;
+	R->keep = H->keep;
+	R->ndisks = H->ndisks;
+	for (unsigned i = 0; i < H->ndisks; i++)
+		strcpy(R->disks[i], H->disks[i].id);
+	R->nexcluded = H->nexcluded;
+	memcpy(R->excluded, H->excluded, sizeof R->excluded);
+}
+
+int
+replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H)
+{
+	int rc;
+
+	if (replica_new(R, S, H->uuid) != 0)
+		return (-1);
+	describe(*R, e, H);
+	if ((rc = make_folder(*R, S, e)) == 0 && (rc = take_lock(*R)) == 0)
+		rc = replica_save(*R);
+	if (rc != 0) {
+		replica_close(*R);
+		*R = NULL;
+	}
+	return (rc);
+}
+
+int
+replica_remove(struct replica *R, const struct site *S)
+{
+	char real[PATH_MAX], link[PATH_MAX];
+	int rc = -1;
+
+	if (realpath(R->dir, real) == NULL)
+		say_failed("%s: cannot find: %s", R->dir, strerror(errno));
+	else if (io_path(link, "%s/replicas/%s", site_home(S), R->uuid) == 0)
+		rc = io_remove_tree(real);
+	if (rc == 0 && strcmp(real, link) != 0)
+		rc = io_remove(link);
+	replica_close(R);
+	return (rc);
+}
+
+/* The points beyond the limit, up to the first that is pinned. */
+static unsigned
+surplus(const struct replica *R)
+{
+	unsigned n = 0;
+
+	while (R->npoints - n > R->keep && !R->points[n].is_pinned)
+		n++;
+	return (n);
+}
+
+int
+replica_prune(struct replica *R)
+{
+	char path[PATH_MAX];
+	unsigned n = surplus(R);
+	struct replica_point *all = R->points;
+	int rc;
+
+	if (n == 0)
+		return (0);
+	R->points += n;
+	R->npoints -= n;
+	rc = replica_save(R);
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = replica_undo_path(R, &all[i].point, path) != 0 ? -1 : io_remove(path);
+	memmove(all, R->points, R->npoints * sizeof *all);
+	R->points = all;
+	return (rc);
+}

@@ -1,0 +1,120 @@
+#ifndef REPLICA_H_
+#define REPLICA_H_
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "header.h"
+#include "leaf.h"
+#include "point.h"
+#include "site/site.h"
+
+/*
+ * The replica's side of a replication, in HOME/replicas/UUID/, which may be a link to STORE/UUID/:
+ *
+ *    state                  this record
+ *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way
+ *    leaves/DISK            their leaves
+ *    inbox/EPOCH-SEQ.vmf    verified bundles, not yet merged
+ *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
+ *
+ * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
+ */
+enum replica_state { REPLICA_WAITING = 1, REPLICA_REPLICATING = 2, REPLICA_ERROR = 3 };
+
+struct replica_disk_point {
+	uint64_t size;
+	struct leaf_sum sum;
+	uint8_t root[LEAF_ROOT];
+};
+
+struct replica_point {
+	struct point point;
+	int is_pinned;
+	struct replica_disk_point disks[LIMIT_DISKS];
+};
+
+struct replica_staged {
+	struct point from; /* seq 0: a seed */
+	struct point to;
+};
+
+#define REPLICA_CAUSE 256u
+#define REPLICA_STAGED 4096u /* bundles in an inbox at most */
+
+struct replica {
+	char dir[PATH_MAX];
+	int lock;
+	char vm[LIMIT_NAME + 1];
+	char uuid[HEADER_UUID];
+	uint8_t lineage[RECORD_ID];
+	char primary[LIMIT_NAME + 1];
+	uint8_t key[RECORD_KEY]; /* of the primary: the first acceptance bound the VM to it */
+	uint8_t leaf_seed[LEAF_SEED];
+	struct leaf_secret secret;
+	enum replica_state state;
+	char cause[REPLICA_CAUSE]; /* of an error */
+	unsigned keep;
+	unsigned ndisks, nexcluded;
+	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
+	struct header_excluded excluded[LIMIT_DISKS];
+	unsigned npoints; /* ascending; the last is where the disks are */
+	struct replica_point *points;
+	unsigned nstaged; /* ascending */
+	struct replica_staged *staged;
+	int merging;			       /* the first staged bundle is being applied, and leads to: */
+	struct replica_disk_point merged[LIMIT_DISKS];
+	int merging_undo; /* and the way back from it is in undo/ */
+};
+
+/* Open a VM's replica, by name or UUID, for this process alone: 0; 1, said, if none or in use; -1. */
+int replica_open(struct replica **R, const struct site *S, const char *vm);
+
+/* The record alone, for those who only look; no lock. */
+int replica_look(struct replica **R, const struct site *S, const char *uuid);
+
+/* Is there a replica of that VM, by name or UUID?  1 or 0; -1.  Its UUID goes to uuid. */
+int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
+
+int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
+
+/**
+ * A new placeholder for the VM of a seed's header, where its primary's entry says, open and locked: 0; 1,
+ * said; -1.
+ */
+int replica_create(
+    struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H);
+
+/* Remove a replica, its files and all, and close it. */
+int replica_remove(struct replica *R, const struct site *S);
+
+void replica_close(struct replica *R);
+
+/* Replace the record by R, durably. */
+int replica_save(const struct replica *R);
+
+/* Where the disks are; NULL in a placeholder. */
+struct replica_point *replica_last(const struct replica *R);
+
+/* The point of that seq, or NULL. */
+struct replica_point *replica_point(const struct replica *R, uint64_t seq);
+
+/* The newest point that is here for good, staged or merged; seq 0 in a placeholder. */
+struct point replica_held(const struct replica *R);
+
+const char *replica_state_text(enum replica_state state);
+
+int replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
+int replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
+int replica_inbox_path(const struct replica *R, const struct point *to, char out[PATH_MAX]);
+int replica_undo_path(const struct replica *R, const struct point *to, char out[PATH_MAX]);
+
+/* Add a point behind the others, or a bundle behind the staged ones; only in memory.  0 or -1. */
+int replica_add_point(struct replica *R, const struct replica_point *p);
+int replica_add_staged(struct replica *R, const struct replica_staged *s);
+
+/* Drop the points beyond those that are kept: the record first, then their files. */
+int replica_prune(struct replica *R);
+
+#endif
