@@ -19,7 +19,7 @@
 #define LIMIT_EXTENTS 65536u			    /* extents in one segment */
 #define LIMIT_PLAIN (LIMIT_DATA + 24u * LIMIT_EXTENTS) /* a segment before compression */
 #define LIMIT_STORED (LIMIT_PLAIN + (LIMIT_PLAIN >> 7) + 1024u) /* and as it is stored */
-#define LIMIT_SEGMENTS UINT64_C(9999999999)	    /* segments in one bundle */
+#define LIMIT_SEGMENTS 80000000u		    /* segments in one bundle: its manifest stays below 8 GiB */
 #define LIMIT_SEQ (UINT64_C(1) << 48)		    /* recovery points of one lineage */
 #define LIMIT_POINTS 1000u			    /* recovery points that a replica keeps */
 

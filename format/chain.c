@@ -130,7 +130,7 @@ chain_next(struct chain *C, const struct record *R, const uint8_t rec[RECORD_SIZ
 		C->disk = R->disk;
 		C->end = R->offset + R->span;
 	}
-	if (R->type == RECORD_HEADER || R->type == RECORD_SEGMENT || R->type == RECORD_INDEX) {
+	if (R->stored > 0 && R->type <= RECORD_INDEX) {
 		n = chain_line(line, R);
 		crypto_generichash_update(&C->manifest, (const uint8_t *)line, n);
 		C->manifest_size += n;

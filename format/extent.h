@@ -7,7 +7,7 @@
 /*
  * The extent table at the head of a segment's plain payload: 24 bytes for each extent (offset, length, kind,
  * zero), then the data of its data extents, one after the other.  Extents are whole blocks of 4 KiB, but for
- * the last one of a disk that ends inside a block; they ascend and do not touch the one before them twice.
+ * the last one of a disk that ends inside a block; they ascend and never overlap.
  */
 #define EXTENT_SIZE 24u
 

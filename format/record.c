@@ -57,6 +57,8 @@ record_pack(uint8_t out[RECORD_SIZE], const struct record *R, const uint8_t secr
 static const char *
 check(const struct record *R)
 {
+	uint8_t empty[RECORD_DIGEST];
+
 	if (R->type != RECORD_SEGMENT) {
 		if (R->codec != RECORD_RAW || R->cipher != RECORD_CLEAR || R->plain != R->stored)
 			return ("a record that is no segment has a codec or a cipher");
@@ -66,7 +68,8 @@ check(const struct record *R)
 			return ("a record that is not numbered has a number");
 		if ((R->type == RECORD_HEADER || R->type == RECORD_END) && R->stored > LIMIT_JSON)
 			return ("its JSON text is longer than 64 KiB");
-		if (R->type == RECORD_VOLUME && R->stored != 0)
+		crypto_generichash(empty, sizeof empty, NULL, 0, NULL, 0);
+		if (R->type == RECORD_VOLUME && (R->stored != 0 || memcmp(R->digest, empty, sizeof empty) != 0))
 			return ("a volume record has a payload");
 		return (NULL);
 	}

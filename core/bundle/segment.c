@@ -143,7 +143,8 @@ expand(struct segment_coder *C, const struct record *R, const uint8_t *p, size_t
 		memcpy(plain, p, n);
 		return (NULL);
 	}
-	if (ZSTD_getFrameContentSize(p, n) != R->plain || ZSTD_findFrameCompressedSize(p, n) != n ||
+	/* libzstd may know older formats too; ours is the one of RFC 8878. */
+	if (n < 4 || wire_get32(p) != ZSTD_MAGICNUMBER || ZSTD_getFrameContentSize(p, n) != R->plain || ZSTD_findFrameCompressedSize(p, n) != n ||
 	    ZSTD_getDictID_fromFrame(p, n) != 0)
 		return ("a segment is not one zstd frame of the length that its record says");
 	if (ZSTD_decompressDCtx(C->expand, plain, (size_t)R->plain, p, n) != R->plain)

@@ -195,7 +195,7 @@ put_table(struct writer *W, const struct record *R)
 		return (-1);
 	if (put_all_notes(W, R->type) != 0)
 		return (-1);
-	if (R->type == RECORD_MANIFEST && put_line(W, &W->index) != 0)
+	if (R->type == RECORD_MANIFEST && W->index.stored > 0 && put_line(W, &W->index) != 0)
 		return (-1);
 	return (io_write(W->fd, W->path, zeroes, frame_padding(R->stored)));
 }

@@ -4,6 +4,7 @@
 #include "bundle/unpack.h"
 #include "disk/image.h"
 #include "disk/leaves.h"
+#include "disk/ranges.h"
 #include "replica/replica.h"
 
 /* A replica's disks and leaves, open together, for whoever changes them. */

@@ -25,12 +25,13 @@ import time
 
 import peers
 import workload
-from measure import (Bench, Command, Failed, Goal, fail, median, note, quietly, ratio, remove, run_job, run_once, same,
-                     say, size_of)
+from measure import (Bench, Command, Failed, Goal, bring_back, ensure, fail, median, note, quietly, remove, run_job,
+                     run_once, same, say, size_of)
 from sites import VM, export_delta, export_seed, import_bundle, load, new_pair, replica_disk, send_seed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
+MEMORY = '/dev/shm'
 SCATTERED = 20000                   # writes of 4 KiB
 MEMORY_LIMIT = 96                   # MiB
 
@@ -46,9 +47,9 @@ def job_export(bench):
         Goal(plain.name, (borg.name,), 1 / 2),
         Goal(plain.name, (restic.name,), 1 / 4),
         Goal(sealed.name, ('floor',), 1.55),
-        Goal(sealed.name, (tar.name, borg.name, qemu.name, restic.name), 1.0),
+        Goal(sealed.name, (tar.name, borg.name, qemu.name, restic.name), 1.0, called='the fastest peer'),
     ], touch=touched(bench))
-    for command in (sealed, tar, restic):
+    for command in (tar, restic):
         remove(command.output)
 
 
@@ -61,42 +62,34 @@ def day1_seed(bench, plain):
     """The export of day 1; several jobs start from it."""
     day1 = peers.day(bench, 1)
     if 'day1' not in bench.pairs:
-        bench.pairs['day1'] = new_pair(bench, bench.work + '/day1', day1)
+        bench.pairs['day1'] = new_pair(bench, bench.scratch + '/day1', day1)
     output = bench.work + ('/seed-plain.vmf' if plain else '/seed.vmf')
     return export_seed(bench, bench.pairs['day1'], output, plain, day1)
 
 
 def job_import(bench):
     """The whole disk back into a new image: in memory, and on disk, where every command ends with its data synced."""
-    if room_in_memory() > 2 * bench.size:
-        folder = tempfile.mkdtemp(prefix='vmferry-bench.', dir='/dev/shm')
-        try:
-            import_into(bench, 'seed import, in memory', folder, sync=False)
-        finally:
-            remove(folder)
+    seeds = [day1_seed(bench, plain) for plain in (True, False)]
+    if bench.scratch.startswith(MEMORY):
+        import_into(bench, 'seed import, in memory', bench.scratch, bench.pairs['day1'], seeds, sync=False)
     else:
-        print('seed import, in memory: not run, too little room in /dev/shm\n')
-    import_into(bench, 'seed import, on disk, synced', bench.work + '/import', sync=True)
-    remove(bench.work + '/import')
+        print('seed import, in memory: not run, too little room in %s\n' % MEMORY)
+    day1 = peers.day(bench, 1)
+    pair = new_pair(bench, bench.work + '/pair', day1)
+    for seed in seeds:
+        remove(seed.output)
+    seeds = [export_seed(bench, pair, seed.output, plain, day1) for seed, plain in zip(seeds, (True, False))]
+    import_into(bench, 'seed import, on disk, synced', bench.work, pair, seeds, sync=True)
+    for path in [seed.output for seed in seeds] + [pair.folder]:
+        remove(path)
 
 
-def room_in_memory():
-    if not os.path.isdir('/dev/shm'):
-        return 0
-    with open('/proc/meminfo') as f:
-        available = next(int(line.split()[1]) << 10 for line in f if line.startswith('MemAvailable'))
-    return min(available, shutil.disk_usage('/dev/shm').free)
-
-
-def import_into(bench, title, folder, sync):
-    """One place to import into; vmferry's pair of sites lies there too, and the bundles are made beforehand."""
-    raw, day1 = folder + '/disk.raw', peers.day(bench, 1)
-    pair = new_pair(bench, folder + '/pair', day1)
-    commands = []
-    for name, plain in (('vmferry, not encrypted', True), ('vmferry', False)):
-        seed = export_seed(bench, pair, '%s/import%d.vmf' % (bench.work, plain), plain, day1)
-        run_once(bench, seed)
-        commands.append(import_bundle(bench, pair, name, 'empty', seed.output, day1))
+def import_into(bench, title, folder, pair, seeds, sync):
+    """One place to import into; the pair's store lies there too."""
+    raw = folder + '/disk.raw'
+    names = ('vmferry, not encrypted', 'vmferry')
+    commands = [import_bundle(bench, pair, name, 'empty', ensure(bench, seed), peers.day(bench, 1))
+                for name, seed in zip(names, seeds)]
 
     def clear():
         remove(raw)
@@ -106,8 +99,17 @@ def import_into(bench, title, folder, sync):
     for command in commands:
         command.before = clear
     run_job(bench, title, [floor, *commands, *others], [
-        Goal(commands[0].name, tuple(other.name for other in others), 0.65),
+        Goal(commands[0].name, tuple(other.name for other in others), 0.65, called='the fastest peer'),
     ], touch=touched(bench))
+    clear()
+
+
+def room_in_memory():
+    if not os.path.isdir(MEMORY):
+        return 0
+    with open('/proc/meminfo') as f:
+        available = next(int(line.split()[1]) << 10 for line in f if line.startswith('MemAvailable'))
+    return min(available, shutil.disk_usage(MEMORY).free)
 
 
 def tracked_pair(bench, points):
@@ -115,10 +117,10 @@ def tracked_pair(bench, points):
     name = 'day2-%d' % points
     if name not in bench.pairs:
         disk = '%s/%s.img' % (bench.work, name)
-        peers.copy_day1(bench, disk)
+        bring_back(disk, peers.day(bench, 1))
         pair = new_pair(bench, bench.work + '/' + name, disk, points)
         send_seed(bench, pair)
-        quietly(['cp', '--sparse=always', '--reflink=never', peers.day(bench, 2), disk])
+        bring_back(disk, peers.day(bench, 2))
         bench.pairs[name] = pair
     return bench.pairs[name]
 
@@ -162,7 +164,7 @@ def job_scan(bench):
     borg, bdsync = peers.borg_scan(bench), peers.bdsync_scan(bench)
     run_job(bench, 'delta, by scan', [peers.floor_scan(bench), plain, sealed, borg, bdsync], [
         Goal(plain.name, ('floor',), 1.4),
-        Goal(plain.name, (borg.name, bdsync.name), 1 / 5),
+        Goal(plain.name, (borg.name, bdsync.name), 1 / 5, called='the fastest peer'),
     ], touch=600)
 
 
@@ -222,8 +224,7 @@ def scattered_delta(bench, name, size, blocks):
 def job_verify(bench):
     """A bundle's signatures and digests checked, beside one thread that only computes the same digest."""
     seed = day1_seed(bench, True)
-    if not os.path.exists(seed.output):
-        run_once(bench, seed)
+    ensure(bench, seed)
     card = bench.pairs['day1'].card
     b2sum = Command('b2sum -l 256', ['b2sum', '-l', '256', seed.output], warm=(seed.output,), needs=('b2sum',))
     verify = Command('vmferry verify', [bench.vmferry, 'verify', '--key', card, seed.output], warm=(seed.output,),
@@ -278,7 +279,7 @@ def conclude(bench, started):
     """What was reached, the memory of vmferry's runs, what is missing; return the exit status."""
     print('memory: the largest resident set of any process of vmferry, MiB')
     for kind, peak in sorted(bench.peaks.items()):
-        print('  %-84s %8.1f' % (kind, peak))
+        print('  %-72s %8.1f' % (kind, peak))
     note(bench, 'memory', 'the largest of all', max(bench.peaks.values(), default=None), MEMORY_LIMIT, 'MiB')
     print('\nreached (cost of the first divided by that of the second):')
     for title, line in bench.reached:
@@ -331,30 +332,39 @@ def settings():
     return (jobs, int(os.environ.get('BENCH_ROUNDS', '3')), int(os.environ.get('BENCH_SIZE_MIB', '4096')) * MIB, vmferry)
 
 
-def main():
+def measure_all(bench, folder, jobs):
+    """Run the jobs in a folder; return the exit status."""
     started = time.monotonic()
+    if shutil.disk_usage(folder).free < 7 * bench.size:
+        sys.exit('bench: %s has too little room: %d GiB are needed' % (folder, -(-7 * bench.size // GIB)))
+    set_environment(bench.work)
+    compile_tools(bench)
+    make_images(bench)
+    for job in jobs:
+        try:
+            JOBS[job](bench)
+        except Failed as e:
+            fail(bench, job, e)
+    return conclude(bench, started)
+
+
+def main():
     jobs, rounds, size, vmferry = settings()
     given, keep = os.environ.get('BENCH_DIR'), os.environ.get('BENCH_KEEP') == '1'
     folder = os.path.realpath(given or tempfile.mkdtemp(prefix='vmferry-bench.'))
-    bench = Bench(folder + '/run', folder + '/images', size, rounds, vmferry)
+    work = folder + '/run'
+    scratch = work + '/scratch'
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        remove(bench.work)
-        os.makedirs(bench.work)
-        if shutil.disk_usage(folder).free < 6 * size:
-            sys.exit('bench: %s has too little room: %d GiB are needed' % (folder, -(-6 * size // GIB)))
-        set_environment(bench.work)
-        compile_tools(bench)
-        make_images(bench)
-        for job in jobs:
-            try:
-                JOBS[job](bench)
-            except Failed as e:
-                fail(bench, job, e)
-        return conclude(bench, started)
+        remove(work)
+        os.makedirs(scratch)
+        if room_in_memory() > 3 * size:
+            scratch = tempfile.mkdtemp(prefix='vmferry-bench.', dir=MEMORY)
+        return measure_all(Bench(work, folder + '/images', scratch, size, rounds, vmferry), folder, jobs)
     finally:
         if not keep:
-            remove(bench.work if given else folder)
+            remove(scratch)
+            remove(work if given else folder)
 
 
 if __name__ == '__main__':

@@ -6,8 +6,7 @@ given as day1 and day2; everything that is made lies in the bench's work folder.
 import os
 import shlex
 
-import workload
-from measure import Command, ensure, quietly, remove, same, size_of
+from measure import Command, bring_back, ensure, quietly, remove, same
 
 PIECE = 1 << 20
 
@@ -20,11 +19,6 @@ def day(bench, number):
     return '%s/day%d.img' % (bench.images, number)
 
 
-def copy_day1(bench, path):
-    remove(path)
-    quietly(['cp', '--sparse=always', '--reflink=never', day(bench, 1), path])
-
-
 # The whole disk.
 
 def floor_seed(bench):
@@ -35,10 +29,9 @@ def floor_seed(bench):
 
 def floor_gives(bench, output, number, start=None):
     """Whether a file of the floor's, written over a copy of day 1 or into a new file, gives that day's image."""
-    image = bench.work + '/check.img'
-    remove(image)
+    image = bench.scratch + '/check.img'
     if start:
-        copy_day1(bench, image)
+        bring_back(image, day(bench, 1))
     quietly([bench.work + '/floor', 'import', '1', '2', output, image])
     right = same(image, day(bench, number))
     remove(image)
@@ -55,7 +48,7 @@ def tar_seed(bench):
 
 def unpacks(bench, argv, name, number):
     """Whether a command, run in an empty folder, makes there a file of that name which is that day's image."""
-    folder = bench.work + '/unpacked'
+    folder = bench.scratch + '/unpacked'
     remove(folder)
     os.makedirs(folder)
     quietly(argv, cwd=folder)
@@ -105,7 +98,7 @@ def restic_seed(bench):
     def before():
         quietly(['restic', '-q', 'init', '-r', repository])
 
-    back = ['restic', '-q', '-r', repository, 'restore', 'latest', '--target', '.', '--sparse']
+    back = ['restic', '-q', '-r', repository, 'restore', 'latest', '--target', '.']
     return Command('restic', ['restic', '-q', '-r', repository, 'backup', day(bench, 1)], repository,
                    warm=(day(bench, 1),), before=before, needs=('restic',),
                    check=lambda: unpacks(bench, back, day(bench, 1).lstrip('/'), 1))
@@ -223,14 +216,11 @@ def bdsync_scan(bench):
     patch = 'zstd -dcq %s | bdsync --patch=%s' % tuple(quoted(output, old))
 
     def before():
-        if not os.path.exists(old):
-            copy_day1(bench, old)
+        bring_back(old, day(bench, 1))
 
     def check():
         quietly(['bash', '-c', patch])
-        right = same(old, day(bench, 2))
-        remove(old)
-        return right
+        return same(old, day(bench, 2))
 
     return Command('bdsync, 64 KiB sha1 | zstd -3 -T2', make, output, warm=(day(bench, 2), old), before=before,
                    check=check, needs=('bdsync', 'zstd'))
@@ -244,7 +234,7 @@ def applies(bench, name, delta, line, prepare=None):
 
     def before():
         ensure(bench, delta)
-        copy_day1(bench, replica)
+        bring_back(replica, day(bench, 1))
         if prepare:
             prepare(replica)
 

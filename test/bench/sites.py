@@ -7,7 +7,7 @@ import dataclasses
 import glob
 import os
 
-from measure import Command, Failed, quietly, remove, same, vmferry
+from measure import Command, Failed, bring_back_folder, remove, same, vmferry
 
 VM = 'web1'
 
@@ -50,14 +50,12 @@ def send_seed(bench, pair):
 
 def save(pair, label):
     for part in (pair.hq, pair.dr, pair.store):
-        remove(part + '.' + label)
-        quietly(['cp', '-a', '--reflink=never', part, part + '.' + label])
+        bring_back_folder(part + '.' + label, part)
 
 
 def load(pair, label, *parts):
     for part in parts or (pair.hq, pair.dr, pair.store):
-        remove(part)
-        quietly(['cp', '-a', '--reflink=never', part + '.' + label, part])
+        bring_back_folder(part, part + '.' + label)
 
 
 def replica_disk(pair):
@@ -72,7 +70,7 @@ def arrives(bench, pair, label, bundle, image):
     load(pair, label, pair.dr, pair.store)
     vmferry(bench, 'import, checking', pair.dr, 'import', bundle)
     right = same(replica_disk(pair), image)
-    load(pair, 'empty', pair.dr, pair.store)
+    load(pair, label, pair.dr, pair.store)
     return right
 
 

@@ -69,12 +69,14 @@ sample_header(enum bundle_type type)
 	memset(H.id, 0xb1, sizeof H.id);
 	memset(H.lineage, 0x11, sizeof H.lineage);
 	strcpy(H.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
-	strcpy(H.vm, "b\xc3\xbc" "cher 1");
+	strcpy(H.vm, "b\xc3\xbc"
+	             "cher 1");
 	strcpy(H.signer, "site-a");
 	if (type != BUNDLE_SEED)
-		H.from = (struct point){
-			.epoch = 2, .seq = type == BUNDLE_UNDO ? 18 : 16, .time = 1772362800, .kind = POINT_STANDARD
-		};
+		H.from = (struct point){ .epoch = 2,
+			.seq = type == BUNDLE_UNDO ? 18 : 16,
+			.time = 1772362800,
+			.kind = POINT_STANDARD };
 	strcpy(H.disks[0].id, "root");
 	strcpy(H.disks[1].id, "data.1");
 	for (unsigned i = 0; i < H.ndisks; i++) {

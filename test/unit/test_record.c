@@ -2,7 +2,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "record.h"
 #include "sample.h"
 #include "wire.h"

@@ -1,0 +1,86 @@
+#include "bundle/infile.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "say.h"
+
+#define PIPE_SIZE (1 << 20)
+
+struct infile {
+	int fd;
+	int is_standard;
+	uint64_t size;
+	struct reader *reader;
+	char name[PATH_MAX];
+};
+
+static int
+open_fd(struct infile *F, const char *path)
+{
+	if (!F->is_standard) {
+		if (io_path(F->name, "%s", path) != 0 || (F->fd = io_open_read(path)) < 0)
+			return (-1);
+		posix_fadvise(F->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+		return (0);
+	}
+	strcpy(F->name, "standard input");
+	F->fd = STDIN_FILENO;
+	if (isatty(F->fd))
+		return (say_refused("a bundle does not come from a terminal; name a file, or pipe it in"));
+	fcntl(F->fd, F_SETPIPE_SZ, PIPE_SIZE);
+	return (0);
+}
+
+int
+infile_open(struct infile **out, const char *path)
+{
+	struct infile *F = calloc(1, sizeof *F);
+	int rc;
+
+	if ((*out = F) == NULL)
+		return (say_failed("out of memory"));
+	F->fd = -1;
+	F->is_standard = path == NULL || strcmp(path, "-") == 0;
+	if ((rc = open_fd(F, path)) == 0)
+		rc = io_size(F->fd, F->name, &F->size);
+	if (rc == 0 && (F->reader = reader_new(F->fd, F->name)) == NULL)
+		rc = -1;
+	if (rc != 0) {
+		infile_close(F);
+		*out = NULL;
+	}
+	return (rc);
+}
+
+const char *
+infile_name(const struct infile *F)
+{
+	return (F->name);
+}
+
+struct reader *
+infile_reader(const struct infile *F)
+{
+	return (F->reader);
+}
+
+uint64_t
+infile_size(const struct infile *F)
+{
+	return (F->size);
+}
+
+void
+infile_close(struct infile *F)
+{
+	if (F == NULL)
+		return;
+	reader_free(F->reader);
+	if (!F->is_standard)
+		io_close(F->fd);
+	free(F);
+}

@@ -1,0 +1,23 @@
+#ifndef INFILE_H_
+#define INFILE_H_
+
+#include <stdint.h>
+
+#include "bundle/reader.h"
+
+/* Where a bundle is read from: a file, or standard input. */
+struct infile;
+
+/* path NULL or "-": standard input, which must not be a terminal.  0; 1, said; -1. */
+int infile_open(struct infile **F, const char *path);
+
+const char *infile_name(const struct infile *F);
+struct reader *infile_reader(const struct infile *F);
+
+/* Bytes of a file; 0 where they are not known. */
+uint64_t infile_size(const struct infile *F);
+
+/* Accepts NULL. */
+void infile_close(struct infile *F);
+
+#endif

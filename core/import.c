@@ -1,0 +1,119 @@
+#include "import.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundle/infile.h"
+#include "bundle/unpack.h"
+#include "primary/acknowledge.h"
+#include "replica/merge.h"
+#include "replica/receipt.h"
+#include "replica/receive.h"
+#include "say.h"
+
+/* Who signed it?  The entry of a site that we know, or a refusal. */
+static int
+find_signer(const struct site *S, const uint8_t key[RECORD_KEY], const char *name, const struct trust_entry **e)
+{
+	struct card unknown;
+	char print[CARD_FINGERPRINT];
+
+	if ((*e = trust_by_key(site_trust(S), key)) != NULL)
+		return (0);
+	if (memcmp(key, site_card(S)->sign, RECORD_KEY) == 0)
+		return (say_refused("%s: it was made at this very site", name));
+	memset(&unknown, 0, sizeof unknown);
+	memcpy(unknown.sign, key, RECORD_KEY);
+	sodium_bin2hex(print, sizeof print, key, 16);
+	return (say_refused("%s: it is signed with a key that this site does not know (%s...), or is not a bundle at all; "
+			    "add the sender's card with 'vmferry trust add'",
+	    name, print));
+}
+
+static int
+take_nothing(void *context, const struct unpacked *u)
+{
+	const struct unpack *U = context;
+
+	return (u->member.record.type == RECORD_SEGMENT
+		    ? reader_refuse(U->reader, &u->member.record, "a receipt with segments")
+		    : 0);
+}
+
+static int
+import_receipt(const struct site *S, const struct trust_entry *e, struct unpack *U)
+{
+	int rc;
+
+	U->context = U;
+	U->take = take_nothing;
+	U->what = "receipt";
+	if ((rc = unpack_run(U)) == 0)
+		rc = acknowledge(S, e, U->header);
+	return (rc);
+}
+
+static int
+import_data(const struct site *S, const struct import_options *o, const struct trust_entry *e, struct unpack *U,
+    const struct member *m)
+{
+	struct replica *R = NULL;
+	int rc = receive(&R, S, e, U, m);
+
+	/* What is staged is here for good: a receipt is due also where the merge must wait or fails. */
+	if (rc == 0 && !o->stage_only)
+		rc = merge_all(R, S);
+	if (R != NULL && replica_last(R) != NULL) {
+		if (rc == 0)
+			say_note("%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq, R->nstaged);
+		if (rc == 0 && o->receipt != NULL)
+			rc = receipt_write(R, S, o->receipt);
+	}
+	replica_close(R);
+	return (rc);
+}
+
+static int
+import_from(const struct site *S, const struct import_options *o, struct infile *F, struct member *m)
+{
+	uint8_t key[RECORD_KEY];
+	const struct trust_entry *e;
+	struct unpack U;
+	int rc;
+
+	memset(&U, 0, sizeof U);
+	U.reader = infile_reader(F);
+	U.total = infile_size(F);
+	if ((rc = reader_start(U.reader, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
+	    (rc = reader_header(U.reader, m, &U.header)) != 0)
+		return (rc);
+	switch (U.header->type) {
+	case BUNDLE_SEED:
+	case BUNDLE_DELTA:
+		return (import_data(S, o, e, &U, m));
+	case BUNDLE_RECEIPT:
+		return (import_receipt(S, e, &U));
+	case BUNDLE_UNDO:
+		break;
+	}
+	return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
+}
+
+int
+import(const struct site *S, const struct import_options *o)
+{
+	struct member m = { .payload = malloc(LIMIT_JSON) };
+	struct infile *F;
+	int rc;
+
+	if (m.payload == NULL)
+		return (say_failed("out of memory"));
+	if ((rc = infile_open(&F, o->input)) == 0) {
+		rc = import_from(S, o, F, &m);
+		infile_close(F);
+	}
+	free(m.payload);
+	return (rc);
+}

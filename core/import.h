@@ -1,0 +1,16 @@
+#ifndef IMPORT_H_
+#define IMPORT_H_
+
+#include "site/site.h"
+
+/* Take in a bundle: a seed or delta into a replica, or a receipt at a primary. */
+struct import_options {
+	const char *input;   /* NULL or "-": standard input */
+	int stage_only;	     /* do not merge */
+	const char *receipt; /* write a receipt there when it is in; "-": standard output; NULL: none */
+};
+
+/* 0: all of it is here for good; 1, said, and nothing has changed; -1. */
+int import(const struct site *S, const struct import_options *o);
+
+#endif

@@ -1,0 +1,73 @@
+#include "primary/acknowledge.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "primary/primary.h"
+#include "say.h"
+
+/* The roots that the replica has at the point its disks are at must be the ones that were signed here. */
+static int
+check_roots(const struct primary *P, const struct trust_entry *e, const struct header *H)
+{
+	const struct primary_point *p = primary_point(P, H->from.seq);
+
+	if (H->ndisks != P->nreplicated)
+		return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
+		if (p->size[i] != H->disks[i].before_size || memcmp(p->root[i], H->disks[i].before, LEAF_ROOT) != 0)
+			return (say_refused("%s: disk %s at site '%s' is not what was sent for point %" PRIu64
+					    "; run scrub there, then export a seed to it",
+			    P->vm, H->disks[i].id, e->card.name, H->from.seq));
+	return (0);
+}
+
+static int
+check(const struct primary *P, const struct trust_entry *e, const struct header *H)
+{
+	const struct primary_point *last = primary_last(P);
+
+	if (memcmp(H->lineage, P->lineage, RECORD_ID) != 0)
+		return (say_refused("%s: the receipt is for another lineage of this VM", P->vm));
+	if (H->from.seq == 0 || last == NULL || H->to.epoch != P->epoch || H->from.epoch != P->epoch ||
+	    H->to.seq > last->point.seq || H->from.seq > H->to.seq)
+		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64 ", which was never cut here",
+		    P->vm, H->to.seq, H->to.epoch));
+	return (check_roots(P, e, H));
+}
+
+static int
+take(struct primary *P, const struct trust_entry *e, const struct header *H)
+{
+	struct primary_target *t = primary_target_by_key(P, e->card.sign);
+	int rc;
+
+	if (t == NULL)
+		return (say_refused("%s: nothing was ever sent to site '%s', so it has nothing to acknowledge", P->vm,
+		    e->card.name));
+	if ((rc = check(P, e, H)) != 0)
+		return (rc);
+	if (H->to.seq <= t->acked) {
+		say_note("%s: already have it: site '%s' has acknowledged point %" PRIu64, P->vm, t->name, t->acked);
+		return (0);
+	}
+	t->acked = H->to.seq;
+	t->acked_at = (int64_t)time(NULL);
+	if (primary_save(P) != 0)
+		return (-1);
+	say_note("%s: site '%s' has point %" PRIu64, P->vm, t->name, t->acked);
+	return (0);
+}
+
+int
+acknowledge(const struct site *S, const struct trust_entry *e, const struct header *H)
+{
+	struct primary *P;
+	int rc = primary_open(&P, S, H->uuid);
+
+	if (rc == 0)
+		rc = take(P, e, H);
+	primary_close(P);
+	return (rc);
+}

@@ -1,0 +1,10 @@
+#ifndef RECEIPT_H_
+#define RECEIPT_H_
+
+#include "replica/replica.h"
+#include "site/site.h"
+
+/* Write the signed word of what is here to a file, or to standard output for "-": 0; 1, said; -1. */
+int receipt_write(const struct replica *R, const struct site *S, const char *path);
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef CHECK_H_
+#define CHECK_H_
+
+/* What must hold whatever the input: a fuzzer reports the abort. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHECK(x) \
+	((x) ? (void)0 : (fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #x), abort()))
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif
