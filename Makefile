@@ -12,7 +12,7 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
 
 FORMAT = $(sort $(wildcard format/*.c))
 CORE = $(sort $(wildcard core/*.c core/*/*.c))
-TOOLS = $(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
+TOOLS = $(filter-out args,$(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))))
 BIN = $(patsubst %,$(B)/bin/vmferry-%,$(filter-out vmferry,$(TOOLS))) $(B)/bin/vmferry
 OBJ = $(patsubst %.c,$(B)/%.o,$(FORMAT) $(CORE))
 MAN = $(sort $(wildcard doc/*.1 doc/*.5 doc/*.7))
@@ -38,7 +38,7 @@ $(B)/libvmferry.a: $(OBJ)
 	rm -f $@
 	ar rcs $@ $^
 
-$(B)/bin/vmferry-%: $(B)/cmd/%.o $(B)/libvmferry.a
+$(B)/bin/vmferry-%: $(B)/cmd/%.o $(B)/cmd/args.o $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -186,6 +186,12 @@ io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset)
 }
 
 int
+io_skip(int fd, uint64_t n)
+{
+	return (lseek(fd, (off_t)n, SEEK_CUR) >= 0);
+}
+
+int
 io_write(int fd, const char *path, const void *buf, size_t n)
 {
 	const struct io_part part = { buf, n };

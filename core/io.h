@@ -41,6 +41,9 @@ void io_close(int fd);
 ssize_t io_read(int fd, const char *path, void *buf, size_t n);
 ssize_t io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset);
 
+/* Step over n bytes: 1 done, 0 if this descriptor cannot. */
+int io_skip(int fd, uint64_t n);
+
 /* Write all n bytes; 0 or -1. */
 int io_write(int fd, const char *path, const void *buf, size_t n);
 int io_pwrite(int fd, const char *path, const void *buf, size_t n, uint64_t offset);

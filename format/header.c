@@ -18,58 +18,72 @@ header_type_text(enum bundle_type type)
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
+/* J, or NULL where a part of it could not be put in for want of memory.  Takes J. */
+static json_t *
+whole(json_t *J, int bad)
+{
+	if (!bad)
+		return (J);
+	json_decref(J);
+	return (NULL);
+}
+
 static json_t *
 encode_point(const struct point *p)
 {
 	char time[POINT_TIME];
 
 	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq, "time",
-	    time, "kind", point_kind_text(p->kind)));
+	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
+	    "time", time, "kind", point_kind_text(p->kind)));
 }
 
 static json_t *
 encode_disks(const struct header *H)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < H->ndisks; i++) {
 		const struct header_disk *d = &H->disks[i];
 		json_t *o = json_pack("{s:s,s:I}", "id", d->id, "size", (json_int_t)d->size);
 
 		if (H->from.seq != 0) {
-			json_object_set_new(o, "before_size", json_integer((json_int_t)d->before_size));
-			jsontext_set_bytes(o, "before_root", d->before, LEAF_ROOT);
+			bad |=
+			    json_object_set_new(o, "before_size", json_integer((json_int_t)d->before_size));
+			bad |= jsontext_set_bytes(o, "before_root", d->before, LEAF_ROOT);
 		}
-		json_array_append_new(a, o);
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (whole(a, bad));
 }
 
 static json_t *
 encode_excluded(const struct header *H)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < H->nexcluded; i++)
-		json_array_append_new(a,
+		bad |= json_array_append_new(a,
 		    json_pack("{s:s,s:I}", "id", H->excluded[i].id, "size", (json_int_t)H->excluded[i].size));
-	return (a);
+	return (whole(a, bad));
 }
 
 static json_t *
 encode_targets(const struct header *H)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < H->ntargets; i++) {
 		json_t *o = json_object();
 
-		jsontext_set_bytes(o, "site", H->targets[i].key, RECORD_KEY);
-		jsontext_set_bytes(o, "seal", H->targets[i].seal, HEADER_SEAL);
-		json_array_append_new(a, o);
+		bad |= jsontext_set_bytes(o, "site", H->targets[i].key, RECORD_KEY);
+		bad |= jsontext_set_bytes(o, "seal", H->targets[i].seal, HEADER_SEAL);
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (whole(a, bad));
 }
 
 char *
@@ -77,29 +91,30 @@ header_encode(const struct header *H, size_t *size)
 {
 	char created[POINT_TIME];
 	json_t *o = json_object();
+	int bad = 0;
 
 	point_time_text(created, H->created);
-	json_object_set_new(o, "format", json_integer(HEADER_VERSION));
-	json_object_set_new(o, "incompatible", json_array());
-	json_object_set_new(o, "compatible", json_array());
-	json_object_set_new(o, "type", json_string(types[H->type]));
-	jsontext_set_bytes(o, "id", H->id, RECORD_ID);
-	json_object_set_new(o, "vm", json_pack("{s:s,s:s}", "uuid", H->uuid, "name", H->vm));
-	jsontext_set_bytes(o, "lineage", H->lineage, RECORD_ID);
+	bad |= json_object_set_new(o, "format", json_integer(HEADER_VERSION));
+	bad |= json_object_set_new(o, "incompatible", json_array());
+	bad |= json_object_set_new(o, "compatible", json_array());
+	bad |= json_object_set_new(o, "type", json_string(types[H->type]));
+	bad |= jsontext_set_bytes(o, "id", H->id, RECORD_ID);
+	bad |= json_object_set_new(o, "vm", json_pack("{s:s,s:s}", "uuid", H->uuid, "name", H->vm));
+	bad |= jsontext_set_bytes(o, "lineage", H->lineage, RECORD_ID);
 	if (H->from.seq != 0)
-		json_object_set_new(o, "from", encode_point(&H->from));
-	json_object_set_new(o, "to", encode_point(&H->to));
-	json_object_set_new(o, "disks", encode_disks(H));
-	json_object_set_new(o, "excluded", encode_excluded(H));
-	json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
-	json_object_set_new(o, "most", json_integer((json_int_t)H->most));
-	json_object_set_new(o, "created", json_string(created));
-	json_object_set_new(o, "signer", json_string(H->signer));
-	json_object_set_new(o, "cipher", json_string(ciphers[H->cipher]));
+		bad |= json_object_set_new(o, "from", encode_point(&H->from));
+	bad |= json_object_set_new(o, "to", encode_point(&H->to));
+	bad |= json_object_set_new(o, "disks", encode_disks(H));
+	bad |= json_object_set_new(o, "excluded", encode_excluded(H));
+	bad |= json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
+	bad |= json_object_set_new(o, "most", json_integer((json_int_t)H->most));
+	bad |= json_object_set_new(o, "created", json_string(created));
+	bad |= json_object_set_new(o, "signer", json_string(H->signer));
+	bad |= json_object_set_new(o, "cipher", json_string(ciphers[H->cipher]));
 	if (H->has_leaf_seed)
-		jsontext_set_bytes(o, "leaf_seed", H->leaf_seed, LEAF_SEED);
-	json_object_set_new(o, "targets", encode_targets(H));
-	return (jsontext_dump(o, LIMIT_JSON, size));
+		bad |= jsontext_set_bytes(o, "leaf_seed", H->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "targets", encode_targets(H));
+	return (jsontext_dump(whole(o, bad), LIMIT_JSON, size));
 }
 
 char *
@@ -108,15 +123,16 @@ trailer_encode(const struct trailer *T, const struct header *H, size_t *size)
 	json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:i}", "segments", (json_int_t)T->segments, "data",
 	    (json_int_t)T->data, "zero", (json_int_t)T->zero, "stored", (json_int_t)T->stored, "volumes", 1);
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < T->ndisks; i++) {
 		json_t *d = json_pack("{s:s}", "id", H->disks[i].id);
 
-		jsontext_set_bytes(d, "root", T->root[i], LEAF_ROOT);
-		json_array_append_new(a, d);
+		bad |= jsontext_set_bytes(d, "root", T->root[i], LEAF_ROOT);
+		bad |= json_array_append_new(a, d);
 	}
-	json_object_set_new(o, "disks", a);
-	return (jsontext_dump(o, LIMIT_JSON, size));
+	bad |= json_object_set_new(o, "disks", a);
+	return (jsontext_dump(whole(o, bad), LIMIT_JSON, size));
 }
 
 /* --- decode ------------------------------------------------------------------------------------------- */

@@ -79,18 +79,16 @@ jsontext_only(json_t *object, const char *const *keys)
 char *
 jsontext_dump(json_t *J, size_t max, size_t *size)
 {
-	char *s = json_dumps(J, JSON_INDENT(1)), *t = NULL;
-	size_t n;
+	char *s = malloc(max + 1);
+	/* Not json_dumps, whose text may lack a piece where its own buffer could not grow. */
+	size_t n = s == NULL || J == NULL ? 0 : json_dumpb(J, s, max, JSON_INDENT(1));
 
 	json_decref(J);
-	if (s == NULL)
+	if (n == 0 || n >= max) {
+		free(s);
 		return (NULL);
-	n = strlen(s);
-	if (n < max && (t = realloc(s, n + 2)) != NULL) {
-		memcpy(t + n, "\n", 2);
-		*size = n + 1;
-		return (t);
 	}
-	free(s);
-	return (NULL);
+	memcpy(s + n, "\n", 2);
+	*size = n + 1;
+	return (s);
 }

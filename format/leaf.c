@@ -54,8 +54,10 @@ term(const struct leaf_secret *S, uint64_t block, uint64_t leaf)
 void
 leaf_join(struct leaf_sum *sum, const struct leaf_sum *other)
 {
-	sum->low += other->low;
-	sum->high += other->high + (sum->low < other->low);
+	uint64_t low = other->low;
+
+	sum->low += low;
+	sum->high += other->high + (sum->low < low);
 }
 
 void

@@ -225,19 +225,53 @@ take_end(struct reader *R, struct member *m)
 	return (take_trailer(R));
 }
 
-int
-reader_next(struct reader *R, struct member *m)
+/* The next record, and all but its payload. */
+static int
+next_record(struct reader *R, struct member *m)
 {
 	uint8_t head[FRAME_HEAD];
 	int rc;
 
 	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
 		return (rc);
-	if (m->record.type == RECORD_INDEX || m->record.type == RECORD_MANIFEST)
-		return (take_table(R, m));
-	if ((rc = take_payload(R, m)) != 0)
-		return (rc);
 	if (m->record.type == RECORD_SEGMENT && m->record.disk >= R->header.ndisks)
 		return (reader_refuse(R, NULL, "a segment of a disk that the header does not name"));
-	return (m->record.type == RECORD_END ? take_end(R, m) : 0);
+	return (0);
+}
+
+/* The payload of any record but a segment's. */
+static int
+rest_of_record(struct reader *R, struct member *m)
+{
+	int rc;
+
+	if (m->record.type == RECORD_INDEX || m->record.type == RECORD_MANIFEST)
+		return (take_table(R, m));
+	rc = take_payload(R, m);
+	return (rc == 0 && m->record.type == RECORD_END ? take_end(R, m) : rc);
+}
+
+int
+reader_skip(struct reader *R, struct member *m)
+{
+	uint64_t n;
+	int rc = next_record(R, m);
+
+	if (rc != 0 || m->record.type != RECORD_SEGMENT)
+		return (rc == 0 ? rest_of_record(R, m) : rc);
+	n = FRAME_TAR + m->record.stored + frame_padding(m->record.stored);
+	if (!io_skip(R->fd, n))
+		return (take_payload(R, m));
+	R->position += n;
+	return (0);
+}
+
+int
+reader_next(struct reader *R, struct member *m)
+{
+	int rc = next_record(R, m);
+
+	if (rc != 0 || m->record.type != RECORD_SEGMENT)
+		return (rc == 0 ? rest_of_record(R, m) : rc);
+	return (take_payload(R, m));
 }

@@ -36,6 +36,9 @@ int reader_header(struct reader *R, struct member *m, const struct header **H);
  */
 int reader_next(struct reader *R, struct member *m);
 
+/* The same for those who do not want the payloads of segments: where the file can seek they are not read. */
+int reader_skip(struct reader *R, struct member *m);
+
 /* What the end said; to be asked after it was read. */
 const struct trailer *reader_trailer(const struct reader *R);
 

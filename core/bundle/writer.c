@@ -251,6 +251,7 @@ writer_finish(struct writer *W, const struct header *H, struct trailer *T)
 {
 	struct record R = { .type = RECORD_INDEX }, E = { .type = RECORD_END };
 	size_t n = 0;
+	char *text;
 
 	for (enum record_type t = RECORD_INDEX; t <= RECORD_MANIFEST; t++) {
 		R.type = t;
@@ -260,7 +261,8 @@ writer_finish(struct writer *W, const struct header *H, struct trailer *T)
 	}
 	T->segments = W->chain.segments;
 	T->stored = W->stored;
-	if (put_text(W, &E, trailer_encode(T, H, &n), n) != 0)
+	text = trailer_encode(T, H, &n);
+	if (put_text(W, &E, text, n) != 0)
 		return (-1);
 	return (put_trailer(W));
 }

@@ -146,6 +146,7 @@ replica_look(struct replica **R, const struct site *S, const char *uuid)
 	if (read_record(*R) == 0)
 		return (0);
 	replica_close(*R);
+	*R = NULL;
 	return (-1);
 }
 
@@ -213,17 +214,36 @@ take_lock(struct replica *R)
 	return (R->lock < 0 ? -1 : 0);
 }
 
+/* The UUID of the replica of a VM: 0; 1, said, if there is none; -1. */
+static int
+must_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
+{
+	int rc = replica_find(S, vm, uuid);
+
+	if (rc == 0)
+		return (say_refused("%s: there is no replica of that VM here; it comes with the first seed", vm));
+	return (rc < 0 ? -1 : 0);
+}
+
+int
+replica_look_for(struct replica **R, const struct site *S, const char *vm)
+{
+	char uuid[HEADER_UUID];
+	int rc = must_find(S, vm, uuid);
+
+	*R = NULL;
+	return (rc == 0 ? replica_look(R, S, uuid) : rc);
+}
+
 int
 replica_open(struct replica **R, const struct site *S, const char *vm)
 {
 	char uuid[HEADER_UUID];
-	int rc = replica_find(S, vm, uuid);
+	int rc = must_find(S, vm, uuid);
 
 	*R = NULL;
-	if (rc < 0)
-		return (-1);
-	if (rc == 0)
-		return (say_refused("%s: there is no replica of that VM here; it comes with the first seed", vm));
+	if (rc != 0)
+		return (rc);
 	if (replica_new(R, S, uuid) != 0)
 		return (-1);
 	if ((rc = take_lock(*R)) == 0)

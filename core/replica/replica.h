@@ -74,6 +74,9 @@ int replica_open(struct replica **R, const struct site *S, const char *vm);
 /* The record alone, for those who only look; no lock. */
 int replica_look(struct replica **R, const struct site *S, const char *uuid);
 
+/* The same by name or UUID: 0; 1, said, if there is none; -1. */
+int replica_look_for(struct replica **R, const struct site *S, const char *vm);
+
 /* Is there a replica of that VM, by name or UUID?  1 or 0; -1.  Its UUID goes to uuid. */
 int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 

@@ -1,0 +1,104 @@
+#include "args.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+
+void
+args_misuse(const struct args_tool *t, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	say_note("%s; see '%s --help'", text, t->name);
+	exit(2);
+}
+
+int
+args_next(const struct args_tool *t, int argc, char *argv[], const char *shorts, const struct option *longs,
+    const char **home)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (c == 'H') {
+			*home = optarg;
+			continue;
+		}
+		if (c == 'h') {
+			fputs(t->usage, stdout);
+			exit(fflush(stdout) == 0 ? 0 : 3);
+		}
+		if (c == '?' || c == ':')
+			exit(2);
+		return (c);
+	}
+	return (-1);
+}
+
+void
+args_words(const struct args_tool *t, int argc, int least, int most)
+{
+	int n = argc - optind;
+
+	if (n < least)
+		args_misuse(t, "something is missing");
+	if (n > most)
+		args_misuse(t, "there is a word too many");
+}
+
+/* A number with a unit out of units, whose factors are given; no unit counts 1. */
+static uint64_t
+scaled(const struct args_tool *t, const char *s, const char *units, const uint64_t *factors)
+{
+	const char *unit;
+	uint64_t v, f = 1;
+	char *end;
+
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (end == s || errno != 0 || s[0] == '-')
+		args_misuse(t, "'%s' is not a number", s);
+	if (*end != '\0') {
+		if ((unit = strchr(units, *end)) == NULL || end[1] != '\0')
+			args_misuse(t, "'%s' does not end in a unit out of %s", s, units);
+		f = factors[unit - units];
+	}
+	if (v > UINT64_MAX / 2 / f)
+		args_misuse(t, "'%s' is too large", s);
+	return (v * f);
+}
+
+uint64_t
+args_size(const struct args_tool *t, const char *s)
+{
+	static const uint64_t factors[] = { UINT64_C(1) << 10, UINT64_C(1) << 20, UINT64_C(1) << 30, UINT64_C(1) << 40 };
+
+	return (scaled(t, s, "KMGT", factors));
+}
+
+uint64_t
+args_time(const struct args_tool *t, const char *s)
+{
+	static const uint64_t factors[] = { 1, 60, 3600, 86400 };
+
+	return (scaled(t, s, "smhd", factors));
+}
+
+uint64_t
+args_number(const struct args_tool *t, const char *s, uint64_t least, uint64_t most)
+{
+	uint64_t v = scaled(t, s, "", NULL);
+
+	if (v < least || v > most)
+		args_misuse(t, "'%s' is not between %" PRIu64 " and %" PRIu64, s, least, most);
+	return (v);
+}

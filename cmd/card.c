@@ -1,0 +1,31 @@
+#include <stdio.h>
+
+#include "args.h"
+#include "say.h"
+#include "site/site.h"
+
+static const struct args_tool tool = { "vmferry-card",
+	"usage: vmferry card [--home DIR]\n"
+	"\n"
+	"Print this site's card: its name and public keys.  Give it to the other sites, and compare the\n"
+	"fingerprint with them over another channel.\n" };
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = { ARGS_COMMON, { 0 } };
+	const char *home = NULL;
+	char text[CARD_MAX];
+	struct site *S;
+	int rc = -1;
+
+	say_init(tool.name);
+	args_next(&tool, argc, argv, "h", longs, &home);
+	args_words(&tool, argc, 0, 0);
+	if ((S = site_open(home)) != NULL) {
+		fwrite(text, 1, site_card_text(S, text), stdout);
+		rc = 0;
+	}
+	site_close(S);
+	return (say_exit(rc));
+}

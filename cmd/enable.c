@@ -1,0 +1,63 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "primary/enable.h"
+#include "say.h"
+
+static const struct args_tool tool = { "vmferry-enable",
+	"usage: vmferry enable VM --disk ID=PATH|NBD-URI ... [--exclude ID=PATH ...] [--to SITE ...]\n"
+	"                      [--points N] [--frequency T] [--host none] [--home DIR]\n"
+	"\n"
+	"Start protecting a VM.\n"
+	"  --disk ID=PATH   a disk to replicate: a raw file, a block device or an NBD URI\n"
+	"  --exclude ID=..  a disk that is not, and is empty at the replica (swap, for instance)\n"
+	"  --to SITE        a site that it is replicated to (see 'vmferry trust list')\n"
+	"  --points N       recovery points that a replica keeps (default 1: the latest)\n"
+	"  --frequency T    how often a point is meant to be cut: 30s, 5m, 1h (default: by hand)\n"
+	"  --host none      disks only; no hypervisor is asked (the default)\n" };
+
+static void
+add(const char **list, unsigned *n, unsigned most, const char *what)
+{
+	if (*n == most)
+		args_misuse(&tool, "there are more than %u %s", most, what);
+	list[(*n)++] = optarg;
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = { ARGS_COMMON, { "disk", required_argument, NULL, 'd' },
+		{ "exclude", required_argument, NULL, 'x' }, { "to", required_argument, NULL, 't' },
+		{ "points", required_argument, NULL, 'p' }, { "frequency", required_argument, NULL, 'f' },
+		{ "host", required_argument, NULL, 'o' }, { 0 } };
+	struct enable_options o = { .keep = 1 };
+	const char *home = NULL;
+	struct site *S;
+	int c, rc = -1;
+
+	say_init(tool.name);
+	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
+		if (c == 'd')
+			add(o.disks, &o.ndisks, LIMIT_DISKS, "disks");
+		else if (c == 'x')
+			add(o.excluded, &o.nexcluded, LIMIT_DISKS, "excluded disks");
+		else if (c == 't')
+			add(o.sites, &o.nsites, LIMIT_TARGETS, "sites");
+		else if (c == 'p')
+			o.keep = (unsigned)args_number(&tool, optarg, 1, LIMIT_POINTS);
+		else if (c == 'f')
+			o.frequency = args_time(&tool, optarg);
+		else if (strcmp(optarg, "none") != 0)
+			args_misuse(&tool, "'%s' is not a host that this version knows", optarg);
+	}
+	args_words(&tool, argc, 1, 1);
+	if (o.ndisks == 0)
+		args_misuse(&tool, "no --disk is named");
+	o.vm = argv[optind];
+	if ((S = site_open(home)) != NULL)
+		rc = enable(S, &o);
+	site_close(S);
+	return (say_exit(rc));
+}

@@ -1,0 +1,114 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "bounds.h"
+#include "primary/export.h"
+#include "say.h"
+
+static const struct args_tool tool = { "vmferry-export",
+	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes FILE|-|bitmap:NAME]\n"
+	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
+	"                      [-o FILE] [--home DIR]\n"
+	"\n"
+	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
+	"  --seed           a whole initial copy\n"
+	"  --delta          what changed (the default once there was a seed)\n"
+	"  --since FROM     where a delta starts: the point acknowledged by receipt (the default; the seed while\n"
+	"                   none has come), the one sent last, or the one of that number\n"
+	"  --changes FILE   a list of what changed since the last point, lines 'disk offset length'; '-': standard\n"
+	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all blocks)\n"
+	"  --to SITE        for this site alone\n"
+	"  --plain          do not encrypt\n"
+	"  --compress HOW   none, fast, default or best\n"
+	"  --live-unsafe    read disks although a program has them open for writing\n"
+	"  -o FILE          write there; the file has its name only once it is whole\n" };
+
+static enum segment_level
+level(const char *s)
+{
+	if (strcmp(s, "none") == 0)
+		return (SEGMENT_NONE);
+	if (strcmp(s, "fast") == 0)
+		return (SEGMENT_FAST);
+	if (strcmp(s, "default") == 0)
+		return (SEGMENT_DEFAULT);
+	if (strcmp(s, "best") == 0)
+		return (SEGMENT_BEST);
+	args_misuse(&tool, "'%s' is not none, fast, default or best", s);
+}
+
+static void
+since(struct export_options *o, const char *s)
+{
+	if (strcmp(s, "acked") == 0) {
+		o->since = EXPORT_SINCE_ACKED;
+	} else if (strcmp(s, "sent") == 0) {
+		o->since = EXPORT_SINCE_SENT;
+	} else {
+		o->since = EXPORT_SINCE_SEQ;
+		o->since_seq = args_number(&tool, s, 1, LIMIT_SEQ);
+	}
+}
+
+static void
+parse(int argc, char *argv[], struct export_options *o, const char **home)
+{
+	static const struct option longs[] = { ARGS_COMMON, { "seed", no_argument, NULL, 's' },
+		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
+		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
+		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
+		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' }, { 0 } };
+	int c;
+
+	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
+		switch (c) {
+		case 's':
+			o->seed = 1;
+			break;
+		case 'd':
+			o->delta = 1;
+			break;
+		case 'S':
+			since(o, optarg);
+			break;
+		case 'c':
+			o->changes = optarg;
+			break;
+		case 't':
+			o->to = optarg;
+			break;
+		case 'p':
+			o->plain = 1;
+			break;
+		case 'z':
+			o->level = level(optarg);
+			break;
+		case 'l':
+			o->live_unsafe = 1;
+			break;
+		default:
+			o->output = optarg;
+		}
+	}
+	args_words(&tool, argc, 1, 1);
+	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	o->vm = argv[optind];
+}
+
+int
+main(int argc, char *argv[])
+{
+	struct export_options o = { .level = SEGMENT_DEFAULT };
+	const char *home = NULL;
+	struct site *S;
+	int rc = -1;
+
+	say_init(tool.name);
+	parse(argc, argv, &o, &home);
+	if ((S = site_open(home)) != NULL)
+		rc = export(S, &o);
+	site_close(S);
+	return (say_exit(rc));
+}

@@ -1,0 +1,39 @@
+#include "import.h"
+
+#include <stdio.h>
+
+#include "args.h"
+#include "say.h"
+
+static const struct args_tool tool = { "vmferry-import",
+	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--home DIR]\n"
+	"\n"
+	"Take in a bundle from a file or standard input: a seed or a delta into a replica, or a receipt at a\n"
+	"primary.  Nothing is used before it was verified.\n"
+	"  --no-merge       only stage it; 'vmferry merge' goes on\n"
+	"  --receipt FILE   write a receipt for the primary; '-': to standard output\n" };
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = { ARGS_COMMON, { "no-merge", no_argument, NULL, 'n' },
+		{ "receipt", required_argument, NULL, 'r' }, { 0 } };
+	struct import_options o = { 0 };
+	const char *home = NULL;
+	struct site *S;
+	int c, rc = -1;
+
+	say_init(tool.name);
+	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
+		if (c == 'n')
+			o.stage_only = 1;
+		else
+			o.receipt = optarg;
+	}
+	args_words(&tool, argc, 0, 1);
+	o.input = optind < argc ? argv[optind] : NULL;
+	if ((S = site_open(home)) != NULL)
+		rc = import(S, &o);
+	site_close(S);
+	return (say_exit(rc));
+}

@@ -1,0 +1,29 @@
+#include <stdio.h>
+
+#include "args.h"
+#include "replica/merge.h"
+#include "say.h"
+
+static const struct args_tool tool = { "vmferry-merge",
+	"usage: vmferry merge VM [--home DIR]\n"
+	"\n"
+	"Bring a replica to the newest recovery point that is staged in its inbox.\n" };
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = { ARGS_COMMON, { 0 } };
+	const char *home = NULL;
+	struct replica *R = NULL;
+	struct site *S;
+	int rc = -1;
+
+	say_init(tool.name);
+	args_next(&tool, argc, argv, "h", longs, &home);
+	args_words(&tool, argc, 1, 1);
+	if ((S = site_open(home)) != NULL && (rc = replica_open(&R, S, argv[optind])) == 0)
+		rc = merge_all(R, S);
+	replica_close(R);
+	site_close(S);
+	return (say_exit(rc));
+}

@@ -1,0 +1,56 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "say.h"
+#include "site/trusting.h"
+
+static const struct args_tool tool = { "vmferry-trust",
+	"usage: vmferry trust add CARDFILE [--vm PATTERN] [--store DIR] [--max-size SIZE] [--home DIR]\n"
+	"       vmferry trust list [--json] [--home DIR]\n"
+	"       vmferry trust remove NAME [--home DIR]\n"
+	"\n"
+	"The sites that this site knows.  Bundles can be sealed to them and their receipts count.\n"
+	"  --vm PATTERN     it may also replicate the VMs of that pattern (* ? [..]) to here\n"
+	"  --store DIR      where their disks are stored (default: in the home)\n"
+	"  --max-size SIZE  bytes of disk that one VM may have; K, M, G, T\n"
+	"  --json           for programs\n" };
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option longs[] = { ARGS_COMMON, { "vm", required_argument, NULL, 'v' },
+		{ "store", required_argument, NULL, 's' }, { "max-size", required_argument, NULL, 'm' },
+		{ "json", no_argument, NULL, 'j' }, { 0 } };
+	struct trusting_options o = { 0 };
+	const char *home = NULL, *verb;
+	struct site *S;
+	int c, rc = -1, json = 0;
+
+	say_init(tool.name);
+	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
+		if (c == 'v')
+			o.vm = optarg;
+		else if (c == 's')
+			o.store = optarg;
+		else if (c == 'm')
+			o.max_size = args_size(&tool, optarg);
+		else
+			json = 1;
+	}
+	args_words(&tool, argc, 1, 2);
+	verb = argv[optind++];
+	if (strcmp(verb, "add") != 0 && strcmp(verb, "list") != 0 && strcmp(verb, "remove") != 0)
+		args_misuse(&tool, "'%s' is not add, list or remove", verb);
+	args_words(&tool, argc, strcmp(verb, "list") != 0, strcmp(verb, "list") != 0);
+	if ((S = site_open(home)) != NULL) {
+		if (verb[0] == 'a')
+			rc = trusting_add(S, argv[optind], &o);
+		else if (verb[0] == 'l')
+			rc = trusting_list(S, json);
+		else
+			rc = site_trust_remove(S, argv[optind]);
+	}
+	site_close(S);
+	return (say_exit(rc));
+}

@@ -1,0 +1,99 @@
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+
+/* vmferry VERB ...: run vmferry-VERB, which lies beside this program. */
+
+static const char usage[] =
+    "usage: vmferry [--home DIR] VERB [ARGUMENT ...]\n"
+    "       vmferry VERB --help\n"
+    "\n"
+    "Replicates virtual machines between sites over files and pipes.  The verbs:\n"
+    "\n"
+    "  init      make a site: its home and its keys         card     print this site's card\n"
+    "  trust     the sites that this site knows             enable   start protecting a VM\n"
+    "  export    cut a recovery point, write its bundle     import   take a bundle or a receipt in\n"
+    "  verify    check bundles by a card                    inspect  what a bundle holds\n"
+    "  merge     merge what import --no-merge staged        points   the recovery points of a replica\n"
+    "  restore   a point's disks as raw images              scrub    prove a replica from its disks\n"
+    "  status    what is replicated, and how it is doing\n"
+    "\n"
+    "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
+
+/* The path of the program for a verb, or NULL. */
+static char *
+program_of(const char *verb)
+{
+	static char path[PATH_MAX];
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n < 0 || strspn(verb, "abcdefghijklmnopqrstuvwxyz-") != strlen(verb))
+		return (NULL);
+	self[n] = '\0';
+	if (snprintf(path, sizeof path, "%s/vmferry-%s", dirname(self), verb) >= (int)sizeof path)
+		return (NULL);
+	return (access(path, X_OK) == 0 ? path : NULL);
+}
+
+static int
+run(const char *home, int argc, char *argv[])
+{
+	char **args = calloc((size_t)argc + 3, sizeof *args), *program = program_of(argv[0]);
+	int n = 0;
+
+	if (program == NULL) {
+		say_note("'%s' is no verb; see 'vmferry --help'", argv[0]);
+		free(args);
+		return (2);
+	}
+	if (args == NULL) {
+		say_failed("out of memory");
+		return (3);
+	}
+	args[n++] = program;
+	if (home != NULL) {
+		args[n++] = (char *)(uintptr_t) "--home";
+		args[n++] = (char *)(uintptr_t)home;
+	}
+	for (int i = 1; i < argc; i++)
+		args[n++] = argv[i];
+	execv(program, args);
+	say_failed("%s: cannot run: %s", program, strerror(errno));
+	free(args);
+	return (3);
+}
+
+int
+main(int argc, char *argv[])
+{
+	const char *home = NULL;
+	int i = 1;
+
+	say_init("vmferry");
+	while (i < argc && argv[i][0] == '-') {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			fputs(usage, stdout);
+			return (say_exit(0));
+		}
+		if (strcmp(argv[i], "--home") == 0 && i + 1 < argc) {
+			home = argv[i + 1];
+			i += 2;
+		} else if (strncmp(argv[i], "--home=", 7) == 0) {
+			home = argv[i++] + 7;
+		} else {
+			break;
+		}
+	}
+	if (i >= argc || argv[i][0] == '-') {
+		say_note("a verb is missing; see 'vmferry --help'");
+		return (2);
+	}
+	return (run(home, argc - i, argv + i));
+}

@@ -1,0 +1,126 @@
+#include "site/trusting.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "jsontext.h"
+#include "name.h"
+#include "say.h"
+
+static int
+read_card(const char *path, struct card *C)
+{
+	char text[CARD_MAX];
+	int is_stdin = strcmp(path, "-") == 0, fd = is_stdin ? STDIN_FILENO : io_open_read(path);
+	const char *why;
+	ssize_t n;
+
+	if (fd < 0)
+		return (-1);
+	n = io_read(fd, path, text, sizeof text);
+	if (!is_stdin)
+		io_close(fd);
+	if (n < 0)
+		return (-1);
+	why = card_decode(C, text, (size_t)n);
+	return (why == NULL ? 0 : say_refused("%s: %s", path, why));
+}
+
+/* The pattern goes into a line of text in quotes, and is held against names. */
+static int
+set_pattern(struct trust_entry *e, const char *vm)
+{
+	if (vm[0] == '\0' || strlen(vm) > LIMIT_NAME || strpbrk(vm, "\"\n\r\t") != NULL)
+		return (say_refused("'%s': is no pattern of names", vm));
+	strcpy(e->vm, vm);
+	return (0);
+}
+
+static int
+set_store(struct trust_entry *e, const char *store)
+{
+	char cwd[PATH_MAX];
+
+	if (strpbrk(store, "\"\n\r") != NULL || store[0] == '\0')
+		return (say_refused("'%s': a store's path has no quotes and is one line", store));
+	if (store[0] == '/')
+		return (io_path(e->store, "%s", store));
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		return (say_failed("cannot tell the current folder: %s", strerror(errno)));
+	return (io_path(e->store, "%s/%s", cwd, store));
+}
+
+int
+trusting_add(struct site *S, const char *cardfile, const struct trusting_options *o)
+{
+	struct trust_entry *e = calloc(1, sizeof *e);
+	char print[CARD_FINGERPRINT];
+	int rc;
+
+	if (e == NULL)
+		return (say_failed("out of memory"));
+	e->max_size = o->max_size;
+	rc = read_card(cardfile, &e->card);
+	if (rc == 0 && o->vm != NULL)
+		rc = set_pattern(e, o->vm);
+	if (rc == 0 && o->store != NULL)
+		rc = set_store(e, o->store);
+	if (rc == 0)
+		rc = site_trust_add(S, e);
+	if (rc == 0) {
+		card_fingerprint(print, &e->card);
+		say_note("%s: added, fingerprint %s; compare it with that site over another channel", e->card.name, print);
+	}
+	free(e);
+	return (rc);
+}
+
+static json_t *
+entry_json(const struct trust_entry *e)
+{
+	json_t *o = json_object();
+	char print[CARD_FINGERPRINT];
+
+	card_fingerprint(print, &e->card);
+	json_object_set_new(o, "name", json_string(e->card.name));
+	json_object_set_new(o, "fingerprint", json_string(print));
+	jsontext_set_bytes(o, "sign", e->card.sign, RECORD_KEY);
+	jsontext_set_bytes(o, "box", e->card.box, CARD_BOX);
+	json_object_set_new(o, "vm", e->vm[0] == '\0' ? json_null() : json_string(e->vm));
+	json_object_set_new(o, "store", e->store[0] == '\0' ? json_null() : json_string(e->store));
+	json_object_set_new(o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
+	return (o);
+}
+
+int
+trusting_list(const struct site *S, int json)
+{
+	const struct trust *T = site_trust(S);
+	json_t *a = json_array();
+	char print[CARD_FINGERPRINT];
+	int rc = 0;
+
+	for (size_t i = 0; i < T->n; i++) {
+		const struct trust_entry *e = &T->entries[i];
+
+		json_array_append_new(a, entry_json(e));
+		if (json)
+			continue;
+		card_fingerprint(print, &e->card);
+		printf("%s  %s  %s%s", e->card.name, print, e->vm[0] == '\0' ? "no VMs" : "VMs ", e->vm);
+		if (e->store[0] != '\0')
+			printf("  store %s", e->store);
+		if (e->max_size != 0)
+			printf("  at most %" PRIu64 " bytes", e->max_size);
+		printf("\n");
+	}
+	if (json)
+		rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
+	json_decref(a);
+	return (rc);
+}

@@ -1,0 +1,21 @@
+#ifndef TRUSTING_H_
+#define TRUSTING_H_
+
+#include <stdint.h>
+
+#include "site/site.h"
+
+/* What a person does with the trust file. */
+struct trusting_options {
+	const char *vm;	   /* NULL: none */
+	const char *store; /* NULL: in the home */
+	uint64_t max_size; /* 0: no limit */
+};
+
+/* Add the site of the card in a file, "-" for standard input: 0; 1, said; -1. */
+int trusting_add(struct site *S, const char *cardfile, const struct trusting_options *o);
+
+/* Print the entries. */
+int trusting_list(const struct site *S, int json);
+
+#endif

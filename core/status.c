@@ -1,0 +1,200 @@
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "primary/primary.h"
+#include "replica/replica.h"
+#include "say.h"
+
+/* One line of status, whichever side it is of. */
+#define CAUSES 8u
+struct view {
+	char vm[LIMIT_NAME + 1];
+	char uuid[HEADER_UUID];
+	const char *role;
+	const char *state;
+	const char *health; /* normal, warning or critical */
+	char causes[CAUSES][320];
+	unsigned ncauses;
+	unsigned points, staged;
+	struct point last;
+	json_t *targets; /* of a primary; else NULL */
+};
+
+struct showing {
+	const struct site *S;
+	const char *vm;
+	int json;
+	json_t *list;
+	unsigned shown;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+cause(struct view *v, const char *health, const char *format, ...)
+{
+	va_list ap;
+
+	if (strcmp(v->health, "critical") != 0)
+		v->health = health;
+	if (v->ncauses == CAUSES)
+		return;
+	va_start(ap, format);
+	vsnprintf(v->causes[v->ncauses++], sizeof v->causes[0], format, ap);
+	va_end(ap);
+}
+
+static json_t *
+last_json(const struct point *p)
+{
+	char time[POINT_TIME];
+
+	if (p->seq == 0)
+		return (json_null());
+	point_time_text(time, p->time);
+	return (json_pack("{s:I,s:I,s:s,s:s}", "seq", (json_int_t)p->seq, "epoch", (json_int_t)p->epoch, "time", time,
+	    "kind", point_kind_text(p->kind)));
+}
+
+static void
+show_json(struct showing *w, const struct view *v)
+{
+	json_t *causes = json_array(), *o;
+
+	for (unsigned i = 0; i < v->ncauses; i++)
+		json_array_append_new(causes, json_string(v->causes[i]));
+	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:i,s:o,s:i}", "vm", v->vm, "uuid", v->uuid, "role", v->role, "state",
+	    v->state, "health", v->health, "causes", causes, "points", (int)v->points, "last_point", last_json(&v->last),
+	    "staged", (int)v->staged);
+	if (v->targets != NULL)
+		json_object_set(o, "targets", v->targets);
+	json_array_append_new(w->list, o);
+}
+
+static void
+show(struct showing *w, const struct view *v)
+{
+	char time[POINT_TIME] = "-";
+
+	w->shown++;
+	if (w->json) {
+		show_json(w, v);
+		return;
+	}
+	if (w->shown == 1)
+		printf("%-20s %-8s %-20s %-9s %8s  %-20s %6s %6s\n", "VM", "ROLE", "STATE", "HEALTH", "POINT", "TIME",
+		    "POINTS", "STAGED");
+	if (v->last.seq != 0)
+		point_time_text(time, v->last.time);
+	printf("%-20s %-8s %-20s %-9s %8" PRIu64 "  %-20s %6u %6u\n", v->vm, v->role, v->state, v->health, v->last.seq, time,
+	    v->points, v->staged);
+	for (unsigned i = 0; i < v->ncauses; i++)
+		printf("  %s: %s\n", v->health, v->causes[i]);
+}
+
+/* What a primary knows of each of its targets. */
+static void
+view_targets(struct view *v, const struct primary *P)
+{
+	unsigned acked = 0;
+
+	v->targets = json_array();
+	for (unsigned i = 0; i < P->ntargets; i++) {
+		const struct primary_target *t = &P->targets[i];
+
+		json_array_append_new(v->targets, json_pack("{s:s,s:I,s:I}", "site", t->name, "acked",
+						      (json_int_t)t->acked, "sent", (json_int_t)t->sent));
+		acked += t->acked != 0;
+		if (v->last.seq == 0)
+			continue;
+		if (t->acked == 0)
+			cause(v, "warning", "no receipt of site '%s' has come yet", t->name);
+		else if (t->acked < t->sent)
+			cause(v, "normal", "site '%s' has point %" PRIu64 " for sure; up to %" PRIu64 " was sent", t->name, t->acked,
+			    t->sent);
+	}
+	v->state = v->last.seq == 0 ? "ready-for-initial" : acked == 0 ? "waiting-for-initial" : "replicating";
+}
+
+static void
+view_age(struct view *v, uint64_t frequency)
+{
+	int64_t age = (int64_t)time(NULL) - v->last.time;
+
+	if (v->last.seq != 0 && frequency != 0 && age > (int64_t)(frequency * 3 > 3600 ? frequency * 3 : 3600))
+		cause(v, "warning", "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64, age,
+		    frequency);
+}
+
+static int
+show_primary(void *context, const char *uuid)
+{
+	struct showing *w = context;
+	struct view v = { .role = "primary", .health = "normal" };
+	struct primary *P;
+
+	if (primary_look(&P, w->S, uuid) != 0)
+		return (-1);
+	if (w->vm == NULL || strcmp(w->vm, P->vm) == 0 || strcmp(w->vm, uuid) == 0) {
+		strcpy(v.vm, P->vm);
+		strcpy(v.uuid, P->uuid);
+		v.points = P->npoints;
+		if (primary_last(P) != NULL)
+			v.last = primary_last(P)->point;
+		view_targets(&v, P);
+		view_age(&v, P->frequency);
+		show(w, &v);
+		json_decref(v.targets);
+	}
+	primary_close(P);
+	return (0);
+}
+
+static int
+show_replica(void *context, const char *uuid)
+{
+	struct showing *w = context;
+	struct view v = { .role = "replica", .health = "normal" };
+	struct replica *R;
+
+	if (replica_look(&R, w->S, uuid) != 0)
+		return (-1);
+	if (w->vm == NULL || strcmp(w->vm, R->vm) == 0 || strcmp(w->vm, uuid) == 0) {
+		strcpy(v.vm, R->vm);
+		strcpy(v.uuid, R->uuid);
+		v.state = replica_state_text(R->state);
+		v.points = R->npoints;
+		v.staged = R->nstaged;
+		if (replica_last(R) != NULL)
+			v.last = replica_last(R)->point;
+		if (R->state == REPLICA_ERROR)
+			cause(&v, "critical", "%s", R->cause);
+		if (R->state == REPLICA_WAITING)
+			cause(&v, "warning", "the seed is not in yet");
+		if (R->merging)
+			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
+		show(w, &v);
+	}
+	replica_close(R);
+	return (0);
+}
+
+int
+status(const struct site *S, const char *vm, int json)
+{
+	struct showing w = { .S = S, .vm = vm, .json = json, .list = json_array() };
+	int rc = 0;
+
+	if (primary_each(S, show_primary, &w) != 0 || replica_each(S, show_replica, &w) != 0)
+		rc = -1;
+	if (rc == 0 && vm != NULL && w.shown == 0)
+		rc = say_refused("%s: no such VM is replicated here", vm);
+	if (rc == 0 && json && (json_dumpf(w.list, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF))
+		rc = -1;
+	json_decref(w.list);
+	return (rc);
+}
