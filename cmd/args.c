@@ -80,7 +80,8 @@ scaled(const struct args_tool *t, const char *s, const char *units, const uint64
 uint64_t
 args_size(const struct args_tool *t, const char *s)
 {
-	static const uint64_t factors[] = { UINT64_C(1) << 10, UINT64_C(1) << 20, UINT64_C(1) << 30, UINT64_C(1) << 40 };
+	static const uint64_t factors[] = { UINT64_C(1) << 10, UINT64_C(1) << 20, UINT64_C(1) << 30,
+		UINT64_C(1) << 40 };
 
 	return (scaled(t, s, "KMGT", factors));
 }

@@ -11,17 +11,22 @@ struct args_tool {
 };
 
 /* --home and --help, to be put in front of a tool's own long options. */
-#define ARGS_COMMON { "home", required_argument, NULL, 'H' }, { "help", no_argument, NULL, 'h' }
+#define ARGS_COMMON                               \
+	{ "home", required_argument, NULL, 'H' }, \
+	{                                         \
+		"help", no_argument, NULL, 'h'    \
+	}
 
 /* The next option as getopt_long gives it, or -1.  The common ones are dealt with here: *home is set. */
-int args_next(const struct args_tool *t, int argc, char *argv[], const char *shorts, const struct option *longs,
-    const char **home);
+int args_next(const struct args_tool *t, int argc, char *argv[], const char *shorts,
+    const struct option *longs, const char **home);
 
 /* Between least and most words must follow the options; at most INT_MAX. */
 void args_words(const struct args_tool *t, int argc, int least, int most);
 
 /* Say what is wrong and how it should be, and end with 2. */
-_Noreturn void args_misuse(const struct args_tool *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void args_misuse(const struct args_tool *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* A size in bytes, with K, M, G or T behind it (powers of 1024); a time in seconds, with s, m, h or d. */
 uint64_t args_size(const struct args_tool *t, const char *s);

@@ -7,17 +7,21 @@
 #include "say.h"
 
 static const struct args_tool tool = { "vmferry-export",
-	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes FILE|-|bitmap:NAME]\n"
+	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
+	"FILE|-|bitmap:NAME]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
 	"  --seed           a whole initial copy\n"
 	"  --delta          what changed (the default once there was a seed)\n"
-	"  --since FROM     where a delta starts: the point acknowledged by receipt (the default; the seed while\n"
+	"  --since FROM     where a delta starts: the point acknowledged by receipt (the default; the seed "
+	"while\n"
 	"                   none has come), the one sent last, or the one of that number\n"
-	"  --changes FILE   a list of what changed since the last point, lines 'disk offset length'; '-': standard\n"
-	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all blocks)\n"
+	"  --changes FILE   a list of what changed since the last point, lines 'disk offset length'; '-': "
+	"standard\n"
+	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all "
+	"blocks)\n"
 	"  --to SITE        for this site alone\n"
 	"  --plain          do not encrypt\n"
 	"  --compress HOW   none, fast, default or best\n"
@@ -58,7 +62,8 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
 		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
-		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' }, { 0 } };
+		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' },
+		{ 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {

@@ -6,18 +6,21 @@
 #include "say.h"
 
 static const struct args_tool tool = { "vmferry-import",
-	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--home DIR]\n"
+	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--require-sandbox] [--home DIR]\n"
 	"\n"
-	"Take in a bundle from a file or standard input: a seed or a delta into a replica, or a receipt at a\n"
+	"Take in a bundle from a file or standard input: a seed or a delta into a replica, or a receipt at "
+	"a\n"
 	"primary.  Nothing is used before it was verified.\n"
 	"  --no-merge       only stage it; 'vmferry merge' goes on\n"
-	"  --receipt FILE   write a receipt for the primary; '-': to standard output\n" };
+	"  --receipt FILE   write a receipt for the primary; '-': to standard output\n"
+	"  --require-sandbox  refuse where the kernel cannot confine the process\n" };
 
 int
 main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { "no-merge", no_argument, NULL, 'n' },
-		{ "receipt", required_argument, NULL, 'r' }, { 0 } };
+		{ "receipt", required_argument, NULL, 'r' }, { "require-sandbox", no_argument, NULL, 'R' },
+		{ 0 } };
 	struct import_options o = { 0 };
 	const char *home = NULL;
 	struct site *S;
@@ -27,6 +30,8 @@ main(int argc, char *argv[])
 	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
 		if (c == 'n')
 			o.stage_only = 1;
+		else if (c == 'R')
+			o.insist = 1;
 		else
 			o.receipt = optarg;
 	}

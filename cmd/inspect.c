@@ -8,7 +8,8 @@
 static const struct args_tool tool = { "vmferry-inspect",
 	"usage: vmferry inspect [--json] [FILE]\n"
 	"\n"
-	"Show what a bundle holds (default: one from standard input).  Its signatures are checked with the key\n"
+	"Show what a bundle holds (default: one from standard input).  Its signatures are checked with the "
+	"key\n"
 	"that it claims; whose that is, and its contents, 'vmferry verify' checks.\n"
 	"  --json   for programs\n" };
 

@@ -7,7 +7,8 @@
 static const struct args_tool tool = { "vmferry-scrub",
 	"usage: vmferry scrub VM [--home DIR]\n"
 	"\n"
-	"Read all of a replica and prove it: its disks by their roots, its older points and staged bundles by\n"
+	"Read all of a replica and prove it: its disks by their roots, its older points and staged bundles "
+	"by\n"
 	"their signatures.\n" };
 
 int

@@ -1,6 +1,7 @@
 #include "import.h"
 
 #include <inttypes.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +9,18 @@
 
 #include "bundle/infile.h"
 #include "bundle/unpack.h"
+#include "io.h"
 #include "primary/acknowledge.h"
 #include "replica/merge.h"
 #include "replica/receipt.h"
 #include "replica/receive.h"
+#include "sandbox.h"
 #include "say.h"
 
 /* Who signed it?  The entry of a site that we know, or a refusal. */
 static int
-find_signer(const struct site *S, const uint8_t key[RECORD_KEY], const char *name, const struct trust_entry **e)
+find_signer(
+    const struct site *S, const uint8_t key[RECORD_KEY], const char *name, const struct trust_entry **e)
 {
 	struct card unknown;
 	char print[CARD_FINGERPRINT];
@@ -28,8 +32,9 @@ find_signer(const struct site *S, const uint8_t key[RECORD_KEY], const char *nam
 	memset(&unknown, 0, sizeof unknown);
 	memcpy(unknown.sign, key, RECORD_KEY);
 	sodium_bin2hex(print, sizeof print, key, 16);
-	return (say_refused("%s: it is signed with a key that this site does not know (%s...), or is not a bundle at all; "
-			    "add the sender's card with 'vmferry trust add'",
+	return (say_refused(
+	    "%s: it is signed with a key that this site does not know (%s...), or is not a bundle at all; "
+	    "add the sender's card with 'vmferry trust add'",
 	    name, print));
 }
 
@@ -39,8 +44,8 @@ take_nothing(void *context, const struct unpacked *u)
 	const struct unpack *U = context;
 
 	return (u->member.record.type == RECORD_SEGMENT
-		    ? reader_refuse(U->reader, &u->member.record, "a receipt with segments")
-		    : 0);
+	            ? reader_refuse(U->reader, &u->member.record, "a receipt with segments")
+	            : 0);
 }
 
 static int
@@ -57,8 +62,8 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 }
 
 static int
-import_data(const struct site *S, const struct import_options *o, const struct trust_entry *e, struct unpack *U,
-    const struct member *m)
+import_data(const struct site *S, const struct import_options *o, const struct trust_entry *e,
+    struct unpack *U, const struct member *m)
 {
 	struct replica *R = NULL;
 	int rc = receive(&R, S, e, U, m);
@@ -68,7 +73,8 @@ import_data(const struct site *S, const struct import_options *o, const struct t
 		rc = merge_all(R, S);
 	if (R != NULL && replica_last(R) != NULL) {
 		if (rc == 0)
-			say_note("%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq, R->nstaged);
+			say_note("%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq,
+			    R->nstaged);
 		if (rc == 0 && o->receipt != NULL)
 			rc = receipt_write(R, S, o->receipt);
 	}
@@ -102,6 +108,38 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 	return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
 }
 
+/* The folders that an import may touch: the home, the stores, and the one of the receipt. */
+static int
+allow_store(void *context, const char *dir)
+{
+	return (sandbox_add(context, dir));
+}
+
+static int
+confine(const struct site *S, const struct import_options *o)
+{
+	struct sandbox *B = calloc(1, sizeof *B);
+	char dir[PATH_MAX];
+	int rc = -1;
+
+	if (B == NULL)
+		return (say_failed("out of memory"));
+	B->work = SANDBOX_STORE;
+	B->insist = o->insist;
+	if (replica_each_store(S, allow_store, B) == 0)
+		rc = sandbox_add(B, site_home(S));
+	if (rc == 0 && o->receipt != NULL && strcmp(o->receipt, "-") != 0) {
+		rc = io_path(dir, "%s", o->receipt);
+		if (rc == 0)
+			rc = sandbox_add(B, dirname(dir));
+	}
+	if (rc == 0)
+		rc = sandbox_enter(B);
+	sandbox_free(B);
+	free(B);
+	return (rc);
+}
+
 int
 import(const struct site *S, const struct import_options *o)
 {
@@ -112,7 +150,8 @@ import(const struct site *S, const struct import_options *o)
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = infile_open(&F, o->input)) == 0) {
-		rc = import_from(S, o, F, &m);
+		if ((rc = confine(S, o)) == 0)
+			rc = import_from(S, o, F, &m);
 		infile_close(F);
 	}
 	free(m.payload);

@@ -6,8 +6,9 @@
 /* Take in a bundle: a seed or delta into a replica, or a receipt at a primary. */
 struct import_options {
 	const char *input;   /* NULL or "-": standard input */
-	int stage_only;	     /* do not merge */
+	int stage_only;      /* do not merge */
 	const char *receipt; /* write a receipt there when it is in; "-": standard output; NULL: none */
+	int insist;          /* refuse to go on without a sandbox */
 };
 
 /* 0: all of it is here for good; 1, said, and nothing has changed; -1. */

@@ -9,6 +9,7 @@
 
 #include "bundle/infile.h"
 #include "jsontext.h"
+#include "sandbox.h"
 #include "say.h"
 
 static json_t *
@@ -19,8 +20,8 @@ point_json(const struct point *p)
 	if (p->seq == 0)
 		return (json_null());
 	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq, "time", time,
-	    "kind", point_kind_text(p->kind)));
+	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
+	    "time", time, "kind", point_kind_text(p->kind)));
 }
 
 static json_t *
@@ -29,10 +30,12 @@ disks_json(const struct header *H, const struct trailer *T)
 	json_t *a = json_array();
 
 	for (unsigned i = 0; i < H->ndisks; i++) {
-		json_t *o = json_pack("{s:s,s:I}", "id", H->disks[i].id, "size", (json_int_t)H->disks[i].size);
+		json_t *o =
+		    json_pack("{s:s,s:I}", "id", H->disks[i].id, "size", (json_int_t)H->disks[i].size);
 
 		if (H->from.seq != 0) {
-			json_object_set_new(o, "before_size", json_integer((json_int_t)H->disks[i].before_size));
+			json_object_set_new(
+			    o, "before_size", json_integer((json_int_t)H->disks[i].before_size));
 			jsontext_set_bytes(o, "before_root", H->disks[i].before, LEAF_ROOT);
 		}
 		if (i < T->ndisks)
@@ -49,8 +52,8 @@ lists_json(const struct header *H, json_t *o)
 	char hex[2 * RECORD_KEY + 1];
 
 	for (unsigned i = 0; i < H->nexcluded; i++)
-		json_array_append_new(excluded, json_pack("{s:s,s:I}", "id", H->excluded[i].id, "size",
-						    (json_int_t)H->excluded[i].size));
+		json_array_append_new(excluded,
+		    json_pack("{s:s,s:I}", "id", H->excluded[i].id, "size", (json_int_t)H->excluded[i].size));
 	for (unsigned i = 0; i < H->ntargets; i++) {
 		sodium_bin2hex(hex, sizeof hex, H->targets[i].key, RECORD_KEY);
 		json_array_append_new(targets, json_string(hex));
@@ -101,7 +104,8 @@ print_point(const char *what, const struct point *p)
 	if (p->seq == 0)
 		return;
 	point_time_text(time, p->time);
-	printf("%s%" PRIu64 " of epoch %" PRIu64 ", %s, %s\n", what, p->seq, p->epoch, time, point_kind_text(p->kind));
+	printf("%s%" PRIu64 " of epoch %" PRIu64 ", %s, %s\n", what, p->seq, p->epoch, time,
+	    point_kind_text(p->kind));
 }
 
 static int
@@ -110,14 +114,16 @@ print_text(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	char hex[2 * RECORD_KEY + 1];
 
 	sodium_bin2hex(hex, sizeof hex, key, RECORD_KEY);
-	printf("bundle    %s, format %d, %" PRIu64 " bytes\n", header_type_text(H->type), HEADER_VERSION, bytes);
+	printf(
+	    "bundle    %s, format %d, %" PRIu64 " bytes\n", header_type_text(H->type), HEADER_VERSION, bytes);
 	printf("vm        %s (%s)\n", H->vm, H->uuid);
 	print_point("from      point ", &H->from);
 	print_point("to        point ", &H->to);
 	printf("signed    by '%s' with %s\n", H->signer, hex);
 	printf("contents  %s, %u targets, %" PRIu64 " segments: %" PRIu64 " bytes of data, %" PRIu64
 	       " of zeroes, stored in %" PRIu64 "\n",
-	    H->cipher == RECORD_CLEAR ? "in clear" : "encrypted", H->ntargets, T->segments, T->data, T->zero, T->stored);
+	    H->cipher == RECORD_CLEAR ? "in clear" : "encrypted", H->ntargets, T->segments, T->data, T->zero,
+	    T->stored);
 	for (unsigned i = 0; i < H->ndisks; i++) {
 		printf("disk      %s, %" PRIu64 " bytes", H->disks[i].id, H->disks[i].size);
 		if (i < T->ndisks) {
@@ -152,6 +158,7 @@ inspect_open(struct infile *F, struct member *m, int json)
 int
 inspect(const char *path, int json)
 {
+	const struct sandbox box = { .work = SANDBOX_READ };
 	struct member m = { .payload = malloc(LIMIT_STORED) };
 	struct infile *F;
 	int rc;
@@ -159,7 +166,8 @@ inspect(const char *path, int json)
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = infile_open(&F, path)) == 0) {
-		rc = inspect_open(F, &m, json);
+		if ((rc = sandbox_enter(&box)) == 0)
+			rc = inspect_open(F, &m, json);
 		infile_close(F);
 	}
 	free(m.payload);

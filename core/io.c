@@ -21,7 +21,8 @@
 static int
 failed(const char *path, const char *what)
 {
-	const char *hint = errno == ENOSPC || errno == EDQUOT ? "; free some space and run the command again" : "";
+	const char *hint =
+	    errno == ENOSPC || errno == EDQUOT ? "; free some space and run the command again" : "";
 
 	return (say_failed("%s: cannot %s: %s%s", path, what, strerror(errno), hint));
 }
@@ -178,8 +179,8 @@ io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset)
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
-			return (say_failed("%s: cannot read at byte %" PRIu64 ": %s", path, offset + got,
-			    strerror(errno)));
+			return (say_failed(
+			    "%s: cannot read at byte %" PRIu64 ": %s", path, offset + got, strerror(errno)));
 		got += (size_t)r;
 	}
 	return ((ssize_t)got);
@@ -292,8 +293,7 @@ io_zero(int fd, const char *path, uint64_t offset, uint64_t length)
 	if (length == 0)
 		return (0);
 	do
-		rc = fallocate(
-		    fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+		rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
 	while (rc != 0 && errno == EINTR);
 	if (rc == 0)
 		return (0);

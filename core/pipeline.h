@@ -10,11 +10,11 @@
  */
 struct pipeline {
 	void *context;
-	int (*fill)(void *context, void *slot);	 /* 0: filled; 1: there is no more; else stop with it */
-	int (*work)(void *context, void *slot);	 /* 0; -1: failed */
+	int (*fill)(void *context, void *slot);  /* 0: filled; 1: there is no more; else stop with it */
+	int (*work)(void *context, void *slot);  /* 0; -1: failed */
 	int (*drain)(void *context, void *slot); /* 0; 1: refused; -1: failed */
 	int (*make)(void *context, void **slot); /* 0; -1: failed */
-	void (*drop)(void *slot);		 /* frees one; accepts NULL */
+	void (*drop)(void *slot);                /* frees one; accepts NULL */
 };
 
 /* Threads that a pipeline runs on: one for each processor this process may use, at most 64. */

@@ -115,8 +115,9 @@ show(const struct progress *P, int64_t now)
 	if (P->total > P->done && rate > 0) {
 		uint64_t left = (uint64_t)((double)(P->total - P->done) / rate);
 
-		fprintf(stderr, ", %.0f %%, %" PRIu64 ":%02u:%02u left", 100.0 * (double)P->done / (double)P->total,
-		    left / 3600, (unsigned)(left / 60 % 60), (unsigned)(left % 60));
+		fprintf(stderr, ", %.0f %%, %" PRIu64 ":%02u:%02u left",
+		    100.0 * (double)P->done / (double)P->total, left / 3600, (unsigned)(left / 60 % 60),
+		    (unsigned)(left % 60));
 	}
 	fprintf(stderr, "\033[K");
 }

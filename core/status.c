@@ -56,8 +56,8 @@ last_json(const struct point *p)
 	if (p->seq == 0)
 		return (json_null());
 	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "seq", (json_int_t)p->seq, "epoch", (json_int_t)p->epoch, "time", time,
-	    "kind", point_kind_text(p->kind)));
+	return (json_pack("{s:I,s:I,s:s,s:s}", "seq", (json_int_t)p->seq, "epoch", (json_int_t)p->epoch,
+	    "time", time, "kind", point_kind_text(p->kind)));
 }
 
 static void
@@ -67,9 +67,9 @@ show_json(struct showing *w, const struct view *v)
 
 	for (unsigned i = 0; i < v->ncauses; i++)
 		json_array_append_new(causes, json_string(v->causes[i]));
-	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:i,s:o,s:i}", "vm", v->vm, "uuid", v->uuid, "role", v->role, "state",
-	    v->state, "health", v->health, "causes", causes, "points", (int)v->points, "last_point", last_json(&v->last),
-	    "staged", (int)v->staged);
+	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:i,s:o,s:i}", "vm", v->vm, "uuid", v->uuid, "role", v->role,
+	    "state", v->state, "health", v->health, "causes", causes, "points", (int)v->points, "last_point",
+	    last_json(&v->last), "staged", (int)v->staged);
 	if (v->targets != NULL)
 		json_object_set(o, "targets", v->targets);
 	json_array_append_new(w->list, o);
@@ -86,12 +86,12 @@ show(struct showing *w, const struct view *v)
 		return;
 	}
 	if (w->shown == 1)
-		printf("%-20s %-8s %-20s %-9s %8s  %-20s %6s %6s\n", "VM", "ROLE", "STATE", "HEALTH", "POINT", "TIME",
-		    "POINTS", "STAGED");
+		printf("%-20s %-8s %-20s %-9s %8s  %-20s %6s %6s\n", "VM", "ROLE", "STATE", "HEALTH", "POINT",
+		    "TIME", "POINTS", "STAGED");
 	if (v->last.seq != 0)
 		point_time_text(time, v->last.time);
-	printf("%-20s %-8s %-20s %-9s %8" PRIu64 "  %-20s %6u %6u\n", v->vm, v->role, v->state, v->health, v->last.seq, time,
-	    v->points, v->staged);
+	printf("%-20s %-8s %-20s %-9s %8" PRIu64 "  %-20s %6u %6u\n", v->vm, v->role, v->state, v->health,
+	    v->last.seq, time, v->points, v->staged);
 	for (unsigned i = 0; i < v->ncauses; i++)
 		printf("  %s: %s\n", v->health, v->causes[i]);
 }
@@ -107,17 +107,20 @@ view_targets(struct view *v, const struct primary *P)
 		const struct primary_target *t = &P->targets[i];
 
 		json_array_append_new(v->targets, json_pack("{s:s,s:I,s:I}", "site", t->name, "acked",
-						      (json_int_t)t->acked, "sent", (json_int_t)t->sent));
+		                                      (json_int_t)t->acked, "sent", (json_int_t)t->sent));
 		acked += t->acked != 0;
 		if (v->last.seq == 0)
 			continue;
 		if (t->acked == 0)
 			cause(v, "warning", "no receipt of site '%s' has come yet", t->name);
 		else if (t->acked < t->sent)
-			cause(v, "normal", "site '%s' has point %" PRIu64 " for sure; up to %" PRIu64 " was sent", t->name, t->acked,
-			    t->sent);
+			cause(v, "normal",
+			    "site '%s' has point %" PRIu64 " for sure; up to %" PRIu64 " was sent", t->name,
+			    t->acked, t->sent);
 	}
-	v->state = v->last.seq == 0 ? "ready-for-initial" : acked == 0 ? "waiting-for-initial" : "replicating";
+	v->state = v->last.seq == 0 ? "ready-for-initial"
+	           : acked == 0     ? "waiting-for-initial"
+	                            : "replicating";
 }
 
 static void
@@ -125,8 +128,10 @@ view_age(struct view *v, uint64_t frequency)
 {
 	int64_t age = (int64_t)time(NULL) - v->last.time;
 
-	if (v->last.seq != 0 && frequency != 0 && age > (int64_t)(frequency * 3 > 3600 ? frequency * 3 : 3600))
-		cause(v, "warning", "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64, age,
+	if (v->last.seq != 0 && frequency != 0 &&
+	    age > (int64_t)(frequency * 3 > 3600 ? frequency * 3 : 3600))
+		cause(v, "warning",
+		    "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64, age,
 		    frequency);
 }
 

@@ -4,13 +4,20 @@
 #include "card.h"
 #include "site/trust.h"
 
-/**
- * Check a bundle whole, touching no replica: its signatures, which must be of the card, or where that is NULL
- * of a site of T, and all contents against what was signed.  path NULL or "-": standard input.  0; 1, said; -1.
- */
-int verify(const char *path, const struct card *by, const struct trust *T);
+struct verify_options {
+	const struct card *by;     /* the card of the site that must have signed */
+	const struct trust *trust; /* where by is NULL: one of these sites must have */
+	int insist;                /* refuse to go on without a sandbox */
+	unsigned n;                /* 0: standard input */
+	char *const *paths;
+};
 
-/* Read a card from a file: 0; 1, said; -1. */
-int verify_card(const char *path, struct card *C);
+#define VERIFY_FILES 512u
+
+/**
+ * Check bundles whole, touching no replica: their signatures, and all contents against what was signed.  Every
+ * one is looked at, and the worst answer counts: 0; 1, said; -1.
+ */
+int verify(const struct verify_options *o);
 
 #endif

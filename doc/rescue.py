@@ -1,19 +1,17 @@
 #!/usr/bin/env python3
 """rescue.py -o DIR SEED [DELTA ...]: turn an unencrypted vmferry seed and its deltas into disk images.
 
-An independent reader of bundle(5), version 1: it needs Python 3 and the zstd command, nothing of vmferry's.  It checks
-all but signatures and roots.  The images, DIR/<disk id>.raw, get their names once every bundle has been applied.
+An independent reader of bundle(5), version 1: it needs Python 3 and the zstd command, nothing of
+vmferry's.  It checks that the bundles are whole, undamaged and fit each other, but no signatures
+and no roots.  The images, DIR/<disk id>.raw, get their names once every bundle has been applied.
 """
 import argparse, collections, errno, hashlib, json, os, re, struct, subprocess, sys, tempfile
 
 HEADER, VOLUME, SEGMENT, INDEX, MANIFEST, END = range(1, 7)
-NAMES = {HEADER: ("header", ".json"), VOLUME: ("volume", ""), SEGMENT: ("s/%010d", ".dat"), INDEX: ("index", ""),
-         MANIFEST: ("manifest", ""), END: ("end", ".json")}
-DATA, EXTENTS, JSON, DISK, SEQ = 4 << 20, 65536, 65536, 1 << 46, 1 << 48
-STORED = (DATA + 24 * EXTENTS) * 129 // 128 + 1024
-RECORD = struct.Struct("<8sIBB2s16sQIIQQQQ24s32s32s24s64s")
-Record = collections.namedtuple("Record", "magic type codec cipher zero id number disk extents offset span plain "
-                                "stored nonce digest link zeroes signature")
+RECORD = struct.Struct("<8sIBB2x16sQIIQQQQ24s32s32s24x64s")
+Record = collections.namedtuple("Record", "magic type codec cipher bundle number disk extents offset span "
+                                "plain stored nonce digest link signature")
+DATA, EXTENTS, STORED, JSON = 4 << 20, 65536, 5813248, 65536     # the limits of bundle(5)
 
 
 class Refused(Exception):
@@ -25,205 +23,152 @@ def need(ok, why):
         raise Refused(why)
 
 
-def blake(data=b""):
-    return hashlib.blake2b(data, digest_size=32)
-
-
-def number(obj, key, least, most):
-    value = obj.get(key) if type(obj) is dict else None
-    need(type(value) is int and least <= value <= most, "its JSON text has no proper '%s'" % key)
-    return value
-
-
-def tar_header(name, size):
-    head = struct.pack("100s8s8s8s12s12s8sc100s8s64s8s8s167x", name.encode(), b"0000644", b"0000000", b"0000000",
-                       b"%011o" % size, b"0" * 11, b" " * 8, b"0", b"", b"ustar\00000", b"", b"0000000", b"0000000")
-    return head[:148] + b"%06o\0 " % sum(head) + head[156:]
-
-
 class Bundle:
     """One pass over a bundle, in which each record and payload is checked before it is used."""
 
     def __init__(self, path):
-        self.file, self.position, self.segments, self.last, self.id = open(path, "rb"), 0, 0, None, None
-        self.index, self.sums = blake(), {"data": 0, "zero": 0, "stored": 0, "segments": 0, "volumes": 1}
-        h = self.json(HEADER)
-        need(number(h, "format", 0, 1 << 31) == 1 and h.get("incompatible") == [], "it needs a newer rescue.py")
-        need(h.get("cipher") == "none", "it is encrypted: only vmferry, with the keys of a site it is for, can read it")
-        need(h.get("type") in ("seed", "delta", "undo"), "it is not a seed, a delta or an undo")
-        need(h.get("id") == self.id.hex() and type(h.get("lineage")) is str, "its header has no proper id or lineage")
-        self.type, self.lineage, self.disks = h["type"], h["lineage"], h.get("disks")
-        points = [h.get("to")] if self.type == "seed" else [h.get("from"), h.get("to")]
-        self.points = [(number(p, "epoch", 1, SEQ), number(p, "seq", 1, SEQ)) for p in points]
-        need(type(self.disks) is list and 1 <= len(self.disks) <= 64, "it has no disks, or too many")
+        self.file, self.last, self.id = open(path, "rb"), None, None
+        h = json.loads(self.next(HEADER)[1])
+        need(h["format"] == 1 and h["incompatible"] == [], "it needs a newer rescue.py")
+        need(h["cipher"] == "none", "it is encrypted: only a site that it is for can read it, by vmferry")
+        need(h["type"] in ("seed", "delta", "undo"), "it holds no disks: it is a %s" % h["type"])
+        need(h["id"] == self.id.hex(), "its header is that of another bundle")
+        self.type, self.lineage, self.disks = h["type"], h["lineage"], h["disks"]
+        points = [h["to"]] if self.type == "seed" else [h["from"], h["to"]]
+        self.epochs, self.seqs = {p["epoch"] for p in points}, [int(p["seq"]) for p in points]
         for d in self.disks:
-            need(number(d, "size", 512, DISK) % 512 == 0 and type(d.get("id")) is str
-                 and re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", d["id"]), "a disk has no proper id or size")
-        need(len({d["id"] for d in self.disks}) == len(self.disks), "two disks have the same id")
+            need(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", d["id"]), "a disk has no proper id")
+            need(type(d["size"]) is int and 512 <= d["size"] <= 1 << 46, "a disk has no proper size")
+        self.ids = {d["id"] for d in self.disks}
+        need(0 < len(self.disks) == len(self.ids), "two disks have the same id, or there are none")
 
     def read(self, n):
         data = self.file.read(n)
-        self.position += len(data)
-        need(len(data) == n, "it is cut off at byte %d" % self.position)
+        need(len(data) == n, "it is cut off at byte %d" % self.file.tell())
         return data
 
     def next(self, *types):
-        """The next record, which must have one of these types, and its payload (for index and manifest its tail)."""
-        start, head = self.position, self.read(1024)
-        where, r = "at byte %d " % start, Record._make(RECORD.unpack(head[512:768]))
-        need(r.magic == b"VMFERRY1" and r.type in types, where + "stands no record, or not the one that must follow")
-        stem, suffix = NAMES[r.type]
-        stem = stem % r.number if r.type == SEGMENT else stem
-        need(head[:512] == tar_header(stem + ".rec", 256) and not any(head[768:]), where + "the tar header is wrong")
-        need(r.codec <= 1 and r.cipher <= 1 and not any(r.zero + r.zeroes), where + "is a record of a newer version")
-        need(self.last is None or (r.link == blake(self.last).digest() and r.id == self.id), where + "the chain breaks")
-        need(r.number == {SEGMENT: self.segments + 1, VOLUME: 1}.get(r.type, 0), where + "a segment is out of order")
-        need(r.type == SEGMENT or (not (r.codec or r.cipher or r.disk or r.extents or r.offset or r.span)
-                                   and r.plain == r.stored), where + "a field is in use that must not be")
-        need(r.stored <= {SEGMENT: STORED, INDEX: 32 * self.segments, MANIFEST: 128 * (self.segments + 2), VOLUME: 0}
-             .get(r.type, JSON), where + "the payload is too long")
-        need(not r.stored or self.read(512) == tar_header(stem + suffix, r.stored), where + "a tar header is wrong")
-        payload, digest = b"", blake()
+        """The next record, which must have one of these types, and its payload (or the tail of a long one)."""
+        where, head = "at byte %d " % self.file.tell(), self.read(1024)
+        r = Record._make(RECORD.unpack(head[512:768]))
+        need(r.magic == b"VMFERRY1" and r.type in types, where + "stands not the record that must follow")
+        need(r.codec <= 1 and (r.type in (SEGMENT, INDEX, MANIFEST) or r.stored <= JSON)
+             and (r.type != SEGMENT or 0 < r.stored <= STORED), where + "a record is out of bounds")
+        need(self.last is None or (r.bundle == self.id and r.link == blake(self.last).digest()),
+             where + "the chain of records breaks")
+        self.last, self.id, payload, digest = head[512:768], r.bundle, b"", blake(b"")
+        if r.stored > 0:
+            self.read(512)
         for n in range(0, r.stored, STORED):
             payload = self.read(min(r.stored - n, STORED))
             digest.update(payload)
-        need(not any(self.read(-r.stored % 512)), stem + suffix + " is not followed by zeroes")
-        need(digest.digest() == r.digest, stem + suffix + " is damaged: its digest is wrong")
-        need(r.type != INDEX or r.digest == self.index.digest(), "the index is not that of these segments")
-        if r.type == SEGMENT:
-            self.segments += 1
-            self.index.update(struct.pack("<QIIQQ", start, r.disk, r.extents, r.offset, r.span))
-        self.last, self.id = head[512:768], r.id
+        self.read(-r.stored % 512)
+        need(digest.digest() == r.digest, where + "a payload is damaged: its digest is wrong")
         return r, payload
-
-    def json(self, kind):
-        try:
-            return json.loads(self.next(kind)[1].decode())
-        except (ValueError, RecursionError):
-            raise Refused("its %s.json is not JSON" % NAMES[kind][0]) from None
 
     def apply(self, images):
         """Write what the bundle holds to the images (files by disk id), then check that it ends as it must."""
         for d in self.disks:
             images[d["id"]].truncate(d["size"])
-        batch, held, place = [], 0, (0, 0)
         self.next(VOLUME)
         r, payload = self.next(SEGMENT, INDEX)
         while r.type == SEGMENT:
-            need(1 <= r.extents <= EXTENTS and 0 <= r.plain - 24 * r.extents <= DATA, "a segment is too long")
-            need(r.disk < len(self.disks) and (r.disk, r.offset) >= place, "segments overlap or are out of order")
-            need(r.cipher == 0 and not any(r.nonce), "a segment is encrypted")
-            need(r.codec == 1 or r.plain == r.stored, "a raw segment's lengths differ")
-            place = (r.disk, r.offset + r.span)
-            batch.append((r, payload))
-            held += 4096 + max(r.plain, r.stored)
+            need(r.cipher == 0 and r.disk < len(self.disks) and r.extents <= EXTENTS
+                 and r.plain <= 24 * r.extents + DATA, "segment %d is out of bounds" % r.number)
+            plain = unzstd(payload, r.plain) if r.codec == 1 else payload
+            need(len(plain) == r.plain >= 24 * r.extents, "segment %d is not as long as it says" % r.number)
+            write(images[self.disks[r.disk]["id"]], self.disks[r.disk]["size"], plain, 24 * r.extents)
             r, payload = self.next(SEGMENT, INDEX)
-            if held > 32 << 20 or r.type != SEGMENT:    # one run of zstd for many segments, but not for too many
-                self.write(batch, images)
-                batch, held = [], 0
         self.next(MANIFEST)
-        end = self.json(END)
-        need(all(number(end, key, 0, 1 << 63) == n for key, n in self.sums.items()), "its end.json has other totals")
-        need(not any(self.read(1024)) and not self.file.read(1), "it does not end with 1024 zeroes")
-
-    def write(self, batch, images):
-        plain = unzstd([p for r, p in batch if r.codec == 1], sum(r.plain for r, p in batch if r.codec == 1))
-        for r, p in batch:
-            if r.codec == 1:
-                p, plain = plain[:r.plain], plain[r.plain:]
-            size, image = self.disks[r.disk]["size"], images[self.disks[r.disk]["id"]]
-            table, data, at = list(struct.iter_unpack("<QQII", p[:24 * r.extents])), memoryview(p)[24 * r.extents:], 0
-            for offset, length, kind, zero in table:
-                need(1 <= kind <= 3 and zero == 0, "an extent is of an unknown kind")
-                need(length > 0 and at <= offset <= size - length, "an extent is empty or out of place")
-                need(offset % 4096 == 0 and (length % 4096 == 0 or offset + length == size), "an extent splits a block")
-                need(kind != 1 or length <= len(data), "a segment's data does not fill its extents")
-                if kind == 1:
-                    put(image, data[:length], offset)
-                    data = data[length:]
-                else:
-                    zero_out(image, offset, offset + length)
-                at = offset + length
-                self.sums["data" if kind == 1 else "zero"] += length
-            need(not data and (table[0][0], at) == (r.offset, r.offset + r.span), "a segment's record belies it")
-            self.sums["segments"] += 1
-            self.sums["stored"] += r.stored
+        self.next(END)
+        need(self.file.read(1025) == bytes(1024), "it does not end with 1024 zeroes")
 
 
-def unzstd(frames, size):
-    """The plain bytes of these frames, which must make up that size."""
-    if not frames:
-        return memoryview(b"")
+def blake(data):
+    return hashlib.blake2b(data, digest_size=32)
+
+
+def unzstd(payload, size):
+    """What a payload expands to, and at most one byte more than it should."""
     with tempfile.TemporaryFile() as t:
-        t.writelines(frames)
+        t.write(payload)
         t.seek(0)
         with subprocess.Popen(["zstd", "-dcq"], stdin=t, stdout=subprocess.PIPE) as z:
             plain = z.stdout.read(size + 1)
-            if len(plain) > size:
-                z.kill()
-    need(z.returncode == 0 and len(plain) == size, "a segment does not decompress to what its record says")
-    return memoryview(plain)
+            z.stdout.close()    # zstd ends here if there is more
+    need(z.returncode == 0 or len(plain) > size, "a segment does not expand")
+    return plain
 
 
-def put(image, data, offset):
-    image.seek(offset)
-    image.write(data)
+def write(image, size, plain, at):
+    """Do what the extent table in the first bytes of plain says; the data stands behind it."""
+    for offset, length, kind, _ in struct.iter_unpack("<QQII", plain[:at]):
+        need(1 <= kind <= 3 and 0 < length and offset + length <= size, "an extent is out of bounds")
+        need(kind != 1 or at + length <= len(plain), "a segment has less data than its extents")
+        if kind != 1:
+            zero(image, offset, offset + length)
+            continue
+        image.seek(offset)
+        image.write(plain[at:at + length])
+        at += length
+    need(at == len(plain), "a segment has more data than its extents")
 
 
-def zero_out(image, start, end):
+def zero(image, start, end):
     """Make these bytes zeroes; holes already are."""
+    image.flush()
     while start < end:
-        image.flush()
         try:
             start = os.lseek(image.fileno(), start, os.SEEK_DATA)
-            stop = min(end, os.lseek(image.fileno(), start, os.SEEK_HOLE), start + (1 << 20))
         except OSError as e:
             if e.errno == errno.ENXIO:      # nothing but a hole up to the end of the image
                 return
             raise
-        if start < end:
-            put(image, bytes(stop - start), start)
-        start = stop
+        image.seek(start)
+        image.write(bytes(max(0, min(1 << 20, end - start))))
+        image.flush()
+        start = image.tell() if start < end else end
 
 
 def rescue(folder, paths):
-    images, sizes, at, lineage = {}, {}, None, None
+    images, at = {}, None       # at: lineage, epochs, seq
     for path in paths:
         try:
             b = Bundle(path)
             if at is None:
-                need(b.type == "seed", "it is not a seed, and the first bundle must be one")
-                for d in b.disks:
-                    name = os.path.join(folder, d["id"] + ".raw")
+                need(b.type == "seed", "it is a %s, and the first bundle must be a seed" % b.type)
+                for i in b.ids:
+                    name = os.path.join(folder, i + ".raw")
                     need(not os.path.lexists(name), "%s exists already" % name)
-                    images[d["id"]] = open(name + ".partial", "w+b")
+                    images[i] = open(name + ".partial", "w+b")
             else:
-                need(b.type != "seed" and b.lineage == lineage, "it is another seed, or of another lineage")
-                (epoch, first), (epoch2, last) = b.points
-                fits = first <= at[1] < last if b.type == "delta" else last < at[1] == first
-                need(epoch == epoch2 == at[0] and fits, "it leads from point %d to %d of epoch %d, but the images "
-                     "are at point %d of epoch %d: a bundle is missing, or out of turn" % (first, last, epoch, at[1], at[0]))
-                need({d["id"] for d in b.disks} == set(images), "it has other disks than the seed")
-                need(at != b.points[0] or all(d.get("before_size") == sizes[d["id"]] for d in b.disks),
-                     "a disk has not the size that it starts from")
+                first, last = b.seqs[0], b.seqs[-1]
+                need(b.type != "seed" and b.lineage == at[0] and b.ids == set(images),
+                     "it is another seed, or of another VM")
+                need(b.epochs == at[1] and (first <= at[2] < last or last < at[2] == first),
+                     "it leads from point %d to %d, but the images are at point %d: "
+                     "a bundle is missing, or out of turn" % (first, last, at[2]))
             b.apply(images)
             b.file.close()
+            at = b.lineage, b.epochs, b.seqs[-1]
         except Refused as e:
             raise Refused("%s: %s" % (path, e)) from None
-        at, lineage, sizes = b.points[-1], b.lineage, {d["id"]: d["size"] for d in b.disks}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise Refused("%s: its header is not what bundle(5) says" % path) from None
     for image in images.values():
         image.flush()
         os.fsync(image.fileno())
         os.rename(image.name, image.name[:-len(".partial")])
-    print("rescue.py: %s holds point %d of epoch %d" % (folder, at[1], at[0]), file=sys.stderr)
+    print("rescue.py: %s holds point %d" % (folder, at[2]), file=sys.stderr)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Turn an unencrypted vmferry seed and its deltas into disk images.")
-    parser.add_argument("-o", metavar="DIR", required=True, help="where to put the images, <disk id>.raw")
+    parser = argparse.ArgumentParser(
+        description="Turn an unencrypted vmferry seed and its deltas into disk images.",
+        epilog="Signatures and roots are not checked: who made the bundles is not proven.")
+    parser.add_argument("-o", metavar="DIR", required=True, help="where to put the images, ID.raw")
     parser.add_argument("bundle", nargs="+", help="the seed, then its deltas (or undos) in order")
     args = parser.parse_args()
-    print("rescue.py: signatures and roots are not checked: who made these bundles is not proven", file=sys.stderr)
     try:
         os.makedirs(args.o, exist_ok=True)
         rescue(args.o, args.bundle)

@@ -18,8 +18,8 @@ body(char out[CARD_MAX], const struct card *C)
 	sodium_bin2hex(sign, sizeof sign, C->sign, RECORD_KEY);
 	sodium_bin2hex(box, sizeof box, C->box, CARD_BOX);
 	card_fingerprint(print, C);
-	return ((size_t)snprintf(out, CARD_MAX, FIRST "name: %s\nsign: %s\nbox: %s\nfingerprint: %s\n", C->name,
-	    sign, box, print));
+	return ((size_t)snprintf(out, CARD_MAX, FIRST "name: %s\nsign: %s\nbox: %s\nfingerprint: %s\n",
+	    C->name, sign, box, print));
 }
 
 /* What is signed: the context, then the lines. */
@@ -65,9 +65,10 @@ bytes(uint8_t *out, size_t n, const char *hex)
 {
 	size_t got = 0;
 
-	return (strlen(hex) == 2 * n && strspn(hex, "0123456789abcdef") == 2 * n && sodium_hex2bin(out, n, hex, 2 * n, NULL, &got, NULL) == 0 && got == n
-		? 0
-		: -1);
+	return (strlen(hex) == 2 * n && strspn(hex, "0123456789abcdef") == 2 * n &&
+	                sodium_hex2bin(out, n, hex, 2 * n, NULL, &got, NULL) == 0 && got == n
+	            ? 0
+	            : -1);
 }
 
 const char *
@@ -91,7 +92,8 @@ card_decode(struct card *C, const char *text, size_t n)
 	if (crypto_sign_verify_detached(raw, (const uint8_t *)m, n, C->sign) != 0)
 		return ("the card's signature is wrong: ask for the card again");
 	card_fingerprint(m, C);
-	return (strcmp(m, print) == 0 ? NULL : "the card's fingerprint is not its own: ask for the card again");
+	return (
+	    strcmp(m, print) == 0 ? NULL : "the card's fingerprint is not its own: ask for the card again");
 }
 
 void

@@ -11,9 +11,9 @@
  * A site's card: its name and public keys as a short text that says of itself, by its signature, that the
  * holder of the keys made it.  Two people compare the fingerprint over another channel.
  */
-#define CARD_BOX 32u	     /* an X25519 public key */
+#define CARD_BOX 32u         /* an X25519 public key */
 #define CARD_FINGERPRINT 40u /* eight groups of four hexadecimal digits */
-#define CARD_MAX 2048u	     /* bytes of text */
+#define CARD_MAX 2048u       /* bytes of text */
 
 struct card {
 	char name[LIMIT_NAME + 1];

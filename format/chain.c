@@ -71,7 +71,7 @@ check_table(const struct chain *C, const struct record *R)
 	chain_expect(C, &want);
 	if (R->stored != want.stored || memcmp(R->digest, want.digest, RECORD_DIGEST) != 0)
 		return (R->type == RECORD_INDEX ? "the index is not that of these segments"
-						: "the manifest is not that of these segments");
+		                                : "the manifest is not that of these segments");
 	return (NULL);
 }
 

@@ -20,13 +20,13 @@
 #define CHAIN_LINE 128u /* more than the longest line of the manifest */
 
 struct chain {
-	int last;		       /* type of the record before; 0: none yet; RECORD_END: nothing may follow */
+	int last; /* type of the record before; 0: none yet; RECORD_END: nothing may follow */
 	uint8_t bundle[RECORD_ID];
-	uint8_t hash[RECORD_DIGEST];   /* of the record before */
-	uint64_t position;	       /* bytes of the archive up to here */
+	uint8_t hash[RECORD_DIGEST]; /* of the record before */
+	uint64_t position;           /* bytes of the archive up to here */
 	uint64_t segments;
-	uint32_t disk;		       /* of the segment before */
-	uint64_t end;		       /* and where it ended */
+	uint32_t disk; /* of the segment before */
+	uint64_t end;  /* and where it ended */
 	uint64_t manifest_size;
 	crypto_generichash_state index, manifest;
 };

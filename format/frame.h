@@ -11,8 +11,8 @@
  * one that follows from the signed record it belongs to.  So a reader parses no tar header: it makes the one
  * that must stand there and compares all 512 bytes.  See bundle(5), and ustar in POSIX.1-2017 pax(1).
  */
-#define FRAME_TAR 512u	   /* a tar header; payloads are padded to a multiple of this with zeroes */
-#define FRAME_HEAD 1024u   /* in front of every payload: the record's tar header, the record, its padding */
+#define FRAME_TAR 512u      /* a tar header; payloads are padded to a multiple of this with zeroes */
+#define FRAME_HEAD 1024u    /* in front of every payload: the record's tar header, the record, its padding */
 #define FRAME_TRAILER 1024u /* zeroes that close the archive */
 #define FRAME_NAME 32u
 

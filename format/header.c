@@ -227,7 +227,8 @@ decode_disks(struct header *H, json_t *a, json_t *x)
 		json_t *o = json_array_get(x, H->nexcluded);
 
 		if (!json_is_object(o) || !jsontext_only(o, keys) ||
-		    jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 || name_check_disk(d->id) != NULL ||
+		    jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
+		    name_check_disk(d->id) != NULL ||
 		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
 			return ("an excluded disk without a proper id and size");
 		if (id_is_taken(H, d->id, H->ndisks, H->nexcluded))
@@ -316,7 +317,8 @@ decode_plain(struct header *H, json_t *o)
 	if (jsontext_get_string(o, "created", time, sizeof time) != 0 ||
 	    (H->created = point_time_parse(time)) < 0)
 		return ("the time of its creation is not one");
-	if (jsontext_get_string(o, "signer", H->signer, sizeof H->signer) != 0 || name_check(H->signer) != NULL)
+	if (jsontext_get_string(o, "signer", H->signer, sizeof H->signer) != 0 ||
+	    name_check(H->signer) != NULL)
 		return ("the signer has no proper name");
 	if ((c = choice(o, "cipher", ciphers, RECORD_CLEAR, RECORD_XCHACHA20POLY1305)) < 0)
 		return ("a cipher that this version does not know");

@@ -20,9 +20,9 @@ enum bundle_type { BUNDLE_SEED = 1, BUNDLE_DELTA = 2, BUNDLE_UNDO = 3, BUNDLE_RE
 
 struct header_disk {
 	char id[LIMIT_DISK_ID + 1];
-	uint64_t size;		     /* at the point that the bundle leads to */
-	uint64_t before_size;	     /* at the point it starts from; not in a seed */
-	uint8_t before[LEAF_ROOT];   /* and the root there */
+	uint64_t size;             /* at the point that the bundle leads to */
+	uint64_t before_size;      /* at the point it starts from; not in a seed */
+	uint8_t before[LEAF_ROOT]; /* and the root there */
 };
 
 struct header_excluded {
@@ -43,10 +43,10 @@ struct header {
 	char vm[LIMIT_NAME + 1];
 	int64_t created;
 	char signer[LIMIT_NAME + 1]; /* what the signer calls itself; its key is in the record */
-	struct point from;	     /* seq 0: none.  In a receipt: what the replica's disks are at */
-	struct point to;	     /* In a receipt: the newest point that is durable at the replica */
-	unsigned keep;		     /* recovery points that the replica is asked to keep */
-	uint64_t most;		     /* no more bytes of disk are carried as data than this */
+	struct point from;           /* seq 0: none.  In a receipt: what the replica's disks are at */
+	struct point to;             /* In a receipt: the newest point that is durable at the replica */
+	unsigned keep;               /* recovery points that the replica is asked to keep */
+	uint64_t most;               /* no more bytes of disk are carried as data than this */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */
 	uint8_t leaf_seed[LEAF_SEED];
@@ -72,8 +72,8 @@ const char *header_decode(struct header *H, const char *text, size_t n);
 /* end.json, the last member: what the bundle held in all, and what it must lead to. */
 struct trailer {
 	uint64_t segments;
-	uint64_t data;	/* bytes of disk carried as data */
-	uint64_t zero;	/* bytes of disk carried as zero or discard */
+	uint64_t data;   /* bytes of disk carried as data */
+	uint64_t zero;   /* bytes of disk carried as zero or discard */
 	uint64_t stored; /* bytes of payload in the segments as stored */
 	unsigned ndisks;
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT]; /* in the header's order; in a receipt none */

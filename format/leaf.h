@@ -12,7 +12,7 @@
  * To keep it current costs two short hashes for each changed block, in any order and with no other state.
  * It proves against accidents and our own mistakes; authenticity is the signatures' work.
  */
-#define LEAF_SEED 32u	 /* random bytes that a lineage's secret is made from */
+#define LEAF_SEED 32u    /* random bytes that a lineage's secret is made from */
 #define LEAF_SECRET 192u /* XXH3's own size */
 #define LEAF_ROOT 16u
 
@@ -40,6 +40,7 @@ void leaf_remove(const struct leaf_secret *S, struct leaf_sum *sum, uint64_t blo
 void leaf_join(struct leaf_sum *sum, const struct leaf_sum *other);
 
 /* The root of a disk of that size whose leaves sum up to sum. */
-void leaf_root(uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size);
+void
+leaf_root(uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size);
 
 #endif

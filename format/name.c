@@ -13,7 +13,11 @@ static size_t
 printable(const unsigned char *s)
 {
 	unsigned c = s[0];
-	size_t n = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
+	size_t n = c < 0x80             ? 1
+	           : (c & 0xe0) == 0xc0 ? 2
+	           : (c & 0xf0) == 0xe0 ? 3
+	           : (c & 0xf8) == 0xf0 ? 4
+	                                : 0;
 	static const unsigned least[] = { 0, 0x20, 0xa0, 0x800, 0x10000 };
 
 	if (n > 1)
@@ -56,7 +60,8 @@ name_check_disk(const char *s)
 
 	if (len == 0 || len > LIMIT_DISK_ID || s[0] == '-' || s[0] == '.' || s[0] == '_' ||
 	    strspn(s, LETTERS DIGITS "._-") != len)
-		return ("a disk's id is 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit");
+		return (
+		    "a disk's id is 1 to 64 letters, digits, '.', '_' and '-', the first a letter or digit");
 	return (NULL);
 }
 

@@ -7,14 +7,14 @@
 
 enum point_kind {
 	POINT_STANDARD = 1, /* crash-consistent */
-	POINT_APP = 2,	    /* application-consistent */
+	POINT_APP = 2,      /* application-consistent */
 	POINT_FINAL = 3,    /* made with the VM shut down, before a planned failover */
 };
 
 struct point {
 	uint64_t epoch; /* from 1; counts failovers */
-	uint64_t seq;	/* from 1; 0: no point */
-	int64_t time;	/* seconds since 1970, UTC */
+	uint64_t seq;   /* from 1; 0: no point */
+	int64_t time;   /* seconds since 1970, UTC */
 	enum point_kind kind;
 };
 

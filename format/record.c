@@ -69,7 +69,8 @@ check(const struct record *R)
 		if ((R->type == RECORD_HEADER || R->type == RECORD_END) && R->stored > LIMIT_JSON)
 			return ("its JSON text is longer than 64 KiB");
 		crypto_generichash(empty, sizeof empty, NULL, 0, NULL, 0);
-		if (R->type == RECORD_VOLUME && (R->stored != 0 || memcmp(R->digest, empty, sizeof empty) != 0))
+		if (R->type == RECORD_VOLUME &&
+		    (R->stored != 0 || memcmp(R->digest, empty, sizeof empty) != 0))
 			return ("a volume record has a payload");
 		return (NULL);
 	}

@@ -24,8 +24,8 @@
 #define RECORD_ID 16u
 #define RECORD_DIGEST 32u
 #define RECORD_NONCE 24u
-#define RECORD_KEY 32u	    /* an Ed25519 public key */
-#define RECORD_SECRET 64u   /* an Ed25519 secret key as libsodium keeps it */
+#define RECORD_KEY 32u    /* an Ed25519 public key */
+#define RECORD_SECRET 64u /* an Ed25519 secret key as libsodium keeps it */
 
 enum record_type {
 	RECORD_HEADER = 1,
@@ -44,16 +44,16 @@ struct record {
 	enum record_codec codec;
 	enum record_cipher cipher;
 	uint8_t bundle[RECORD_ID];
-	uint64_t number;	       /* segment: from 1, without gaps; volume: from 1; else 0 */
-	uint32_t disk;		       /* segment: index into the header's disks; else 0 */
-	uint32_t extents;	       /* segment: entries in its extent table; else 0 */
-	uint64_t offset;	       /* segment: where its first extent starts; else 0 */
-	uint64_t span;		       /* segment: bytes from there to the end of its last extent; else 0 */
-	uint64_t plain;		       /* bytes of payload before compression and encryption */
-	uint64_t stored;	       /* bytes of payload as stored */
+	uint64_t number;               /* segment: from 1, without gaps; volume: from 1; else 0 */
+	uint32_t disk;                 /* segment: index into the header's disks; else 0 */
+	uint32_t extents;              /* segment: entries in its extent table; else 0 */
+	uint64_t offset;               /* segment: where its first extent starts; else 0 */
+	uint64_t span;                 /* segment: bytes from there to the end of its last extent; else 0 */
+	uint64_t plain;                /* bytes of payload before compression and encryption */
+	uint64_t stored;               /* bytes of payload as stored */
 	uint8_t nonce[RECORD_NONCE];   /* zero unless encrypted */
 	uint8_t digest[RECORD_DIGEST]; /* BLAKE2b-256 of the payload as stored */
-	uint8_t link[RECORD_DIGEST];   /* header: the signer's public key; else the hash of the record before */
+	uint8_t link[RECORD_DIGEST]; /* header: the signer's public key; else the hash of the record before */
 };
 
 /* Sign R with secret into out. */

@@ -9,7 +9,7 @@
 #include "pipeline.h"
 
 #define UNIT (SEGMENT_UNIT / LIMIT_BLOCK) /* blocks of data in one item */
-#define HOLES 256u			  /* holes in one item at most */
+#define HOLES 256u                        /* holes in one item at most */
 #define PIECES (UNIT + HOLES)
 #define TABLE (PIECES * 2 * EXTENT_SIZE)
 
@@ -21,9 +21,9 @@ struct piece {
 /* Walks over a disk's blocks that are to be looked at, in order. */
 struct walk {
 	unsigned disk;
-	uint64_t at;	      /* block */
-	size_t must, maybe;   /* the runs that end after it */
-	uint64_t known;	      /* up to this block it is known whether there is a hole */
+	uint64_t at;        /* block */
+	size_t must, maybe; /* the runs that end after it */
+	uint64_t known;     /* up to this block it is known whether there is a hole */
 	int is_hole;
 };
 
@@ -32,9 +32,9 @@ struct item {
 	unsigned npieces;
 	struct piece pieces[PIECES];
 	uint64_t old[UNIT], now[UNIT]; /* leaves of the data pieces' blocks, one after the other */
-	struct leaf_sum sum;	       /* what the blocks that changed add, all told */
-	uint64_t data, zero;	       /* bytes carried */
-	uint64_t seen;		       /* bytes of data read */
+	struct leaf_sum sum;           /* what the blocks that changed add, all told */
+	uint64_t data, zero;           /* bytes carried */
+	uint64_t seen;                 /* bytes of data read */
 	struct extent extents[2 * PIECES];
 	uint32_t nextents;
 	uint64_t damaged; /* a block that is not what its leaf says, plus one; or 0 */
@@ -74,12 +74,14 @@ static int
 next_wanted(const struct pack_disk *d, struct walk *w, struct piece *p)
 {
 	uint64_t total = blocks(d->size), end;
-	const struct range *must = run_at(d->must, &w->must, w->at), *maybe = run_at(d->maybe, &w->maybe, w->at);
+	const struct range *must = run_at(d->must, &w->must, w->at),
+	                   *maybe = run_at(d->maybe, &w->maybe, w->at);
 
 	if (must == NULL && maybe == NULL)
 		return (1);
 	if ((must == NULL || must->start > w->at) && (maybe == NULL || maybe->start > w->at)) {
-		w->at = must == NULL || (maybe != NULL && maybe->start < must->start) ? maybe->start : must->start;
+		w->at = must == NULL || (maybe != NULL && maybe->start < must->start) ? maybe->start
+		                                                                      : must->start;
 		must = run_at(d->must, &w->must, w->at);
 		maybe = run_at(d->maybe, &w->maybe, w->at);
 	}
@@ -108,8 +110,8 @@ find_hole(const struct pack_disk *d, struct walk *w, struct piece *p)
 		if (source_stretch(d->source, from, d->size, &length, &w->is_hole) != 0)
 			return (-1);
 		w->known = from + length >= d->size ? blocks(d->size)
-			   : w->is_hole		    ? (from + length) / LIMIT_BLOCK
-						    : blocks(from + length);
+		           : w->is_hole             ? (from + length) / LIMIT_BLOCK
+		                                    : blocks(from + length);
 		if (w->known <= p->start) {
 			w->is_hole = 0;
 			w->known = p->start + 1;
@@ -272,7 +274,8 @@ work_data(const struct pack *P, struct item *it, const struct piece *p, uint8_t 
 		return (-1);
 	it->seen += length;
 	for (uint64_t i = 0; i < p->count; i++) {
-		size_t n = length - i * LIMIT_BLOCK < LIMIT_BLOCK ? (size_t)(length - i * LIMIT_BLOCK) : LIMIT_BLOCK;
+		size_t n =
+		    length - i * LIMIT_BLOCK < LIMIT_BLOCK ? (size_t)(length - i * LIMIT_BLOCK) : LIMIT_BLOCK;
 		uint8_t *block = data + i * LIMIT_BLOCK;
 
 		now[i] = leaf_of(P->secret, block, n);
@@ -327,10 +330,12 @@ work(void *context, void *slot)
 		const struct piece *p = &it->pieces[i];
 
 		if (p->is_hole) {
-			add_extent(it, p->start * LIMIT_BLOCK, piece_bytes(&k->P->disks[it->disk], p), EXTENT_DISCARD);
+			add_extent(it, p->start * LIMIT_BLOCK, piece_bytes(&k->P->disks[it->disk], p),
+			    EXTENT_DISCARD);
 			continue;
 		}
-		if (work_data(k->P, it, p, data + done * LIMIT_BLOCK, &keep, it->old + done, it->now + done) != 0)
+		if (work_data(
+		        k->P, it, p, data + done * LIMIT_BLOCK, &keep, it->old + done, it->now + done) != 0)
 			return (-1);
 		done += p->count;
 	}
@@ -352,8 +357,9 @@ drain_hole(const struct pack *P, struct pack_disk *d, const struct piece *p)
 		for (size_t i = 0; i < n; i++) {
 			leaf_remove(P->secret, &d->sum, start + i, old[i]);
 			if (old[i] != 0 && d->is_own)
-				return (say_refused("%s: at byte %" PRIu64 ": the disk has a hole where data should be; "
-						    "run scrub",
+				return (say_refused("%s: at byte %" PRIu64
+				                    ": the disk has a hole where data should be; "
+				                    "run scrub",
 				    source_name(d->source), (start + i) * LIMIT_BLOCK));
 		}
 		if (d->log != NULL && changelog_add(d->log, start, n, NULL) != 0)
@@ -365,8 +371,7 @@ drain_hole(const struct pack *P, struct pack_disk *d, const struct piece *p)
 
 /* Log the runs of changed blocks of a data piece. */
 static int
-drain_data(
-    const struct pack_disk *d, const struct piece *p, const uint64_t *old, const uint64_t *now)
+drain_data(const struct pack_disk *d, const struct piece *p, const uint64_t *old, const uint64_t *now)
 {
 	uint64_t i = 0, from;
 
@@ -393,8 +398,9 @@ drain(void *context, void *slot)
 	int rc;
 
 	if (it->damaged != 0)
-		return (say_refused("%s: at byte %" PRIu64 ": the disk is not what it was when it was last merged; run "
-				    "scrub",
+		return (say_refused("%s: at byte %" PRIu64
+		                    ": the disk is not what it was when it was last merged; run "
+		                    "scrub",
 		    source_name(d->source), (it->damaged - 1) * LIMIT_BLOCK));
 	for (unsigned i = 0; i < it->npieces; i++) {
 		const struct piece *p = &it->pieces[i];

@@ -20,13 +20,13 @@
 
 struct pack_disk {
 	const struct source *source;
-	const struct leaves *leaves;  /* at the point before */
-	const struct ranges *must;    /* blocks that are carried in any case, or NULL */
-	const struct ranges *maybe;   /* blocks that are carried if their leaf is another now, or NULL */
-	int is_own;		      /* the leaves are those of this very disk: any difference is a damage */
-	struct changelog *log;	      /* where the changes of leaves go, or NULL */
-	uint64_t size;		      /* bytes of the disk that count: no block beyond is looked at */
-	struct leaf_sum sum;	      /* in: at the point before; out: with the changes that were met */
+	const struct leaves *leaves; /* at the point before */
+	const struct ranges *must;   /* blocks that are carried in any case, or NULL */
+	const struct ranges *maybe;  /* blocks that are carried if their leaf is another now, or NULL */
+	int is_own;                  /* the leaves are those of this very disk: any difference is a damage */
+	struct changelog *log;       /* where the changes of leaves go, or NULL */
+	uint64_t size;               /* bytes of the disk that count: no block beyond is looked at */
+	struct leaf_sum sum;         /* in: at the point before; out: with the changes that were met */
 };
 
 struct pack {
@@ -37,8 +37,8 @@ struct pack {
 	struct pack_disk *disks;
 	unsigned ndisks;
 	struct trailer *trailer; /* its totals of data and zero are counted here */
-	const char *what;	 /* for the progress */
-	uint64_t most;		 /* as pack_most said */
+	const char *what;        /* for the progress */
+	uint64_t most;           /* as pack_most said */
 };
 
 /* The most bytes of data that P's disks can give: for the header.  0 or -1. */

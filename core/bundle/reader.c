@@ -15,7 +15,7 @@
 struct reader {
 	int fd;
 	char name[PATH_MAX];
-	uint64_t position;	  /* bytes read */
+	uint64_t position;        /* bytes read */
 	uint8_t head[FRAME_HEAD]; /* of the first record, between start and header */
 	uint8_t key[RECORD_KEY];
 	struct chain chain;
@@ -63,8 +63,8 @@ int
 reader_refuse(const struct reader *R, const struct record *m, const char *why)
 {
 	if (m != NULL && m->type == RECORD_SEGMENT)
-		return (say_refused("%s: segment %" PRIu64 " (disk %u, byte %" PRIu64 "): %s", R->name, m->number, m->disk,
-		    m->offset, why));
+		return (say_refused("%s: segment %" PRIu64 " (disk %u, byte %" PRIu64 "): %s", R->name,
+		    m->number, m->disk, m->offset, why));
 	return (say_refused("%s: before byte %" PRIu64 ": %s", R->name, R->position, why));
 }
 
@@ -217,8 +217,9 @@ take_end(struct reader *R, struct member *m)
 {
 	const char *why;
 
-	if ((why = check_text(m)) != NULL || (why = trailer_decode(&R->trailer, &R->header,
-						  (const char *)m->payload, (size_t)m->record.stored)) != NULL)
+	if ((why = check_text(m)) != NULL ||
+	    (why = trailer_decode(
+	         &R->trailer, &R->header, (const char *)m->payload, (size_t)m->record.stored)) != NULL)
 		return (reader_refuse(R, NULL, why));
 	if (R->trailer.segments != R->chain.segments)
 		return (reader_refuse(R, NULL, "the end counts other segments than there are"));

@@ -24,7 +24,8 @@ segment_coder_new(enum segment_level level)
 {
 	struct segment_coder *C = calloc(1, sizeof *C);
 
-	if (C == NULL || (C->compress = ZSTD_createCCtx()) == NULL || (C->expand = ZSTD_createDCtx()) == NULL) {
+	if (C == NULL || (C->compress = ZSTD_createCCtx()) == NULL ||
+	    (C->expand = ZSTD_createDCtx()) == NULL) {
 		say_failed("out of memory");
 		segment_coder_free(C);
 		return (NULL);
@@ -144,8 +145,8 @@ expand(struct segment_coder *C, const struct record *R, const uint8_t *p, size_t
 		return (NULL);
 	}
 	/* libzstd may know older formats too; ours is the one of RFC 8878. */
-	if (n < 4 || wire_get32(p) != ZSTD_MAGICNUMBER || ZSTD_getFrameContentSize(p, n) != R->plain || ZSTD_findFrameCompressedSize(p, n) != n ||
-	    ZSTD_getDictID_fromFrame(p, n) != 0)
+	if (n < 4 || wire_get32(p) != ZSTD_MAGICNUMBER || ZSTD_getFrameContentSize(p, n) != R->plain ||
+	    ZSTD_findFrameCompressedSize(p, n) != n || ZSTD_getDictID_fromFrame(p, n) != 0)
 		return ("a segment is not one zstd frame of the length that its record says");
 	if (ZSTD_decompressDCtx(C->expand, plain, (size_t)R->plain, p, n) != R->plain)
 		return ("a segment cannot be expanded");
@@ -169,7 +170,7 @@ segment_decode(struct segment_coder *C, const struct segment_crypt *K, const str
 			return ("an encrypted segment is too short");
 		associated(ad, K, R);
 		if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-			C->clear, NULL, NULL, stored, n, ad, sizeof ad, R->nonce, K->key) != 0)
+		        C->clear, NULL, NULL, stored, n, ad, sizeof ad, R->nonce, K->key) != 0)
 			return ("a segment cannot be decrypted with its key");
 		stored = C->clear;
 		n -= TAG;

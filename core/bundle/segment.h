@@ -10,7 +10,8 @@
 
 /* A segment's payload: compress, encrypt, digest, and the way back.  One coder serves one thread at a time. */
 
-#define SEGMENT_UNIT (1u << 20) /* bytes of disk that our own segments carry at most: what fits a core's cache */
+#define SEGMENT_UNIT \
+	(1u << 20) /* bytes of disk that our own segments carry at most: what fits a core's cache */
 
 struct segment_crypt {
 	enum record_cipher cipher;

@@ -138,7 +138,8 @@ make(void *context, void **slot)
 	if (s == NULL || (s->u.member.payload = malloc(LIMIT_STORED)) == NULL ||
 	    (s->plain = malloc(LIMIT_PLAIN)) == NULL ||
 	    (s->u.extents = malloc(LIMIT_EXTENTS * sizeof *s->u.extents)) == NULL ||
-	    (s->u.leaves = malloc((LIMIT_DATA / LIMIT_BLOCK + LIMIT_EXTENTS) * sizeof *s->u.leaves)) == NULL) {
+	    (s->u.leaves = malloc((LIMIT_DATA / LIMIT_BLOCK + LIMIT_EXTENTS) * sizeof *s->u.leaves)) ==
+	        NULL) {
 		drop(s);
 		return (say_failed("out of memory"));
 	}

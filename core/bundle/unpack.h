@@ -17,23 +17,23 @@ struct unpacked {
 	struct member member;
 	/* Of a segment that was decoded: */
 	struct extent *extents; /* member.record.extents of them */
-	const uint8_t *data;	/* what its data extents hold, one after the other */
-	uint64_t *leaves;	/* of each block of that data, where there is a secret */
-	uint64_t length;	/* bytes of that data */
-	uint64_t zero;		/* bytes in its other extents */
+	const uint8_t *data;    /* what its data extents hold, one after the other */
+	uint64_t *leaves;       /* of each block of that data, where there is a secret */
+	uint64_t length;        /* bytes of that data */
+	uint64_t zero;          /* bytes in its other extents */
 };
 
 struct unpack {
 	struct reader *reader; /* whose header was read */
 	const struct header *header;
 	struct segment_crypt crypt;
-	int decode;			  /* 0: hold the payloads against their digests and no more */
+	int decode;                       /* 0: hold the payloads against their digests and no more */
 	const struct leaf_secret *secret; /* NULL: no leaves are wanted */
 	void *context;
 	/* Each record behind the header: 0; 1, said; -1.  NULL: they are only checked. */
 	int (*take)(void *context, const struct unpacked *u);
 	const char *what; /* for the progress */
-	uint64_t total;	  /* bytes of the bundle; 0 if not known */
+	uint64_t total;   /* bytes of the bundle; 0 if not known */
 	/* Set here: */
 	uint64_t data, zero;
 	int ended;

@@ -9,7 +9,7 @@
 #include "say.h"
 
 #define NOTE (CHAIN_ENTRY + RECORD_DIGEST) /* what is kept of each segment */
-#define NOTES 1024u			   /* so many at a time */
+#define NOTES 1024u                        /* so many at a time */
 
 struct writer {
 	int fd;
@@ -214,7 +214,8 @@ put_text(struct writer *W, struct record *R, char *text, size_t n)
 	int rc;
 
 	if (text == NULL)
-		return (say_failed("%s: the bundle's description does not fit; too many disks or sites, or no memory",
+		return (say_failed(
+		    "%s: the bundle's description does not fit; too many disks or sites, or no memory",
 		    W->path));
 	R->stored = R->plain = n;
 	crypto_generichash(R->digest, RECORD_DIGEST, (const uint8_t *)text, n, NULL, 0);

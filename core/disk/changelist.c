@@ -43,7 +43,8 @@ parse(char *line, const char *const *ids, unsigned n, unsigned *disk, uint64_t *
 	unsigned k = 0;
 
 	*disk = n;
-	for (char *w = strtok_r(line, " \t\r\n", &save); w != NULL && k < WORDS; w = strtok_r(NULL, " \t\r\n", &save))
+	for (char *w = strtok_r(line, " \t\r\n", &save); w != NULL && k < WORDS;
+	     w = strtok_r(NULL, " \t\r\n", &save))
 		words[k++] = w;
 	if (k == 0 || words[0][0] == '#')
 		return (NULL);
@@ -60,7 +61,8 @@ parse(char *line, const char *const *ids, unsigned n, unsigned *disk, uint64_t *
 }
 
 static int
-read_lines(FILE *f, const char *name, const char *const *ids, const uint64_t *sizes, unsigned n, struct ranges *sets)
+read_lines(
+    FILE *f, const char *name, const char *const *ids, const uint64_t *sizes, unsigned n, struct ranges *sets)
 {
 	char line[512];
 	uint64_t offset, length;
@@ -84,7 +86,8 @@ read_lines(FILE *f, const char *name, const char *const *ids, const uint64_t *si
 }
 
 int
-changelist_read(const char *path, const char *const *ids, const uint64_t *sizes, unsigned n, struct ranges *sets)
+changelist_read(
+    const char *path, const char *const *ids, const uint64_t *sizes, unsigned n, struct ranges *sets)
 {
 	int is_stdin = strcmp(path, "-") == 0, rc;
 	FILE *f = is_stdin ? stdin : fopen(path, "re");

@@ -101,7 +101,8 @@ work(void *context, void *slot)
 	if (s->leaves != NULL && leaves_read(s->leaves, p->start, p->count, p->old) != 0)
 		return (-1);
 	for (unsigned i = 0; i < p->count; i++) {
-		size_t at = (size_t)i * LIMIT_BLOCK, n = p->bytes - at < LIMIT_BLOCK ? p->bytes - at : LIMIT_BLOCK;
+		size_t at = (size_t)i * LIMIT_BLOCK,
+		       n = p->bytes - at < LIMIT_BLOCK ? p->bytes - at : LIMIT_BLOCK;
 
 		p->now[i] = p->is_hole ? 0 : leaf_of(s->secret, p->data + at, n);
 		p->changed[i] = s->leaves != NULL && p->now[i] != p->old[i];
@@ -150,8 +151,8 @@ make(void *context, void **slot)
 }
 
 int
-scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves, const char *what,
-    struct leaf_sum *sum, struct ranges *differ)
+scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
+    const char *what, struct leaf_sum *sum, struct ranges *differ)
 {
 	struct scan s = { .S = S, .secret = secret, .leaves = leaves, .sum = sum, .differ = differ };
 	struct pipeline P = { &s, fill, work, drain, make, drop };

@@ -18,16 +18,16 @@ int
 source_is_uri(const char *where)
 {
 	return (strncmp(where, "nbd://", 6) == 0 || strncmp(where, "nbds://", 7) == 0 ||
-		strncmp(where, "nbd+unix://", 11) == 0 || strncmp(where, "nbds+unix://", 12) == 0 ||
-		strncmp(where, "nbd+vsock://", 12) == 0);
+	        strncmp(where, "nbd+unix://", 11) == 0 || strncmp(where, "nbds+unix://", 12) == 0 ||
+	        strncmp(where, "nbd+vsock://", 12) == 0);
 }
 
 static int
 check_size(const struct source *S)
 {
 	if (S->size == 0 || S->size % LIMIT_SECTOR != 0)
-		return (say_refused("%s: has %" PRIu64 " bytes; a disk has a multiple of 512, and not none", S->name,
-		    S->size));
+		return (say_refused("%s: has %" PRIu64 " bytes; a disk has a multiple of 512, and not none",
+		    S->name, S->size));
 	if (S->size > LIMIT_DISK_SIZE)
 		return (say_refused("%s: is larger than 64 TiB", S->name));
 	return (0);

@@ -42,8 +42,7 @@ uint64_t source_size(const struct source *S);
 const char *source_name(const struct source *S);
 
 int source_read(const struct source *S, void *buf, size_t n, uint64_t offset);
-int source_stretch(
-    const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
+int source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
 int source_dirty(const struct source *S, const char *bitmap, struct ranges *out);
 int source_check(const struct source *S);
 

@@ -31,9 +31,10 @@ struct file {
 static int
 in_use(const struct file *f, const char *by)
 {
-	return (say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
-			    "--live-unsafe",
-	    f->path, by));
+	return (
+	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
+	                "--live-unsafe",
+	        f->path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -49,7 +50,7 @@ is_writer(const char *pid, const char *n, const struct stat *st)
 	if (stat(path, &other) != 0)
 		return (0);
 	if (S_ISBLK(st->st_mode) ? !S_ISBLK(other.st_mode) || other.st_rdev != st->st_rdev
-				 : other.st_dev != st->st_dev || other.st_ino != st->st_ino)
+	                         : other.st_dev != st->st_dev || other.st_ino != st->st_ino)
 		return (0);
 	snprintf(path, sizeof path, "/proc/%s/fdinfo/%s", pid, n);
 	if ((f = fopen(path, "re")) == NULL)
@@ -183,8 +184,8 @@ file_read(void *state, void *buf, size_t n, uint64_t offset)
 	if (got < 0)
 		return (-1);
 	if ((size_t)got < n)
-		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened", f->path,
-		    offset + (uint64_t)got, f->size));
+		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
+		    f->path, offset + (uint64_t)got, f->size));
 	return (0);
 }
 

@@ -12,7 +12,7 @@
  * An NBD export: qemu-nbd for qcow2, VHDX, VMDK and the rest, nbdkit, or a running QEMU.  The server is asked
  * for what the person configured; its answers are checked for length, as those of a stranger.
  */
-#define REQUEST (256u * 1024)		/* bytes in one read, of which many are under way */
+#define REQUEST (256u * 1024) /* bytes in one read, of which many are under way */
 #define REQUESTS 16u
 #define STATUS_MAX UINT64_C(0x40000000) /* bytes asked about at a time */
 
@@ -137,7 +137,8 @@ read_locked(struct nbd *n, char *buf, size_t length, uint64_t offset)
 	if (rc != 0)
 		return (failed(n, "read"));
 	if (r.error != 0)
-		return (say_failed("%s: cannot read at byte %" PRIu64 ": %s", n->uri, offset, strerror(r.error)));
+		return (
+		    say_failed("%s: cannot read at byte %" PRIu64 ": %s", n->uri, offset, strerror(r.error)));
 	return (0);
 }
 
@@ -203,7 +204,8 @@ ask(const struct nbd *n, struct nbd_handle *h, struct status *s)
 	if (s->error)
 		return (-1);
 	if (s->offset == from)
-		return (say_failed("%s: the server does not say which blocks are in use at byte %" PRIu64, n->uri, from));
+		return (say_failed(
+		    "%s: the server does not say which blocks are in use at byte %" PRIu64, n->uri, from));
 	return (0);
 }
 
@@ -248,7 +250,8 @@ nbd_dirty(void *state, const char *bitmap, struct ranges *out)
 	if ((h = connect_to(n, context)) == NULL)
 		return (failed(n, "connect again"));
 	if (nbd_can_meta_context(h, context) != 1)
-		rc = say_refused("%s: offers no dirty bitmap '%s' (qemu-nbd serves one with -B)", n->uri, bitmap);
+		rc = say_refused(
+		    "%s: offers no dirty bitmap '%s' (qemu-nbd serves one with -B)", n->uri, bitmap);
 	while (rc == 0 && s.offset < s.end)
 		rc = ask(n, h, &s);
 	nbd_shutdown(h, 0);

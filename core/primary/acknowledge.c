@@ -16,9 +16,10 @@ check_roots(const struct primary *P, const struct trust_entry *e, const struct h
 	if (H->ndisks != P->nreplicated)
 		return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (p->size[i] != H->disks[i].before_size || memcmp(p->root[i], H->disks[i].before, LEAF_ROOT) != 0)
+		if (p->size[i] != H->disks[i].before_size ||
+		    memcmp(p->root[i], H->disks[i].before, LEAF_ROOT) != 0)
 			return (say_refused("%s: disk %s at site '%s' is not what was sent for point %" PRIu64
-					    "; run scrub there, then export a seed to it",
+			                    "; run scrub there, then export a seed to it",
 			    P->vm, H->disks[i].id, e->card.name, H->from.seq));
 	return (0);
 }
@@ -32,7 +33,8 @@ check(const struct primary *P, const struct trust_entry *e, const struct header 
 		return (say_refused("%s: the receipt is for another lineage of this VM", P->vm));
 	if (H->from.seq == 0 || last == NULL || H->to.epoch != P->epoch || H->from.epoch != P->epoch ||
 	    H->to.seq > last->point.seq || H->from.seq > H->to.seq)
-		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64 ", which was never cut here",
+		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64
+		                    ", which was never cut here",
 		    P->vm, H->to.seq, H->to.epoch));
 	return (check_roots(P, e, H));
 }
@@ -44,12 +46,14 @@ take(struct primary *P, const struct trust_entry *e, const struct header *H)
 	int rc;
 
 	if (t == NULL)
-		return (say_refused("%s: nothing was ever sent to site '%s', so it has nothing to acknowledge", P->vm,
-		    e->card.name));
+		return (
+		    say_refused("%s: nothing was ever sent to site '%s', so it has nothing to acknowledge",
+		        P->vm, e->card.name));
 	if ((rc = check(P, e, H)) != 0)
 		return (rc);
 	if (H->to.seq <= t->acked) {
-		say_note("%s: already have it: site '%s' has acknowledged point %" PRIu64, P->vm, t->name, t->acked);
+		say_note("%s: already have it: site '%s' has acknowledged point %" PRIu64, P->vm, t->name,
+		    t->acked);
 		return (0);
 	}
 	t->acked = H->to.seq;

@@ -79,7 +79,8 @@ add_target(const struct site *S, struct primary *P, const char *name)
 	const struct trust_entry *e = trust_by_name(site_trust(S), name);
 
 	if (e == NULL)
-		return (say_refused("%s: no site of that name is known; add its card with 'vmferry trust add'", name));
+		return (say_refused(
+		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
 	if (primary_target(P, name) != NULL)
 		return (0);
 	strcpy(t->name, e->card.name);
@@ -142,7 +143,8 @@ enable(const struct site *S, const struct enable_options *o)
 	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
 		return (-1);
 	if ((lock = io_lock(path)) == -2)
-		return (say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
+		return (
+		    say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
 	rc = lock < 0 ? -1 : create(S, o);
 	io_close(lock);
 	return (rc);

@@ -10,11 +10,11 @@
 struct enable_options {
 	const char *vm;
 	unsigned ndisks, nexcluded, nsites;
-	const char *disks[LIMIT_DISKS];	   /* "ID=PATH" or "ID=NBD-URI" */
+	const char *disks[LIMIT_DISKS];    /* "ID=PATH" or "ID=NBD-URI" */
 	const char *excluded[LIMIT_DISKS]; /* the same */
 	const char *sites[LIMIT_TARGETS];  /* names; none: every site known when the first bundle is made */
-	uint64_t frequency;		   /* seconds; 0: by hand */
-	unsigned keep;			   /* recovery points that a replica keeps */
+	uint64_t frequency;                /* seconds; 0: by hand */
+	unsigned keep;                     /* recovery points that a replica keeps */
 };
 
 /* 0; 1, said; -1. */

@@ -66,7 +66,8 @@ choose_targets(struct cut *c)
 	if (c->o->to != NULL) {
 		if ((e = trust_by_name(T, c->o->to)) == NULL)
 			return (say_refused(
-			    "%s: no site of that name is known; add its card with 'vmferry trust add'", c->o->to));
+			    "%s: no site of that name is known; add its card with 'vmferry trust add'",
+			    c->o->to));
 		return (adopt_target(c, e));
 	}
 	for (unsigned i = 0; i < c->P->ntargets; i++)
@@ -78,10 +79,12 @@ choose_targets(struct cut *c)
 	if (T->n > 1)
 		return (say_refused("%s: several sites are known; say --to SITE", c->P->vm));
 	if (!c->o->plain)
-		return (say_refused("%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
-				    "trust add', or say --plain",
+		return (say_refused(
+		    "%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
+		    "trust add', or say --plain",
 		    c->P->vm));
-	say_note("%s: the bundle is for no site in particular: whoever has it can read it and its leaf seed", c->P->vm);
+	say_note("%s: the bundle is for no site in particular: whoever has it can read it and its leaf seed",
+	    c->P->vm);
 	return (0);
 }
 
@@ -117,16 +120,19 @@ choose_base(struct cut *c)
 	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
 		return (0);
 	if (c->base == 0)
-		return (say_refused("%s: nothing was sent yet that a delta could start from; export --seed first", c->P->vm));
+		return (say_refused(
+		    "%s: nothing was sent yet that a delta could start from; export --seed first", c->P->vm));
 	if (primary_point(c->P, c->base) == NULL)
-		return (say_refused("%s: the changes since point %" PRIu64 " are not kept any more; choose another --since, "
-				    "or export --seed",
+		return (say_refused("%s: the changes since point %" PRIu64
+		                    " are not kept any more; choose another --since, "
+		                    "or export --seed",
 		    c->P->vm, c->base));
 	for (unsigned i = 0; i < c->ntargets; i++)
 		unacked += c->targets[i]->acked == 0;
 	if (unacked > 0 && c->o->since == EXPORT_SINCE_ACKED)
-		say_note("%s: no receipt has come yet, so the delta starts at the seed (point %" PRIu64 "); give the receipt "
-			 "of 'import --receipt' to 'vmferry import' here, or say --since sent",
+		say_note("%s: no receipt has come yet, so the delta starts at the seed (point %" PRIu64
+		         "); give the receipt "
+		         "of 'import --receipt' to 'vmferry import' here, or say --since sent",
 		    c->P->vm, c->base);
 	return (0);
 }
@@ -145,7 +151,8 @@ open_disks(struct cut *c)
 
 		if ((rc = source_open(&c->sources[i], d->where, use)) != 0)
 			return (rc);
-		if (primary_leaves_path(c->P, d->id, path) != 0 || (c->leaves[i] = leaves_open(path, 1)) == NULL)
+		if (primary_leaves_path(c->P, d->id, path) != 0 ||
+		    (c->leaves[i] = leaves_open(path, 1)) == NULL)
 			return (-1);
 	}
 	return (0);
@@ -255,7 +262,8 @@ make_header(struct cut *c)
 	strcpy(H->vm, c->P->vm);
 	strcpy(H->signer, site_card(c->S)->name);
 	H->created = (int64_t)time(NULL);
-	H->to = (struct point){ c->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created, POINT_STANDARD };
+	H->to =
+	    (struct point){ c->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created, POINT_STANDARD };
 	if (base != NULL)
 		H->from = base->point;
 	H->keep = c->P->keep;
@@ -292,7 +300,8 @@ seal(struct cut *c)
 		const struct trust_entry *e = trust_by_key(site_trust(c->S), c->targets[i]->key);
 
 		if (e == NULL)
-			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust add', or say --to",
+			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust "
+			                    "add', or say --to",
 			    c->targets[i]->name));
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, c->pack.crypt.key, c->P->leaf_seed, H->targets[H->ntargets++].seal);
@@ -328,8 +337,12 @@ prepare(struct cut *c)
 	c->pack.trailer = &c->trailer;
 	c->pack.what = c->base == 0 ? "seed" : "delta";
 	for (unsigned i = 0; i < n; i++)
-		c->disks[i] = (struct pack_disk){ .source = c->sources[i], .leaves = c->leaves[i], .must = &c->must[i],
-			.maybe = &c->maybe[i], .size = source_size(c->sources[i]), .sum = c->P->disks[i].sum };
+		c->disks[i] = (struct pack_disk){ .source = c->sources[i],
+			.leaves = c->leaves[i],
+			.must = &c->must[i],
+			.maybe = &c->maybe[i],
+			.size = source_size(c->sources[i]),
+			.sum = c->P->disks[i].sum };
 	if (pack_most(&c->pack, &c->pack.most) != 0)
 		return (-1);
 	return (make_header(c));
@@ -412,8 +425,9 @@ finish(struct cut *c)
 	uint64_t seq = c->header.to.seq;
 
 	if (writer_finish(c->writer, &c->header, &c->trailer) != 0 || outfile_commit(c->out) != 0)
-		return (say_failed("%s: point %" PRIu64 " was cut, but its bundle was not delivered; the next delta carries "
-				   "what it held",
+		return (say_failed("%s: point %" PRIu64
+		                   " was cut, but its bundle was not delivered; the next delta carries "
+		                   "what it held",
 		    c->P->vm, seq));
 	for (unsigned i = 0; i < c->ntargets; i++)
 		c->targets[i]->sent = seq;
@@ -462,8 +476,7 @@ release(struct cut *c)
 	free(c);
 }
 
-int
-export(const struct site *S, const struct export_options *o)
+int export(const struct site *S, const struct export_options *o)
 {
 	struct cut *c = calloc(1, sizeof *c);
 	int rc;

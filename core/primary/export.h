@@ -12,15 +12,15 @@ enum export_since { EXPORT_SINCE_ACKED, EXPORT_SINCE_SENT, EXPORT_SINCE_SEQ };
 
 struct export_options {
 	const char *vm;
-	int seed, delta;	 /* neither: a seed where one is needed, else a delta */
+	int seed, delta;         /* neither: a seed where one is needed, else a delta */
 	enum export_since since; /* where a delta starts */
 	uint64_t since_seq;
-	const char *changes;	 /* NULL: compare; a file or "-": a list; "bitmap:NAME": of NBD exports */
-	const char *to;		 /* NULL: the sites that were named when it was enabled */
-	int plain;		 /* do not encrypt */
-	int live_unsafe;	 /* read disks that are being written */
+	const char *changes; /* NULL: compare; a file or "-": a list; "bitmap:NAME": of NBD exports */
+	const char *to;      /* NULL: the sites that were named when it was enabled */
+	int plain;           /* do not encrypt */
+	int live_unsafe;     /* read disks that are being written */
 	enum segment_level level;
-	const char *output;	 /* NULL: standard output */
+	const char *output; /* NULL: standard output */
 };
 
 /* 0; 1, said, and no point was cut; -1. */

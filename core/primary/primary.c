@@ -34,9 +34,9 @@ decode_sum(const json_t *o, struct leaf_sum *s)
 	const char *text = json_string_value(json_object_get(o, "sum"));
 
 	return (text != NULL && strlen(text) == 32 &&
-			sscanf(text, "%16" SCNx64 "%16" SCNx64, &s->high, &s->low) == 2
-		    ? 0
-		    : -1);
+	                sscanf(text, "%16" SCNx64 "%16" SCNx64, &s->high, &s->low) == 2
+	            ? 0
+	            : -1);
 }
 
 static json_t *
@@ -47,8 +47,9 @@ encode_disks(const struct primary *P)
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
 
-		json_array_append_new(a, json_pack("{s:s,s:s,s:b,s:I,s:o}", "id", d->id, "where", d->where, "excluded",
-					     d->is_excluded, "size", (json_int_t)d->size, "sum", encode_sum(&d->sum)));
+		json_array_append_new(
+		    a, json_pack("{s:s,s:s,s:b,s:I,s:o}", "id", d->id, "where", d->where, "excluded",
+		           d->is_excluded, "size", (json_int_t)d->size, "sum", encode_sum(&d->sum)));
 	}
 	return (a);
 }
@@ -60,8 +61,9 @@ encode_targets(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ntargets; i++) {
 		const struct primary_target *t = &P->targets[i];
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", t->name, "seeded", (json_int_t)t->seeded, "sent",
-		    (json_int_t)t->sent, "acked", (json_int_t)t->acked, "acked_at", (json_int_t)t->acked_at);
+		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", t->name, "seeded",
+		    (json_int_t)t->seeded, "sent", (json_int_t)t->sent, "acked", (json_int_t)t->acked,
+		    "acked_at", (json_int_t)t->acked_at);
 
 		jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
 		json_array_append_new(a, o);
@@ -84,9 +86,10 @@ encode_points(const struct primary *P)
 			jsontext_set_bytes(d, "root", p->root[k], LEAF_ROOT);
 			json_array_append_new(disks, d);
 		}
-		json_array_append_new(a, json_pack("{s:I,s:I,s:I,s:i,s:o}", "epoch", (json_int_t)p->point.epoch, "seq",
-					     (json_int_t)p->point.seq, "time", (json_int_t)p->point.time, "kind",
-					     (int)p->point.kind, "disks", disks));
+		json_array_append_new(
+		    a, json_pack("{s:I,s:I,s:I,s:i,s:o}", "epoch", (json_int_t)p->point.epoch, "seq",
+		           (json_int_t)p->point.seq, "time", (json_int_t)p->point.time, "kind",
+		           (int)p->point.kind, "disks", disks));
 	}
 	return (a);
 }
@@ -95,9 +98,9 @@ int
 primary_save(const struct primary *P)
 {
 	char path[PATH_MAX];
-	json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:i,s:I,s:I}", "version", 1, "vm", P->vm, "uuid", P->uuid, "epoch",
-	    (json_int_t)P->epoch, "keep", (int)P->keep, "frequency", (json_int_t)P->frequency, "leaves_at",
-	    (json_int_t)P->leaves_at);
+	json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:i,s:I,s:I}", "version", 1, "vm", P->vm, "uuid", P->uuid,
+	    "epoch", (json_int_t)P->epoch, "keep", (int)P->keep, "frequency", (json_int_t)P->frequency,
+	    "leaves_at", (json_int_t)P->leaves_at);
 
 	jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
 	jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
@@ -120,7 +123,8 @@ decode_disks(struct primary *P, const json_t *a)
 
 		if (P->ndisks == 2 * LIMIT_DISKS || jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
 		    jsontext_get_string(o, "where", d->where, sizeof d->where) != 0 ||
-		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0 || decode_sum(o, &d->sum) != 0)
+		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0 ||
+		    decode_sum(o, &d->sum) != 0)
 			return (-1);
 		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
 		P->nreplicated += !d->is_excluded;
@@ -136,7 +140,8 @@ decode_targets(struct primary *P, const json_t *a)
 		const json_t *o = json_array_get(a, P->ntargets);
 		uint64_t at;
 
-		if (P->ntargets == LIMIT_TARGETS || jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||
+		if (P->ntargets == LIMIT_TARGETS ||
+		    jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||
 		    jsontext_get_bytes(o, "key", t->key, RECORD_KEY) != 0 ||
 		    jsontext_get_number(o, "seeded", LIMIT_SEQ, &t->seeded) != 0 ||
 		    jsontext_get_number(o, "sent", LIMIT_SEQ, &t->sent) != 0 ||
@@ -203,7 +208,8 @@ decode(struct primary *P, const json_t *o)
 		return (-1);
 	P->keep = (unsigned)keep;
 	leaf_secret_make(&P->secret, P->leaf_seed);
-	if (decode_disks(P, jsontext_get(o, "disks")) != 0 || decode_targets(P, jsontext_get(o, "targets")) != 0)
+	if (decode_disks(P, jsontext_get(o, "disks")) != 0 ||
+	    decode_targets(P, jsontext_get(o, "targets")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")));
 }
@@ -373,7 +379,8 @@ take_lock(struct primary *P)
 		return (-1);
 	P->lock = io_lock(path);
 	if (P->lock == -2)
-		return (say_refused("%s: another vmferry is working on it; run the command again when it is done", P->dir));
+		return (say_refused(
+		    "%s: another vmferry is working on it; run the command again when it is done", P->dir));
 	return (P->lock < 0 ? -1 : 0);
 }
 

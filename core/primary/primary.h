@@ -21,22 +21,22 @@ struct primary_disk {
 	char id[LIMIT_DISK_ID + 1];
 	char where[PATH_MAX]; /* an absolute path or a URI */
 	int is_excluded;
-	uint64_t size;	     /* at the newest point; of an excluded disk, when it was enabled */
+	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
 };
 
 struct primary_target {
 	char name[LIMIT_NAME + 1];
 	uint8_t key[RECORD_KEY];
-	uint64_t seeded; /* the first seed that was made for it: what it may hold while nothing came back */
-	uint64_t sent;	 /* the newest point that was sent to it */
-	uint64_t acked;	 /* the newest point that it acknowledged; 0: no receipt yet */
+	uint64_t seeded;  /* the first seed that was made for it: what it may hold while nothing came back */
+	uint64_t sent;    /* the newest point that was sent to it */
+	uint64_t acked;   /* the newest point that it acknowledged; 0: no receipt yet */
 	int64_t acked_at; /* when that receipt was taken; seconds since 1970 */
 };
 
 struct primary_point {
 	struct point point;
-	uint64_t size[LIMIT_DISKS];	    /* of the replicated disks, in order */
+	uint64_t size[LIMIT_DISKS]; /* of the replicated disks, in order */
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
 };
 

@@ -101,8 +101,8 @@ disks_sync(const struct disks *D, const struct replica *R)
 
 /* Replace the leaves of n <= BATCH blocks in the sum; now NULL: all 0. */
 static int
-replace(const struct leaves *before, const struct leaf_secret *secret, uint64_t start, size_t n, const uint64_t *now,
-    struct leaf_sum *sum, struct ranges *differ)
+replace(const struct leaves *before, const struct leaf_secret *secret, uint64_t start, size_t n,
+    const uint64_t *now, struct leaf_sum *sum, struct ranges *differ)
 {
 	uint64_t old[BATCH];
 

@@ -22,7 +22,8 @@ open_signed(struct inbox *b, const char *path, const uint8_t key[RECORD_KEY])
 	if ((rc = reader_start(b->reader, claimed)) != 0)
 		return (rc);
 	if (memcmp(claimed, key, RECORD_KEY) != 0)
-		return (reader_refuse(b->reader, NULL, "it is signed with another key than when it was put here"));
+		return (reader_refuse(
+		    b->reader, NULL, "it is signed with another key than when it was put here"));
 	return (reader_header(b->reader, &b->member, &b->header));
 }
 

@@ -36,7 +36,8 @@ plan(void *context, const struct unpacked *u)
 
 	if (u->member.record.type != RECORD_SEGMENT)
 		return (0);
-	return (disks_sum(m->disks.leaves[i], &m->R->secret, u, &m->now[i].sum, m->want_undo ? &m->differ[i] : NULL));
+	return (disks_sum(
+	    m->disks.leaves[i], &m->R->secret, u, &m->now[i].sum, m->want_undo ? &m->differ[i] : NULL));
 }
 
 static int
@@ -48,8 +49,8 @@ plan_sizes(struct merging *m, const struct header *H)
 		struct ranges *differ = m->want_undo ? &m->differ[i] : NULL;
 
 		m->now[i].size = H->disks[i].size;
-		if (disks_sum_cut(m->disks.leaves[i], &m->R->secret, m->now[i].size, last->disks[i].size, &m->now[i].sum,
-			differ) != 0)
+		if (disks_sum_cut(m->disks.leaves[i], &m->R->secret, m->now[i].size, last->disks[i].size,
+		        &m->now[i].sum, differ) != 0)
 			return (-1);
 		leaf_root(m->now[i].root, &m->R->secret, &m->now[i].sum, m->now[i].size);
 		/* A cut inside a block may take bytes of it that no segment speaks of. */
@@ -71,14 +72,15 @@ reject(struct merging *m, const char *disk)
 	char path[PATH_MAX];
 
 	R->state = REPLICA_ERROR;
-	snprintf(R->cause, sizeof R->cause, "the bundle to point %" PRIu64 " does not give disk %s its signed root", s.to.seq,
-	    disk);
+	snprintf(R->cause, sizeof R->cause,
+	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", s.to.seq, disk);
 	/* What was staged behind it may build on it. */
 	R->nstaged = 0;
 	if (replica_inbox_path(R, &s.to, path) != 0 || replica_save(R) != 0 || io_remove(path) != 0)
 		return (-1);
-	return (say_refused("%s: %s; the replica stays at point %" PRIu64 "; run scrub here, and export a seed or a delta with "
-			    "--since %" PRIu64 " there",
+	return (say_refused("%s: %s; the replica stays at point %" PRIu64
+	                    "; run scrub here, and export a seed or a delta with "
+	                    "--since %" PRIu64 " there",
 	    R->vm, R->cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
 }
 
@@ -142,11 +144,18 @@ describe_undo(struct undo *u, const struct merging *m, const struct header *of)
 			return (-1);
 		if ((rc = source_open(&u->sources[i], path, SOURCE_OWN)) != 0)
 			return (rc);
-		u->disks[i] = (struct pack_disk){ .source = u->sources[i], .leaves = m->disks.leaves[i],
-			.must = &m->differ[i], .is_own = 1, .size = last->disks[i].size };
+		u->disks[i] = (struct pack_disk){ .source = u->sources[i],
+			.leaves = m->disks.leaves[i],
+			.must = &m->differ[i],
+			.is_own = 1,
+			.size = last->disks[i].size };
 	}
-	u->pack = (struct pack){ .secret = &m->R->secret, .level = SEGMENT_FAST, .disks = u->disks, .ndisks = H->ndisks,
-		.trailer = &u->trailer, .what = "undo" };
+	u->pack = (struct pack){ .secret = &m->R->secret,
+		.level = SEGMENT_FAST,
+		.disks = u->disks,
+		.ndisks = H->ndisks,
+		.trailer = &u->trailer,
+		.what = "undo" };
 	memcpy(u->pack.crypt.bundle, H->id, RECORD_ID);
 	rc = pack_most(&u->pack, &u->pack.most);
 	H->most = u->pack.most;
@@ -216,7 +225,9 @@ resize(struct merging *m, unsigned i)
 
 	if (image_resize(m->disks.images[i], size) != 0)
 		return (-1);
-	return (size == replica_last(m->R)->disks[i].size ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
+	return (size == replica_last(m->R)->disks[i].size
+	            ? 0
+	            : leaves_clear(m->disks.leaves[i], first, end - first));
 }
 
 /* The record moves on: the disks are at the bundle's point. */

@@ -33,10 +33,10 @@ print_json(const struct replica *R)
 		const struct replica_point *p = &R->points[i];
 
 		point_time_text(time, p->point.time);
-		json_array_append_new(a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:o}", "seq", (json_int_t)p->point.seq, "epoch",
-					     (json_int_t)p->point.epoch, "time", time, "kind",
-					     point_kind_text(p->point.kind), "pinned", p->is_pinned, "disks",
-					     disks_json(R, p)));
+		json_array_append_new(
+		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:o}", "seq", (json_int_t)p->point.seq, "epoch",
+		           (json_int_t)p->point.epoch, "time", time, "kind", point_kind_text(p->point.kind),
+		           "pinned", p->is_pinned, "disks", disks_json(R, p)));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(a);
@@ -67,7 +67,8 @@ points_pin(struct replica *R, uint64_t seq, int is_pinned)
 	struct replica_point *p = replica_point(R, seq);
 
 	if (p == NULL)
-		return (say_refused("%s: there is no point %" PRIu64 " here; 'vmferry points' lists them", R->vm, seq));
+		return (say_refused(
+		    "%s: there is no point %" PRIu64 " here; 'vmferry points' lists them", R->vm, seq));
 	p->is_pinned = is_pinned;
 	return (replica_save(R));
 }

@@ -58,7 +58,8 @@ receipt_write(const struct replica *R, const struct site *S, const char *path)
 	int rc;
 
 	if (replica_last(R) == NULL)
-		return (say_refused("%s: the replica waits for its seed: there is nothing to acknowledge", R->vm));
+		return (say_refused(
+		    "%s: the replica waits for its seed: there is nothing to acknowledge", R->vm));
 	if ((rc = outfile_open(&F, path)) != 0)
 		return (rc);
 	if ((H = calloc(1, sizeof *H)) == NULL) {

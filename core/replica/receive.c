@@ -20,8 +20,9 @@ check_size(const struct trust_entry *e, const struct header *H)
 	for (unsigned i = 0; i < H->ndisks; i++)
 		size += H->disks[i].size;
 	if (e->max_size != 0 && size > e->max_size)
-		return (say_refused("%s: its disks have %" PRIu64 " bytes, more than the %" PRIu64 " that site '%s' may store "
-				    "here; see 'vmferry trust add --max-size'",
+		return (say_refused("%s: its disks have %" PRIu64 " bytes, more than the %" PRIu64
+		                    " that site '%s' may store "
+		                    "here; see 'vmferry trust add --max-size'",
 		    H->vm, size, e->max_size, e->card.name));
 	return (0);
 }
@@ -31,18 +32,21 @@ static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
 	if (memcmp(R->key, e->card.sign, RECORD_KEY) != 0)
-		return (say_refused("%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
+		return (say_refused(
+		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
 	if (memcmp(R->lineage, H->lineage, RECORD_ID) != 0)
-		return (say_refused("%s: the bundle is of another lineage than the replica: the VM was enabled anew at '%s'; "
-				    "histories are not mixed without a person's word",
+		return (say_refused(
+		    "%s: the bundle is of another lineage than the replica: the VM was enabled anew at '%s'; "
+		    "histories are not mixed without a person's word",
 		    H->vm, R->primary));
 	if (R->ndisks != H->ndisks)
-		return (say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
+		return (
+		    say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
 	for (unsigned i = 0; i < H->ndisks; i++)
 		if (strcmp(R->disks[i], H->disks[i].id) != 0)
-			return (say_refused("%s: the bundle has a disk '%s' where the replica has '%s'", H->vm,
-			    H->disks[i].id, R->disks[i]));
+			return (say_refused("%s: the bundle has a disk '%s' where the replica has '%s'",
+			    H->vm, H->disks[i].id, R->disks[i]));
 	return (0);
 }
 
@@ -55,8 +59,9 @@ check_base(const struct replica *R, const struct header *H)
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
 		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
 		    p->disks[i].size != H->disks[i].before_size)
-			return (say_refused("%s: at point %" PRIu64 ", disk %s is not here what it was at '%s': the histories "
-					    "have parted; ask for a seed",
+			return (say_refused("%s: at point %" PRIu64
+			                    ", disk %s is not here what it was at '%s': the histories "
+			                    "have parted; ask for a seed",
 			    H->vm, H->from.seq, H->disks[i].id, R->primary));
 	return (0);
 }
@@ -68,18 +73,20 @@ check_fit(const struct replica *R, const struct header *H)
 	struct point held = replica_held(R);
 
 	if (held.seq != 0 && H->to.epoch != held.epoch)
-		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64, H->vm, H->to.epoch,
-		    held.epoch));
+		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64,
+		    H->vm, H->to.epoch, held.epoch));
 	if (held.seq != 0 && H->to.seq <= held.seq)
 		return (2);
 	if (H->type == BUNDLE_SEED)
 		return (0);
 	if (held.seq == 0)
-		return (say_refused("%s: the replica waits for its seed, and this is a delta from point %" PRIu64, H->vm,
-		    H->from.seq));
+		return (
+		    say_refused("%s: the replica waits for its seed, and this is a delta from point %" PRIu64,
+		        H->vm, H->from.seq));
 	if (H->from.seq > held.seq)
-		return (say_refused("%s: the delta starts at point %" PRIu64 ", but the replica is at point %" PRIu64 "; bring "
-				    "what lies between, or export it with --since %" PRIu64,
+		return (say_refused("%s: the delta starts at point %" PRIu64
+		                    ", but the replica is at point %" PRIu64 "; bring "
+		                    "what lies between, or export it with --since %" PRIu64,
 		    H->vm, H->from.seq, held.seq, held.seq));
 	if (R->nstaged >= REPLICA_STAGED)
 		return (say_refused("%s: the inbox is full; run 'vmferry merge'", H->vm));
@@ -97,8 +104,9 @@ check_space(const struct replica *R, const struct header *H)
 	if (io_free(R->dir, &bytes) != 0)
 		return (-1);
 	if (bytes < need)
-		return (say_failed("%s: %" PRIu64 " bytes are free, and up to %" PRIu64 " may be needed; free some space and "
-				   "run the command again",
+		return (say_failed("%s: %" PRIu64 " bytes are free, and up to %" PRIu64
+		                   " may be needed; free some space and "
+		                   "run the command again",
 		    R->dir, bytes, need));
 	return (0);
 }
@@ -177,7 +185,8 @@ finish_seed(struct seeding *s)
 		leaf_root(p.disks[i].root, &R->secret, &s->sums[i], p.disks[i].size);
 	}
 	if ((bad = find_root_mismatch(R, reader_trailer(s->reader), p.disks)) >= 0)
-		return (say_refused("%s: disk %s does not come out as its primary signed it; export the seed again", R->vm,
+		return (say_refused(
+		    "%s: disk %s does not come out as its primary signed it; export the seed again", R->vm,
 		    R->disks[bad]));
 	if (disks_sync(&s->disks, R) != 0 || replica_add_point(R, &p) != 0)
 		return (-1);
@@ -299,8 +308,9 @@ receive_first(struct replica **R, const struct site *S, const struct trust_entry
 	int rc;
 
 	if (U->header->type != BUNDLE_SEED)
-		return (say_refused("%s: there is no replica of this VM here, and this is a delta from point %" PRIu64
-				    "; import a seed first",
+		return (say_refused(
+		    "%s: there is no replica of this VM here, and this is a delta from point %" PRIu64
+		    "; import a seed first",
 		    U->header->vm, U->header->from.seq));
 	if ((rc = replica_create(R, S, e, U->header)) != 0)
 		return (rc);
@@ -326,7 +336,8 @@ receive(struct replica **R, const struct site *S, const struct trust_entry *e, s
 
 	*R = NULL;
 	if (!trust_allows(e, U->header->vm))
-		return (say_refused("%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'",
+		return (say_refused(
+		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'",
 		    U->header->vm, e->card.name));
 	if ((rc = check_size(e, U->header)) != 0)
 		return (rc);

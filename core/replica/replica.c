@@ -126,6 +126,39 @@ replica_each(const struct site *S, int (*each)(void *context, const char *uuid),
 	return (rc);
 }
 
+struct stores {
+	const struct site *S;
+	int (*each)(void *context, const char *dir);
+	void *context;
+};
+
+/* The folder of a replica that lies in a store, which may not be one that is named any more. */
+static int
+each_store(void *context, const char *uuid)
+{
+	const struct stores *s = context;
+	char path[PATH_MAX], real[PATH_MAX];
+
+	if (io_path(path, "%s/replicas/%s", site_home(s->S), uuid) != 0)
+		return (-1);
+	if (realpath(path, real) == NULL)
+		return (say_failed("%s: cannot find: %s", path, strerror(errno)));
+	return (s->each(s->context, real));
+}
+
+int
+replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context)
+{
+	const struct trust *T = site_trust(S);
+	struct stores s = { S, each, context };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < T->n; i++)
+		if (T->entries[i].store[0] != '\0' && (rc = io_mkdir_all(T->entries[i].store, 0755)) == 0)
+			rc = each(context, T->entries[i].store);
+	return (rc == 0 ? replica_each(S, each_store, &s) : rc);
+}
+
 static int
 replica_new(struct replica **R, const struct site *S, const char *uuid)
 {
@@ -185,7 +218,8 @@ replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
 	if (replica_each(S, is_wanted, &s) != 0)
 		return (-1);
 	if (s.found > 1)
-		return (say_failed("%s: several replicas have that name; say the UUID, which 'vmferry status' shows", vm));
+		return (say_failed(
+		    "%s: several replicas have that name; say the UUID, which 'vmferry status' shows", vm));
 	return ((int)s.found);
 }
 
@@ -210,7 +244,8 @@ take_lock(struct replica *R)
 		return (-1);
 	R->lock = io_lock(path);
 	if (R->lock == -2)
-		return (say_refused("%s: another vmferry is working on it; run the command again when it is done", R->dir));
+		return (say_refused(
+		    "%s: another vmferry is working on it; run the command again when it is done", R->dir));
 	return (R->lock < 0 ? -1 : 0);
 }
 
@@ -221,7 +256,8 @@ must_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
 	int rc = replica_find(S, vm, uuid);
 
 	if (rc == 0)
-		return (say_refused("%s: there is no replica of that VM here; it comes with the first seed", vm));
+		return (
+		    say_refused("%s: there is no replica of that VM here; it comes with the first seed", vm));
 	return (rc < 0 ? -1 : 0);
 }
 
@@ -264,16 +300,17 @@ make_folder(const struct replica *R, const struct site *S, const struct trust_en
 	int there;
 
 	if (e->store[0] != '\0') {
-		if (io_mkdir_all(e->store, 0755) != 0 || io_path(path, "%s/%s/state", e->store, R->uuid) != 0 ||
-		    (there = io_exists(path)) < 0)
+		if (io_path(path, "%s/%s/state", e->store, R->uuid) != 0 || (there = io_exists(path)) < 0)
 			return (-1);
 		if (there)
-			return (say_refused("%s: a replica of this VM is there already, of another site; move it away", path));
+			return (say_refused(
+			    "%s: a replica of this VM is there already, of another site; move it away",
+			    path));
 		if (io_path(path, "%s/%s", e->store, R->uuid) != 0 || io_mkdir(path, 0700) != 0 ||
 		    io_link_to(path, R->dir) != 0)
 			return (-1);
 	} else if (io_path(path, "%s/replicas", site_home(S)) != 0 || io_mkdir(path, 0700) != 0 ||
-		   io_mkdir(R->dir, 0700) != 0) {
+	           io_mkdir(R->dir, 0700) != 0) {
 		return (-1);
 	}
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)

@@ -63,7 +63,7 @@ struct replica {
 	struct replica_point *points;
 	unsigned nstaged; /* ascending */
 	struct replica_staged *staged;
-	int merging;			       /* the first staged bundle is being applied, and leads to: */
+	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
 };
@@ -82,12 +82,15 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
+/* Call each with every folder in which replicas lie or may come to lie; as replica_each. */
+int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
+
 /**
  * A new placeholder for the VM of a seed's header, where its primary's entry says, open and locked: 0; 1,
  * said; -1.
  */
-int replica_create(
-    struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H);
+int
+replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H);
 
 /* Remove a replica, its files and all, and close it. */
 int replica_remove(struct replica *R, const struct site *S);

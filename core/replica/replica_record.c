@@ -14,8 +14,8 @@
 static json_t *
 encode_point(const struct point *p)
 {
-	return (json_pack("{s:I,s:I,s:I,s:i}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq, "time",
-	    (json_int_t)p->time, "kind", (int)p->kind));
+	return (json_pack("{s:I,s:I,s:I,s:i}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
+	    "time", (json_int_t)p->time, "kind", (int)p->kind));
 }
 
 static json_t *
@@ -84,16 +84,16 @@ encode_excluded(const struct replica *R)
 	json_t *a = json_array();
 
 	for (unsigned i = 0; i < R->nexcluded; i++)
-		json_array_append_new(
-		    a, json_pack("{s:s,s:I}", "id", R->excluded[i].id, "size", (json_int_t)R->excluded[i].size));
+		json_array_append_new(a,
+		    json_pack("{s:s,s:I}", "id", R->excluded[i].id, "size", (json_int_t)R->excluded[i].size));
 	return (a);
 }
 
 int
 replica_record_write(const char *path, const struct replica *R)
 {
-	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:i}", "version", 1, "vm", R->vm, "uuid", R->uuid, "primary",
-	    R->primary, "state", (int)R->state, "cause", R->cause, "keep", (int)R->keep);
+	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:i}", "version", 1, "vm", R->vm, "uuid", R->uuid,
+	    "primary", R->primary, "state", (int)R->state, "cause", R->cause, "keep", (int)R->keep);
 
 	jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
 	jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
@@ -103,8 +103,9 @@ replica_record_write(const char *path, const struct replica *R)
 	json_object_set_new(o, "points", encode_points(R));
 	json_object_set_new(o, "staged", encode_staged(R));
 	if (R->merging)
-		json_object_set_new(o, "merging", json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
-						      encode_disk_points(R->merged, R->ndisks)));
+		json_object_set_new(o, "merging",
+		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
+		        encode_disk_points(R->merged, R->ndisks)));
 	return (state_write(path, o));
 }
 

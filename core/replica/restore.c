@@ -66,7 +66,9 @@ apply(void *context, const struct unpacked *u)
 	struct restoring *r = context;
 	const struct record *rec = &u->member.record;
 
-	return (rec->type == RECORD_SEGMENT ? image_apply(r->images[rec->disk], u->extents, rec->extents, u->data) : 0);
+	return (rec->type == RECORD_SEGMENT
+	            ? image_apply(r->images[rec->disk], u->extents, rec->extents, u->data)
+	            : 0);
 }
 
 static int
@@ -105,8 +107,9 @@ prove(const struct restoring *r, unsigned i)
 	leaf_root(root, &r->R->secret, &sum, source_size(S));
 	source_close(S);
 	if (rc == 0 && memcmp(root, r->point->disks[i].root, LEAF_ROOT) != 0)
-		rc = say_refused("%s: disk %s does not come out with the root of point %" PRIu64 "; run scrub", r->R->vm,
-		    r->R->disks[i], r->point->point.seq);
+		rc =
+		    say_refused("%s: disk %s does not come out with the root of point %" PRIu64 "; run scrub",
+		        r->R->vm, r->R->disks[i], r->point->point.seq);
 	return (rc);
 }
 
@@ -116,7 +119,8 @@ publish(const struct restoring *r)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (unsigned i = 0; i < r->R->ndisks; i++)
-		if (part_path(r, i, from) != 0 || final_path(r, i, to) != 0 || io_publish(from, to, r->dir) != 0)
+		if (part_path(r, i, from) != 0 || final_path(r, i, to) != 0 ||
+		    io_publish(from, to, r->dir) != 0)
 			return (-1);
 	return (0);
 }
@@ -161,7 +165,8 @@ restore(struct replica *R, const struct site *S, uint64_t seq, const char *dir)
 		return (rc);
 	r.point = seq == 0 ? replica_last(R) : replica_point(R, seq);
 	if (r.point == NULL)
-		return (say_refused("%s: there is no point %" PRIu64 " here; 'vmferry points' lists them", R->vm, seq));
+		return (say_refused(
+		    "%s: there is no point %" PRIu64 " here; 'vmferry points' lists them", R->vm, seq));
 	rc = run(&r);
 	release(&r);
 	if (rc == 0)

@@ -16,13 +16,14 @@ static int
 report(const struct replica *R, unsigned i, const struct ranges *differ)
 {
 	for (size_t k = 0; k < differ->n && k < NAMED; k++)
-		say_refused("%s: disk %s: bytes %" PRIu64 " to %" PRIu64 " are not what they were when they were merged", R->vm,
-		    R->disks[i], differ->runs[k].start * LIMIT_BLOCK,
+		say_refused("%s: disk %s: bytes %" PRIu64 " to %" PRIu64
+		            " are not what they were when they were merged",
+		    R->vm, R->disks[i], differ->runs[k].start * LIMIT_BLOCK,
 		    (differ->runs[k].start + differ->runs[k].count) * LIMIT_BLOCK - 1);
 	if (differ->n > NAMED)
 		say_refused("%s: disk %s: and %zu ranges more", R->vm, R->disks[i], differ->n - NAMED);
-	return (say_refused("%s: disk %s: the root is not that of point %" PRIu64 "; export a seed to here", R->vm, R->disks[i],
-	    replica_last(R)->point.seq));
+	return (say_refused("%s: disk %s: the root is not that of point %" PRIu64 "; export a seed to here",
+	    R->vm, R->disks[i], replica_last(R)->point.seq));
 }
 
 static int
@@ -103,7 +104,8 @@ scrub(struct replica *R, const struct site *S)
 	if (replica_save(R) != 0)
 		return (-1);
 	if (rc == 0)
-		say_note("%s: point %" PRIu64 ": all %u disks have their signed roots, %u undos and %u staged bundles are whole",
+		say_note("%s: point %" PRIu64
+		         ": all %u disks have their signed roots, %u undos and %u staged bundles are whole",
 		    R->vm, replica_last(R)->point.seq, R->ndisks, R->npoints - 1, R->nstaged);
 	return (rc);
 }

@@ -124,7 +124,8 @@ read_card(struct site *S)
 	if (io_path(path, "%s/card", S->home) != 0)
 		return (-1);
 	if (io_exists(path) == 0)
-		return (say_failed("%s: there is no site here; make one with 'vmferry init', or say --home DIR", S->home));
+		return (say_failed(
+		    "%s: there is no site here; make one with 'vmferry init', or say --home DIR", S->home));
 	if ((text = io_slurp(path, CARD_MAX, &n)) == NULL)
 		return (-1);
 	why = card_decode(&S->card, text, n);
@@ -139,8 +140,9 @@ parse_secret(struct keys *K, const char *text)
 	uint8_t seed[crypto_sign_SEEDBYTES], pk[RECORD_KEY];
 	size_t n = 0, m = 0;
 	int ok = sscanf(text, SECRET_FIRST "sign: %64[0-9a-f]\nbox: %64[0-9a-f]\n", a, b) == 2 &&
-		 sodium_hex2bin(seed, sizeof seed, a, strlen(a), NULL, &n, NULL) == 0 && n == sizeof seed &&
-		 sodium_hex2bin(K->box, sizeof K->box, b, strlen(b), NULL, &m, NULL) == 0 && m == sizeof K->box;
+	         sodium_hex2bin(seed, sizeof seed, a, strlen(a), NULL, &n, NULL) == 0 && n == sizeof seed &&
+	         sodium_hex2bin(K->box, sizeof K->box, b, strlen(b), NULL, &m, NULL) == 0 &&
+	         m == sizeof K->box;
 
 	if (ok)
 		crypto_sign_seed_keypair(pk, K->sign, seed);
@@ -283,7 +285,8 @@ site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HE
 	if (i == H->ntargets)
 		return ("it is not addressed to this site; export it with --to");
 	if (crypto_box_seal_open(both, H->targets[i].seal, HEADER_SEAL, S->card.box, S->keys->box) != 0)
-		return ("its keys were sealed to another card of this site; give the primary the present card");
+		return (
+		    "its keys were sealed to another card of this site; give the primary the present card");
 	memcpy(content_key, both, HEADER_CONTENT_KEY);
 	memcpy(leaf_seed, both + HEADER_CONTENT_KEY, LEAF_SEED);
 	sodium_memzero(both, sizeof both);
@@ -329,9 +332,10 @@ add(struct trust *T, const struct trust_entry *e)
 	struct trust_entry *named = trust_by_name(T, e->card.name), *keyed = trust_by_key(T, e->card.sign);
 
 	if (named != keyed)
-		return (say_refused("%s: a site of that name or key is known already and differs; compare the "
-				    "fingerprints, and remove the old entry with 'trust remove'",
-		    e->card.name));
+		return (
+		    say_refused("%s: a site of that name or key is known already and differs; compare the "
+		                "fingerprints, and remove the old entry with 'trust remove'",
+		        e->card.name));
 	if (T->entries == NULL && (T->entries = calloc(TRUST_MAX, sizeof *T->entries)) == NULL)
 		return (say_failed("out of memory"));
 	if (named == NULL && T->n == TRUST_MAX)

@@ -43,8 +43,8 @@ bytes(uint8_t *out, size_t n, const char *hex)
 	size_t got = 0;
 
 	return (strlen(hex) == 2 * n && sodium_hex2bin(out, n, hex, 2 * n, NULL, &got, NULL) == 0 && got == n
-		? 0
-		: -1);
+	            ? 0
+	            : -1);
 }
 
 static int

@@ -15,14 +15,14 @@
  * An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
  * site is also a primary which may replicate the VMs of that pattern to here.
  */
-#define TRUST_MAX 1000u	       /* entries */
-#define TRUST_TEXT (4u << 20)  /* bytes of the file */
+#define TRUST_MAX 1000u       /* entries */
+#define TRUST_TEXT (4u << 20) /* bytes of the file */
 
 struct trust_entry {
 	struct card card;
 	char vm[LIMIT_NAME + 1]; /* glob(7) pattern, or empty */
-	char store[PATH_MAX];	 /* absolute, or empty: in the site's home */
-	uint64_t max_size;	 /* bytes of disk for each VM; 0: no limit */
+	char store[PATH_MAX];    /* absolute, or empty: in the site's home */
+	uint64_t max_size;       /* bytes of disk for each VM; 0: no limit */
 };
 
 struct trust {

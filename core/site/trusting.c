@@ -12,8 +12,8 @@
 #include "name.h"
 #include "say.h"
 
-static int
-read_card(const char *path, struct card *C)
+int
+trusting_card(const char *path, struct card *C)
 {
 	char text[CARD_MAX];
 	int is_stdin = strcmp(path, "-") == 0, fd = is_stdin ? STDIN_FILENO : io_open_read(path);
@@ -65,7 +65,7 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 	if (e == NULL)
 		return (say_failed("out of memory"));
 	e->max_size = o->max_size;
-	rc = read_card(cardfile, &e->card);
+	rc = trusting_card(cardfile, &e->card);
 	if (rc == 0 && o->vm != NULL)
 		rc = set_pattern(e, o->vm);
 	if (rc == 0 && o->store != NULL)
@@ -74,7 +74,8 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 		rc = site_trust_add(S, e);
 	if (rc == 0) {
 		card_fingerprint(print, &e->card);
-		say_note("%s: added, fingerprint %s; compare it with that site over another channel", e->card.name, print);
+		say_note("%s: added, fingerprint %s; compare it with that site over another channel",
+		    e->card.name, print);
 	}
 	free(e);
 	return (rc);
@@ -93,7 +94,8 @@ entry_json(const struct trust_entry *e)
 	jsontext_set_bytes(o, "box", e->card.box, CARD_BOX);
 	json_object_set_new(o, "vm", e->vm[0] == '\0' ? json_null() : json_string(e->vm));
 	json_object_set_new(o, "store", e->store[0] == '\0' ? json_null() : json_string(e->store));
-	json_object_set_new(o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
+	json_object_set_new(
+	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
 	return (o);
 }
 

@@ -7,10 +7,13 @@
 
 /* What a person does with the trust file. */
 struct trusting_options {
-	const char *vm;	   /* NULL: none */
+	const char *vm;    /* NULL: none */
 	const char *store; /* NULL: in the home */
 	uint64_t max_size; /* 0: no limit */
 };
+
+/* Read and check the card in a file, "-" for standard input: 0; 1, said; -1. */
+int trusting_card(const char *path, struct card *C);
 
 /* Add the site of the card in a file, "-" for standard input: 0; 1, said; -1. */
 int trusting_add(struct site *S, const char *cardfile, const struct trusting_options *o);

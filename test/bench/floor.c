@@ -1,8 +1,8 @@
 /*
  * The floor: about the least that each of vmferry's jobs costs on this machine.  It reads, hashes with XXH3,
- * compresses with zstd one piece of at most 1 MiB at a time, and writes, in several threads.  It signs nothing,
- * proves nothing and never syncs; its files can be read by this program alone, on the machine that wrote them.
- * bench.py divides everybody's time by the floor's, which makes figures of different machines comparable.
+ * compresses with zstd one piece of at most 1 MiB at a time, and writes, in several threads.  It signs
+ * nothing, proves nothing and never syncs; its files can be read by this program alone, on the machine that
+ * wrote them.  bench.py divides everybody's time by the floor's, so that figures of machines can be compared.
  */
 #include <sys/stat.h>
 
@@ -22,16 +22,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define PIECE	((uint64_t)1 << 20)	/* data is read and compressed in pieces of this many bytes */
-#define BLOCK	((uint64_t)1 << 16)	/* the table holds one hash for this many bytes */
-#define GAP	((uint64_t)1 << 26)	/* a hole is looked at in parts of this many bytes */
+#define PIECE ((uint64_t)1 << 20) /* data is read and compressed in pieces of this many bytes */
+#define BLOCK ((uint64_t)1 << 16) /* the table holds one hash for this many bytes */
+#define GAP ((uint64_t)1 << 26)   /* a hole is looked at in parts of this many bytes */
 #define MAXTHREADS 16
 
-/* A file of ours is the image's size, then records in order of offset, each followed by stored bytes of data. */
+/* A file of ours is the image's size, then records in order of offset, each with stored bytes behind it. */
 struct record {
 	uint64_t offset;
 	uint64_t length;
-	uint64_t stored;		/* 0: the range reads as zero */
+	uint64_t stored; /* 0: the range reads as zero */
 	uint64_t hash;
 };
 
@@ -45,12 +45,12 @@ struct piece {
 struct job {
 	int in, out;
 	int level, threads;
-	uint64_t size;			/* of the image */
-	XXH128_hash_t *table;		/* of size / BLOCK hashes, all zero for a hole; or NULL */
+	uint64_t size;        /* of the image */
+	XXH128_hash_t *table; /* of size / BLOCK hashes, all zero for a hole; or NULL */
 	struct piece *pieces;
 	size_t npieces, room;
-	atomic_size_t next;		/* the first piece that no thread has taken */
-	size_t turn;			/* the piece whose bytes are to be written next; under order */
+	atomic_size_t next; /* the first piece that no thread has taken */
+	size_t turn;        /* the piece whose bytes are to be written next; under order */
 	pthread_mutex_t order, writer;
 	pthread_cond_t turned;
 };
@@ -58,15 +58,14 @@ struct job {
 /* What one exporting thread works with. */
 struct worker {
 	ZSTD_CCtx *z;
-	unsigned char *data;		/* PIECE bytes */
-	unsigned char *made;		/* what one piece became: records and frames */
+	unsigned char *data; /* PIECE bytes */
+	unsigned char *made; /* what one piece became: records and frames */
 	size_t nmade, room;
 };
 
 static void
 die(const char *what)
 {
-
 	fprintf(stderr, "floor: %s: %s\n", what, errno ? strerror(errno) : "bad data");
 	exit(1);
 }
@@ -84,7 +83,6 @@ need(size_t n)
 static uint64_t
 least(uint64_t a, uint64_t b)
 {
-
 	return (a < b ? a : b);
 }
 
@@ -101,7 +99,6 @@ opened(const char *path, int flags)
 static void
 read_at(int fd, void *buf, uint64_t n, uint64_t offset)
 {
-
 	if (pread(fd, buf, n, (off_t)offset) != (ssize_t)n)
 		die("read");
 }
@@ -136,13 +133,12 @@ get(int fd, void *buf, size_t n)
 static void
 add_piece(struct job *J, uint64_t offset, uint64_t length, int hole)
 {
-
 	if (J->npieces == J->room) {
 		J->room = J->room ? J->room * 2 : 4096;
 		if ((J->pieces = realloc(J->pieces, J->room * sizeof(struct piece))) == NULL)
 			die("memory");
 	}
-	J->pieces[J->npieces++] = (struct piece){offset, length, hole};
+	J->pieces[J->npieces++] = (struct piece){ offset, length, hole };
 }
 
 static void
@@ -164,7 +160,7 @@ add_data(struct job *J, uint64_t from, uint64_t to)
 		add_piece(J, from, n = least(PIECE - from % PIECE, to - from), 0);
 }
 
-/* Add what the image holds from..to as pieces: data, rounded outwards to whole blocks, and the holes between. */
+/* Add what the image holds from..to as pieces: data, rounded outwards to whole blocks, and holes. */
 static void
 add_range(struct job *J, uint64_t from, uint64_t to, int holes)
 {
@@ -207,7 +203,6 @@ add_listed(struct job *J, const char *path)
 static void
 emit(struct job *J, size_t i, const void *buf, size_t n)
 {
-
 	pthread_mutex_lock(&J->order);
 	while (J->turn != i)
 		pthread_cond_wait(&J->turned, &J->order);
@@ -220,7 +215,6 @@ emit(struct job *J, size_t i, const void *buf, size_t n)
 static void
 make_record(struct worker *W, const struct record *r)
 {
-
 	memcpy(W->made + W->nmade, r, sizeof(*r));
 	W->nmade += sizeof(*r);
 }
@@ -228,7 +222,7 @@ make_record(struct worker *W, const struct record *r)
 static void
 make_frame(struct worker *W, const unsigned char *data, uint64_t offset, uint64_t length)
 {
-	struct record r = {offset, length, 0, XXH3_64bits(data, length)};
+	struct record r = { offset, length, 0, XXH3_64bits(data, length) };
 	size_t head = W->nmade + sizeof(r);
 
 	r.stored = ZSTD_compress2(W->z, W->made + head, W->room - head, data, length);
@@ -238,11 +232,11 @@ make_frame(struct worker *W, const unsigned char *data, uint64_t offset, uint64_
 	W->nmade += r.stored;
 }
 
-/* Return nonzero if the block at offset, whose length bytes are data (NULL: a hole), is not what the table says. */
+/* Return nonzero if a block, whose length bytes are data (NULL: a hole), is not what the table says. */
 static int
 differs(const struct job *J, const unsigned char *data, uint64_t offset, uint64_t length)
 {
-	XXH128_hash_t h = {0, 0};
+	XXH128_hash_t h = { 0, 0 };
 
 	if (data != NULL)
 		h = XXH3_128bits(data, length);
@@ -262,7 +256,7 @@ make_differing(const struct job *J, struct worker *W, const struct piece *p)
 			continue;
 		n = least(at, p->length) - least(from, p->length);
 		if (n > 0 && data == NULL)
-			make_record(W, &(struct record){p->offset + from, n, 0, 0});
+			make_record(W, &(struct record){ p->offset + from, n, 0, 0 });
 		else if (n > 0)
 			make_frame(W, data + from, p->offset + from, n);
 		from = at + BLOCK;
@@ -273,7 +267,7 @@ static void *
 export_thread(void *arg)
 {
 	struct job *J = arg;
-	struct worker W = {.z = ZSTD_createCCtx(), .data = need(PIECE)};
+	struct worker W = { .z = ZSTD_createCCtx(), .data = need(PIECE) };
 	const struct piece *p;
 	size_t i;
 
@@ -288,7 +282,7 @@ export_thread(void *arg)
 		if (J->table != NULL)
 			make_differing(J, &W, p);
 		else if (p->hole)
-			make_record(&W, &(struct record){p->offset, p->length, 0, 0});
+			make_record(&W, &(struct record){ p->offset, p->length, 0, 0 });
 		else
 			make_frame(&W, W.data, p->offset, p->length);
 		emit(J, i, W.made, W.nmade);
@@ -312,7 +306,8 @@ table_thread(void *arg)
 		p = &J->pieces[i];
 		read_at(J->in, data, p->length, p->offset);
 		for (at = 0; at < p->length; at += BLOCK)
-			J->table[(p->offset + at) / BLOCK] = XXH3_128bits(data + at, least(BLOCK, p->length - at));
+			J->table[(p->offset + at) / BLOCK] =
+			    XXH3_128bits(data + at, least(BLOCK, p->length - at));
 	}
 	free(data);
 	return (NULL);
@@ -331,17 +326,18 @@ import_thread(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&J->order);
 		more = get(J->in, &r, sizeof(r));
-		if (more && r.stored > 0 && (r.stored > ZSTD_compressBound(PIECE) || !get(J->in, stored, r.stored)))
+		if (more && r.stored > 0 &&
+		    (r.stored > ZSTD_compressBound(PIECE) || !get(J->in, stored, r.stored)))
 			die("a record");
 		pthread_mutex_unlock(&J->order);
 		if (!more)
 			break;
 		if (r.stored > 0 && (ZSTD_decompressDCtx(z, data, PIECE, stored, r.stored) != r.length ||
-		    XXH3_64bits(data, r.length) != r.hash))
+		                        XXH3_64bits(data, r.length) != r.hash))
 			die("a record");
 		pthread_mutex_lock(&J->writer);
 		if (r.stored == 0 && fallocate(J->out, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		    (off_t)r.offset, (off_t)r.length) != 0)
+		                         (off_t)r.offset, (off_t)r.length) != 0)
 			die("punch");
 		if (r.stored > 0 && pwrite(J->out, data, r.length, (off_t)r.offset) != (ssize_t)r.length)
 			die("write");
@@ -370,27 +366,24 @@ run(struct job *J, void *(*thread)(void *))
 static void
 usage(void)
 {
-
 	fprintf(stderr, "usage: floor export LEVEL THREADS IMAGE OUT\n"
-			"       floor delta LEVEL THREADS IMAGE OUT CHANGES\n"
-			"       floor table LEVEL THREADS IMAGE OUT\n"
-			"       floor scan LEVEL THREADS IMAGE OUT TABLE\n"
-			"       floor import LEVEL THREADS FILE IMAGE\n");
+	                "       floor delta LEVEL THREADS IMAGE OUT CHANGES\n"
+	                "       floor table LEVEL THREADS IMAGE OUT\n"
+	                "       floor scan LEVEL THREADS IMAGE OUT TABLE\n"
+	                "       floor import LEVEL THREADS FILE IMAGE\n");
 	exit(2);
 }
 
 static void
 import(struct job *J)
 {
-
 	if (!get(J->in, &J->size, sizeof(J->size)) || ftruncate(J->out, (off_t)J->size) != 0)
 		die("import");
 	run(J, import_thread);
 }
 
 /* Whatever is made of an image: a table, or a file of records; extra is the list of changes or the table. */
-static void
-export(struct job *J, const char *verb, const char *extra)
+static void export(struct job *J, const char *verb, const char *extra)
 {
 	size_t ntable = (J->size + BLOCK - 1) / BLOCK * sizeof(XXH128_hash_t);
 	int fd;
@@ -419,8 +412,9 @@ export(struct job *J, const char *verb, const char *extra)
 int
 main(int argc, char *argv[])
 {
-	struct job J = {.order = PTHREAD_MUTEX_INITIALIZER, .writer = PTHREAD_MUTEX_INITIALIZER,
-	    .turned = PTHREAD_COND_INITIALIZER};
+	struct job J = { .order = PTHREAD_MUTEX_INITIALIZER,
+		.writer = PTHREAD_MUTEX_INITIALIZER,
+		.turned = PTHREAD_COND_INITIALIZER };
 	struct stat st;
 	int extra, importing;
 
@@ -428,7 +422,8 @@ main(int argc, char *argv[])
 		usage();
 	extra = strcmp(argv[1], "delta") == 0 || strcmp(argv[1], "scan") == 0;
 	importing = strcmp(argv[1], "import") == 0;
-	if (argc != 6 + extra || !(extra || importing || strcmp(argv[1], "export") == 0 || strcmp(argv[1], "table") == 0))
+	if (argc != 6 + extra ||
+	    !(extra || importing || strcmp(argv[1], "export") == 0 || strcmp(argv[1], "table") == 0))
 		usage();
 	J.level = atoi(argv[2]);
 	J.threads = atoi(argv[3]);

@@ -3,13 +3,13 @@
  *
  *	meter RESULT MIB [FILE ...] -- COMMAND [ARGUMENT ...]
  *
- * First, MIB of memory are touched and given back: on virtual machines the first use of a page can cost more than
- * the work to be measured.  Then the FILEs' data is read, so that it is in the page cache.  Then COMMAND runs, and
- * RESULT gets one line: wall seconds, CPU seconds of it and all its descendants, the largest resident set of any one
- * of them in KiB, and its exit status.  This is a small C program because a child begins with the memory of the
- * process it was forked from, which for an interpreter is more than many a tool needs.
+ * First, MIB of memory are touched and given back: on virtual machines the first use of a page can cost more
+ * than the work to be measured.  Then the FILEs' data is read, so that it is in the page cache.  Then COMMAND
+ * runs, and RESULT gets one line: wall seconds, CPU seconds of it and all its descendants, the largest
+ * resident set of any one of them in KiB, and its exit status.  This is a small C program because a child
+ * begins with the memory of the process it was forked from, which for an interpreter is more than many a tool
+ * needs.
  */
-#define _GNU_SOURCE
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -52,7 +52,8 @@ warm(const char *path)
 	for (end = 0; (at = lseek(fd, end, SEEK_DATA)) != -1;) {
 		end = lseek(fd, at, SEEK_HOLE);
 		for (; at < end; at += n) {
-			n = pread(fd, buf, end - at < (off_t)sizeof(buf) ? (size_t)(end - at) : sizeof(buf), at);
+			n = pread(
+			    fd, buf, end - at < (off_t)sizeof(buf) ? (size_t)(end - at) : sizeof(buf), at);
 			if (n <= 0)
 				err(2, "%s", path);
 		}
@@ -72,7 +73,6 @@ now(void)
 static double
 seconds(struct timeval t)
 {
-
 	return ((double)t.tv_sec + (double)t.tv_usec / 1e6);
 }
 
@@ -110,7 +110,8 @@ main(int argc, char *argv[])
 	getrusage(RUSAGE_CHILDREN, &ru);
 	if ((f = fopen(argv[1], "w")) == NULL)
 		err(2, "%s", argv[1]);
-	fprintf(f, "%.4f %.4f %ld %d\n", wall, seconds(ru.ru_utime) + seconds(ru.ru_stime), ru.ru_maxrss, code);
+	fprintf(
+	    f, "%.4f %.4f %ld %d\n", wall, seconds(ru.ru_utime) + seconds(ru.ru_stime), ru.ru_maxrss, code);
 	if (fclose(f) != 0)
 		err(2, "%s", argv[1]);
 	return (code);

@@ -69,9 +69,7 @@ def arrives(bench, pair, label, bundle, image):
     """Whether the replica site in the state of that label makes of the bundle what the image holds."""
     load(pair, label, pair.dr, pair.store)
     vmferry(bench, 'import, checking', pair.dr, 'import', bundle)
-    right = same(replica_disk(pair), image)
-    load(pair, label, pair.dr, pair.store)
-    return right
+    return same(replica_disk(pair), image)
 
 
 def export_seed(bench, pair, output, plain, image):

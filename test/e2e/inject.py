@@ -1,0 +1,137 @@
+"""Faults at chosen system calls, by strace; and the proof that each fault that was meant to happen did.
+
+strace counts the calls of each name for each thread, so the tools run on one processor here: then they use one
+thread, and the Nth call of a name is the same call each time.  (-e trace=none and --seccomp-bpf would make strace
+inject nothing, without a word: neither is used, and every caller checks that the fault was there.)
+"""
+import collections, glob, os, re, shutil, signal, subprocess
+
+from lab import BIN, Failed, check, run
+
+# Every call that can change a file, a folder or a stream.
+CHANGING = ('write writev pwrite64 pwritev pwritev2 fsync fdatasync sync_file_range rename renameat renameat2 link linkat '
+            'symlink symlinkat unlink unlinkat rmdir truncate ftruncate fallocate ioctl copy_file_range sendfile mkdir '
+            'mkdirat mknod mknodat open openat creat fchmod chmod fchmodat').split()
+OPENING = ('open', 'openat')
+FULL = os.environ.get('VMFERRY_FULL') == '1'
+CPU = min(os.sched_getaffinity(0))
+
+
+def tool(verb):
+    """The program of a verb itself, so that the counts are not those of the one that starts it."""
+    return os.path.join(BIN, 'vmferry-' + verb)
+
+
+def strace(options, argv, log, **kw):
+    kw.setdefault('stdin', subprocess.DEVNULL)
+    return subprocess.run(['strace', '-f', '-qq', '-o', log, '-y', *options, '--', *map(str, argv)], capture_output=True, text=True,
+                          timeout=600, preexec_fn=lambda: os.sched_setaffinity(0, {CPU}), **kw)
+
+
+Calls = collections.namedtuple('Calls', 'first count')  # the numbers that are worth a fault: first .. count
+
+
+def record(argv, where, calls=CHANGING, **kw):
+    """Run argv undisturbed: for each changing call its number range, without the loader's opens; and the process."""
+    log = os.path.join(where, 'strace.log')
+    p = strace(['-e', 'trace=' + ','.join(calls)], argv, log, **kw)
+    count, first = collections.Counter(), {}
+    with open(log) as f:
+        lines = f.read().splitlines()
+    os.unlink(log)
+    tids = set()
+    for line in lines:
+        m = re.match(r'(\d+)\s+(\w+)\(', line)
+        if m is None:
+            continue
+        tids.add(m.group(1))
+        name = m.group(2)
+        count[name] += 1
+        if name not in first and (name not in OPENING or where in line):
+            first[name] = count[name]
+    check(len(tids) == 1, 'more than one thread was at work: the counts mean nothing')
+    check(sum(count.values()) > 0, 'strace saw no call at all')
+    return {n: Calls(first[n], count[n]) for n in count if n in first}, p
+
+
+def points(calls, stride=1, offset=0):
+    """(call, N) for every N, or for every stride-th of the frequent ones."""
+    out = []
+    for name in sorted(calls):
+        c = calls[name]
+        step = stride if c.count - c.first + 1 > 8 and name in ('write', 'writev', 'pwrite64', 'openat') and not FULL else 1
+        out += [(name, n) for n in range(c.first + (offset % step), c.count + 1, step)]
+    return out
+
+
+def killed(argv, where, name, n, must=True, **kw):
+    """Run argv and kill it at the nth call of that name.  True: it was; with must, anything else is an error."""
+    p = strace(['-e', 'trace=' + name, '-e', 'inject=%s:signal=KILL:when=%d' % (name, n)], argv, os.path.join(where, 'strace.log'), **kw)
+    os.unlink(os.path.join(where, 'strace.log'))
+    fell = p.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    if must and not fell:
+        raise Failed('the kill at %s %d did not happen: exit %d\n%s' % (name, n, p.returncode, p.stderr))
+    if not fell and p.returncode != 0:
+        raise Failed('%s, not killed, exit %d\n%s' % (argv, p.returncode, p.stderr))
+    return fell
+
+
+def disturbed(argv, where, name, when, what, must=True, **kw):
+    """Run argv with an error or another result injected; the process.  That it was injected is checked."""
+    log = os.path.join(where, 'strace.log')
+    p = strace(['-e', 'trace=' + name, '-e', 'inject=%s:%s:when=%s' % (name, what, when)], argv, log, **kw)
+    with open(log) as f:
+        p.injected = f.read().count('(INJECTED)')
+    os.unlink(log)
+    if must and p.injected == 0:
+        raise Failed('%s at %s %s did not happen' % (what, name, when))
+    return p
+
+
+class Stage:
+    """A lab whose folder is put back to a kept state before each run."""
+    def __init__(self, lab):
+        self.lab = lab
+        self.saved = lab.dir + '.saved'
+        self.keep()
+
+    def keep(self):
+        shutil.rmtree(self.saved, ignore_errors=True)
+        run('cp', '-a', self.lab.dir, self.saved)
+
+    def reset(self, *names):
+        """Put the named folders back (all, if none is named)."""
+        if not names:
+            shutil.rmtree(self.lab.dir)
+            run('cp', '-a', self.saved, self.lab.dir)
+            return
+        for n in names:
+            shutil.rmtree(self.lab.path(n), ignore_errors=True)
+        run('cp', '-a', *[os.path.join(self.saved, n) for n in names if os.path.exists(os.path.join(self.saved, n))], self.lab.dir)
+
+    def close(self):
+        shutil.rmtree(self.saved, ignore_errors=True)
+        self.lab.close()
+
+
+def leftovers(site):
+    """Files of a home that no record needs any more."""
+    out = []
+    for r in glob.glob(os.path.join(site.home, 'replicas', '*-*')):
+        uuid = os.path.basename(r)
+        s = [x for x in site.json('status') if x.get('uuid') == uuid][0]
+        inbox, undo = os.listdir(os.path.join(r, 'inbox')), os.listdir(os.path.join(r, 'undo'))
+        if len(inbox) != s['staged']:
+            out += ['inbox/' + x for x in sorted(inbox)]
+        if len(undo) != max(0, s['points'] - 1):
+            out += ['undo/' + x for x in sorted(undo)]
+    out += ['tmp/' + x for x in os.listdir(os.path.join(site.home, 'tmp'))]
+    return out
+
+
+def on_disk():
+    """A folder on a real file system: crash tests on tmpfs prove little."""
+    for d in (os.environ.get('TMPDIR'), '/var/tmp', '/tmp', os.getcwd()):
+        if d and os.access(d, os.W_OK) and run('stat', '-f', '-c', '%T', d).stdout.strip() not in ('tmpfs', 'ramfs'):
+            return d
+    raise Failed('no folder on a disk is writable; set TMPDIR')
