@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "say.h"
+#include "base/say.h"
 
 void
 args_misuse(const struct args_tool *t, const char *format, ...)

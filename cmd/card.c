@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 #include "site/site.h"
 
 static const struct args_tool tool = { "vmferry-card",

@@ -3,7 +3,7 @@
 
 #include "args.h"
 #include "primary/enable.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-enable",
 	"usage: vmferry enable VM --disk ID=PATH|NBD-URI ... [--exclude ID=PATH ...] [--to SITE ...]\n"

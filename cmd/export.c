@@ -4,7 +4,7 @@
 #include "args.h"
 #include "bounds.h"
 #include "primary/export.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "

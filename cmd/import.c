@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-import",
 	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--require-sandbox] [--home DIR]\n"

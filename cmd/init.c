@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 #include "site/site.h"
 
 static const struct args_tool tool = { "vmferry-init",

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-inspect",
 	"usage: vmferry inspect [--json] [FILE]\n"

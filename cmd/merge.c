@@ -2,7 +2,7 @@
 
 #include "args.h"
 #include "replica/merge.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-merge",
 	"usage: vmferry merge VM [--home DIR]\n"

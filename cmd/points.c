@@ -5,7 +5,7 @@
 #include "args.h"
 #include "bounds.h"
 #include "replica/merge.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-points",
 	"usage: vmferry points VM [--json] [--home DIR]\n"

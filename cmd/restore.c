@@ -4,7 +4,7 @@
 
 #include "args.h"
 #include "bounds.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-restore",
 	"usage: vmferry restore VM [--point SEQ] -o DIR [--home DIR]\n"

@@ -2,7 +2,7 @@
 
 #include "args.h"
 #include "replica/scrub.h"
-#include "say.h"
+#include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-scrub",
 	"usage: vmferry scrub VM [--home DIR]\n"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 #include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-trust",

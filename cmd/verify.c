@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "args.h"
-#include "say.h"
+#include "base/say.h"
 #include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-verify",

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "base/say.h"
 
 /* vmferry VERB ...: run vmferry-VERB, which lies beside this program. */
 

@@ -9,13 +9,13 @@
 
 #include "bundle/infile.h"
 #include "bundle/unpack.h"
-#include "io.h"
+#include "base/io.h"
 #include "primary/acknowledge.h"
 #include "replica/merge.h"
 #include "replica/receipt.h"
 #include "replica/receive.h"
-#include "sandbox.h"
-#include "say.h"
+#include "base/sandbox.h"
+#include "base/say.h"
 
 /* Who signed it?  The entry of a site that we know, or a refusal. */
 static int

@@ -9,8 +9,8 @@
 
 #include "bundle/infile.h"
 #include "jsontext.h"
-#include "sandbox.h"
-#include "say.h"
+#include "base/sandbox.h"
+#include "base/say.h"
 
 static json_t *
 point_json(const struct point *p)

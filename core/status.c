@@ -9,7 +9,7 @@
 
 #include "primary/primary.h"
 #include "replica/replica.h"
-#include "say.h"
+#include "base/say.h"
 
 /* One line of status, whichever side it is of. */
 #define CAUSES 8u

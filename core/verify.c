@@ -6,8 +6,8 @@
 
 #include "bundle/infile.h"
 #include "bundle/unpack.h"
-#include "sandbox.h"
-#include "say.h"
+#include "base/sandbox.h"
+#include "base/say.h"
 
 static int
 verify_open(struct infile *F, const struct card *by, const struct trust *T, struct member *m)

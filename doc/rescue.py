@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""rescue.py -o DIR SEED [DELTA ...]: turn an unencrypted vmferry seed and its deltas into disk images.
+"""Turn an unencrypted vmferry seed and its deltas into disk images.
 
 An independent reader of bundle(5), version 1: it needs Python 3 and the zstd command, nothing of
-vmferry's.  It checks that the bundles are whole, undamaged and fit each other, but no signatures
+vmferry's.  It checks that the bundles are whole, undamaged and follow each other, but no signatures
 and no roots.  The images, DIR/<disk id>.raw, get their names once every bundle has been applied.
 """
-import argparse, collections, errno, hashlib, json, os, re, struct, subprocess, sys, tempfile
+import argparse, collections, hashlib, json, os, re, struct, subprocess, sys
 
 HEADER, VOLUME, SEGMENT, INDEX, MANIFEST, END = range(1, 7)
-RECORD = struct.Struct("<8sIBB2x16sQIIQQQQ24s32s32s24x64s")
-Record = collections.namedtuple("Record", "magic type codec cipher bundle number disk extents offset span "
-                                "plain stored nonce digest link signature")
-DATA, EXTENTS, STORED, JSON = 4 << 20, 65536, 5813248, 65536     # the limits of bundle(5)
+RECORD = struct.Struct("<8sIBB2x16s8xII16xQQ24x32s32s88x")
+Record = collections.namedtuple("Record", "magic type codec cipher bundle disk extents plain stored "
+                                "digest link")
+EXTENTS, DATA, STORED, DISK = 65536, 4 << 20, 5813248, 1 << 46      # limits of bundle(5)
+LONGEST = {HEADER: 65536, VOLUME: 0, SEGMENT: STORED, INDEX: 1 << 33, MANIFEST: 1 << 33, END: 65536}
 
 
 class Refused(Exception):
@@ -23,6 +24,10 @@ def need(ok, why):
         raise Refused(why)
 
 
+def blake(data=b""):
+    return hashlib.blake2b(data, digest_size=32)
+
+
 class Bundle:
     """One pass over a bundle, in which each record and payload is checked before it is used."""
 
@@ -30,17 +35,17 @@ class Bundle:
         self.file, self.last, self.id = open(path, "rb"), None, None
         h = json.loads(self.next(HEADER)[1])
         need(h["format"] == 1 and h["incompatible"] == [], "it needs a newer rescue.py")
-        need(h["cipher"] == "none", "it is encrypted: only a site that it is for can read it, by vmferry")
-        need(h["type"] in ("seed", "delta", "undo"), "it holds no disks: it is a %s" % h["type"])
+        need(h["type"] in ("seed", "delta"), "it is neither a seed nor a delta")
+        need(h["cipher"] == "none", "it is encrypted: only a site that it is for can read it")
         need(h["id"] == self.id.hex(), "its header is that of another bundle")
-        self.type, self.lineage, self.disks = h["type"], h["lineage"], h["disks"]
-        points = [h["to"]] if self.type == "seed" else [h["from"], h["to"]]
-        self.epochs, self.seqs = {p["epoch"] for p in points}, [int(p["seq"]) for p in points]
-        for d in self.disks:
-            need(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", d["id"]), "a disk has no proper id")
-            need(type(d["size"]) is int and 512 <= d["size"] <= 1 << 46, "a disk has no proper size")
-        self.ids = {d["id"] for d in self.disks}
+        self.type, self.disks, self.ids = h["type"], h["disks"], {d["id"] for d in h["disks"]}
+        self.history = h["vm"]["uuid"], h["lineage"], h["to"]["epoch"]
+        self.start, self.end = h["from"]["seq"] if self.type == "delta" else 0, h["to"]["seq"]
+        need(type(self.start) is type(self.end) is int, "its points have no numbers")
         need(0 < len(self.disks) == len(self.ids), "two disks have the same id, or there are none")
+        for d in self.disks:
+            need(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", d["id"]) and type(d["size"]) is int
+                 and 0 < d["size"] <= DISK, "a disk has no proper id or size")
 
     def read(self, n):
         data = self.file.read(n)
@@ -48,15 +53,14 @@ class Bundle:
         return data
 
     def next(self, *types):
-        """The next record, which must have one of these types, and its payload (or the tail of a long one)."""
+        """The next record, of one of these types, and its payload (of a long one, the tail)."""
         where, head = "at byte %d " % self.file.tell(), self.read(1024)
         r = Record._make(RECORD.unpack(head[512:768]))
-        need(r.magic == b"VMFERRY1" and r.type in types, where + "stands not the record that must follow")
-        need(r.codec <= 1 and (r.type in (SEGMENT, INDEX, MANIFEST) or r.stored <= JSON)
-             and (r.type != SEGMENT or 0 < r.stored <= STORED), where + "a record is out of bounds")
-        need(self.last is None or (r.bundle == self.id and r.link == blake(self.last).digest()),
+        need(r.magic == b"VMFERRY1" and r.type in types, where + "a record is missing or damaged")
+        need(r.type == HEADER or (r.bundle == self.id and r.link == blake(self.last).digest()),
              where + "the chain of records breaks")
-        self.last, self.id, payload, digest = head[512:768], r.bundle, b"", blake(b"")
+        need(r.stored <= LONGEST[r.type], where + "a payload is too long")
+        self.last, self.id, payload, digest = head[512:768], r.bundle, b"", blake()
         if r.stored > 0:
             self.read(512)
         for n in range(0, r.stored, STORED):
@@ -67,117 +71,85 @@ class Bundle:
         return r, payload
 
     def apply(self, images):
-        """Write what the bundle holds to the images (files by disk id), then check that it ends as it must."""
+        """Write what the bundle holds to the images, and check that it ends as it must."""
         for d in self.disks:
             images[d["id"]].truncate(d["size"])
         self.next(VOLUME)
         r, payload = self.next(SEGMENT, INDEX)
         while r.type == SEGMENT:
-            need(r.cipher == 0 and r.disk < len(self.disks) and r.extents <= EXTENTS
-                 and r.plain <= 24 * r.extents + DATA, "segment %d is out of bounds" % r.number)
-            plain = unzstd(payload, r.plain) if r.codec == 1 else payload
-            need(len(plain) == r.plain >= 24 * r.extents, "segment %d is not as long as it says" % r.number)
-            write(images[self.disks[r.disk]["id"]], self.disks[r.disk]["size"], plain, 24 * r.extents)
+            self.write(images, r, payload)
             r, payload = self.next(SEGMENT, INDEX)
         self.next(MANIFEST)
         self.next(END)
         need(self.file.read(1025) == bytes(1024), "it does not end with 1024 zeroes")
 
-
-def blake(data):
-    return hashlib.blake2b(data, digest_size=32)
-
-
-def unzstd(payload, size):
-    """What a payload expands to, and at most one byte more than it should."""
-    with tempfile.TemporaryFile() as t:
-        t.write(payload)
-        t.seek(0)
-        with subprocess.Popen(["zstd", "-dcq"], stdin=t, stdout=subprocess.PIPE) as z:
-            plain = z.stdout.read(size + 1)
-            z.stdout.close()    # zstd ends here if there is more
-    need(z.returncode == 0 or len(plain) > size, "a segment does not expand")
-    return plain
-
-
-def write(image, size, plain, at):
-    """Do what the extent table in the first bytes of plain says; the data stands behind it."""
-    for offset, length, kind, _ in struct.iter_unpack("<QQII", plain[:at]):
-        need(1 <= kind <= 3 and 0 < length and offset + length <= size, "an extent is out of bounds")
-        need(kind != 1 or at + length <= len(plain), "a segment has less data than its extents")
-        if kind != 1:
-            zero(image, offset, offset + length)
-            continue
-        image.seek(offset)
-        image.write(plain[at:at + length])
-        at += length
-    need(at == len(plain), "a segment has more data than its extents")
+    def write(self, images, r, plain):
+        need(r.codec <= 1 and r.cipher == 0 and r.disk < len(self.disks) and r.extents <= EXTENTS
+             and r.plain <= 24 * r.extents + DATA, "a segment is out of bounds")
+        if r.codec == 1:
+            plain = subprocess.check_output(["zstd", "-dcq"], input=plain)
+        need(len(plain) == r.plain, "a segment does not have the length that its record says")
+        image, size = images[self.disks[r.disk]["id"]], self.disks[r.disk]["size"]
+        at = 24 * r.extents
+        for offset, length, kind, _ in struct.iter_unpack("<QQII", plain[:at]):
+            need(1 <= kind <= 3 and offset + length <= size, "an extent is out of bounds")
+            if kind == 1:
+                need(at + length <= len(plain), "a segment has less data than its extents")
+                image.seek(offset)
+                image.write(plain[at:at + length])
+                at += length
+            elif self.type == "delta":      # a seed goes to images of zeroes
+                zero(image, offset, offset + length)
+        need(at == len(plain), "a segment has more data than its extents")
 
 
 def zero(image, start, end):
-    """Make these bytes zeroes; holes already are."""
-    image.flush()
-    while start < end:
-        try:
-            start = os.lseek(image.fileno(), start, os.SEEK_DATA)
-        except OSError as e:
-            if e.errno == errno.ENXIO:      # nothing but a hole up to the end of the image
-                return
-            raise
-        image.seek(start)
-        image.write(bytes(max(0, min(1 << 20, end - start))))
-        image.flush()
-        start = image.tell() if start < end else end
+    """Make these bytes zeroes; those that are stay as they are, so that holes do."""
+    for at in range(start, end, 1 << 20):
+        zeroes = bytes(min(1 << 20, end - at))
+        image.seek(at)
+        if image.read(len(zeroes)) != zeroes:
+            image.seek(at)
+            image.write(zeroes)
 
 
 def rescue(folder, paths):
-    images, at = {}, None       # at: lineage, epochs, seq
+    images, before = {}, None
     for path in paths:
         try:
             b = Bundle(path)
-            if at is None:
-                need(b.type == "seed", "it is a %s, and the first bundle must be a seed" % b.type)
+            if before is None:
+                need(b.type == "seed", "it is a delta, and the first bundle must be a seed")
                 for i in b.ids:
                     name = os.path.join(folder, i + ".raw")
                     need(not os.path.lexists(name), "%s exists already" % name)
                     images[i] = open(name + ".partial", "w+b")
             else:
-                first, last = b.seqs[0], b.seqs[-1]
-                need(b.type != "seed" and b.lineage == at[0] and b.ids == set(images),
-                     "it is another seed, or of another VM")
-                need(b.epochs == at[1] and (first <= at[2] < last or last < at[2] == first),
-                     "it leads from point %d to %d, but the images are at point %d: "
-                     "a bundle is missing, or out of turn" % (first, last, at[2]))
+                need(b.type == "delta" and b.history == before.history and b.ids == before.ids,
+                     "it is another seed, or not of the history of the one before")
+                need(b.start <= before.end < b.end, "it leads from point %d to %d, and the images are at"
+                     " %d: a bundle is missing, or out of turn" % (b.start, b.end, before.end))
             b.apply(images)
             b.file.close()
-            at = b.lineage, b.epochs, b.seqs[-1]
+            before = b
         except Refused as e:
             raise Refused("%s: %s" % (path, e)) from None
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise Refused("%s: its header is not what bundle(5) says" % path) from None
+        except (ValueError, TypeError, KeyError, RecursionError, subprocess.CalledProcessError):
+            raise Refused("%s: its header or a segment is not as bundle(5) says" % path) from None
     for image in images.values():
         image.flush()
         os.fsync(image.fileno())
         os.rename(image.name, image.name[:-len(".partial")])
-    print("rescue.py: %s holds point %d" % (folder, at[2]), file=sys.stderr)
+    print("rescue.py: %s holds point %d" % (folder, before.end), file=sys.stderr)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description="Turn an unencrypted vmferry seed and its deltas into disk images.",
-        epilog="Signatures and roots are not checked: who made the bundles is not proven.")
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", metavar="DIR", required=True, help="where to put the images, ID.raw")
-    parser.add_argument("bundle", nargs="+", help="the seed, then its deltas (or undos) in order")
+    parser.add_argument("bundle", nargs="+", help="the seed, then its deltas in order")
     args = parser.parse_args()
     try:
         os.makedirs(args.o, exist_ok=True)
         rescue(args.o, args.bundle)
-    except Refused as e:
-        sys.exit("rescue.py: %s" % e)
-    except OSError as e:
-        print("rescue.py: %s" % e, file=sys.stderr)
-        sys.exit(3)
-
-
-if __name__ == "__main__":
-    main()
+    except (Refused, OSError) as error:
+        sys.exit("rescue.py: %s" % error)

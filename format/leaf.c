@@ -85,6 +85,25 @@ leaf_remove(const struct leaf_secret *S, struct leaf_sum *sum, uint64_t block, u
 }
 
 void
+leaf_sum_pack(uint8_t out[LEAF_ROOT], const struct leaf_sum *sum)
+{
+	for (int i = 0; i < 8; i++) {
+		out[i] = (uint8_t)(sum->high >> (56 - 8 * i));
+		out[8 + i] = (uint8_t)(sum->low >> (56 - 8 * i));
+	}
+}
+
+void
+leaf_sum_unpack(struct leaf_sum *sum, const uint8_t in[LEAF_ROOT])
+{
+	*sum = (struct leaf_sum){ 0, 0 };
+	for (int i = 0; i < 8; i++) {
+		sum->high = sum->high << 8 | in[i];
+		sum->low = sum->low << 8 | in[8 + i];
+	}
+}
+
+void
 leaf_root(uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size)
 {
 	uint8_t in[24];

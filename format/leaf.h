@@ -39,6 +39,10 @@ void leaf_remove(const struct leaf_secret *S, struct leaf_sum *sum, uint64_t blo
 /* Add the sum over some blocks to the sum over others. */
 void leaf_join(struct leaf_sum *sum, const struct leaf_sum *other);
 
+/* A sum as 16 bytes, big endian, for our records. */
+void leaf_sum_pack(uint8_t out[LEAF_ROOT], const struct leaf_sum *sum);
+void leaf_sum_unpack(struct leaf_sum *sum, const uint8_t in[LEAF_ROOT]);
+
 /* The root of a disk of that size whose leaves sum up to sum. */
 void
 leaf_root(uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size);

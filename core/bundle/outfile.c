@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 #define PIPE_SIZE (1 << 20)
 

@@ -6,7 +6,7 @@
 
 #include "bounds.h"
 #include "extent.h"
-#include "pipeline.h"
+#include "base/pipeline.h"
 
 #define UNIT (SEGMENT_UNIT / LIMIT_BLOCK) /* blocks of data in one item */
 #define HOLES 256u                        /* holes in one item at most */

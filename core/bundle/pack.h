@@ -11,7 +11,7 @@
 #include "disk/source.h"
 #include "header.h"
 #include "leaf.h"
-#include "say.h"
+#include "base/say.h"
 
 /*
  * Disks and sets of blocks in, the segments of a bundle out: read, hash, detect zeroes, compress, encrypt and

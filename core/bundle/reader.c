@@ -7,8 +7,8 @@
 
 #include "chain.h"
 #include "frame.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 #define TABLE_PIECE (1u << 20) /* bytes of a table read at a time */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "say.h"
+#include "base/say.h"
 #include "wire.h"
 
 #define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES

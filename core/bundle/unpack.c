@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "pipeline.h"
-#include "say.h"
+#include "base/pipeline.h"
+#include "base/say.h"
 
 struct slot {
 	struct unpacked u;

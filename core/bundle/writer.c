@@ -5,8 +5,8 @@
 
 #include "chain.h"
 #include "frame.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 #define NOTE (CHAIN_ENTRY + RECORD_DIGEST) /* what is kept of each segment */
 #define NOTES 1024u                        /* so many at a time */

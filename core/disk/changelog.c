@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "bounds.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 #include "wire.h"
 
 #define HEAD 16u

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "io.h"
-#include "say.h"
-#include "stop.h"
+#include "base/io.h"
+#include "base/say.h"
+#include "base/stop.h"
 
 #define PIECE (1u << 20)
 

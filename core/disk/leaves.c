@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 #include "wire.h"
 
 #define LEAF 8u

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "bounds.h"
-#include "say.h"
+#include "base/say.h"
 
 void
 ranges_free(struct ranges *A)

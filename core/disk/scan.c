@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "bounds.h"
-#include "pipeline.h"
-#include "say.h"
+#include "base/pipeline.h"
+#include "base/say.h"
 
 #define BLOCKS 256u /* in one piece of work */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bounds.h"
-#include "say.h"
+#include "base/say.h"
 
 struct source {
 	const struct source_kind *kind;

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "disk/source.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 /*
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:

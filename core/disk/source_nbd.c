@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "disk/source.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 /*
  * An NBD export: qemu-nbd for qcow2, VHDX, VMDK and the rest, nbdkit, or a running QEMU.  The server is asked

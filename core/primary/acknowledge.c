@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "primary/primary.h"
-#include "say.h"
+#include "base/say.h"
 
 /* The roots that the replica has at the point its disks are at must be the ones that were signed here. */
 static int

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "disk/source.h"
-#include "io.h"
+#include "base/io.h"
 #include "name.h"
 #include "primary/primary.h"
-#include "say.h"
+#include "base/say.h"
 
 /* A random UUID (RFC 4122, version 4). */
 static void

@@ -12,9 +12,9 @@
 #include "bundle/pack.h"
 #include "disk/changelist.h"
 #include "disk/scan.h"
-#include "io.h"
+#include "base/io.h"
 #include "primary/primary.h"
-#include "say.h"
+#include "base/say.h"
 
 /* One export under way, with all it holds. */
 struct cut {

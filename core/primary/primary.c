@@ -11,33 +11,13 @@
 #include "disk/changelog.h"
 #include "disk/leaves.h"
 #include "disk/ranges.h"
-#include "io.h"
+#include "base/io.h"
 #include "jsontext.h"
 #include "name.h"
-#include "say.h"
-#include "state.h"
+#include "base/say.h"
+#include "base/state.h"
 
 /* --- the record --------------------------------------------------------------------------------------- */
-
-static json_t *
-encode_sum(const struct leaf_sum *s)
-{
-	char text[40];
-
-	snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, s->high, s->low);
-	return (json_string(text));
-}
-
-static int
-decode_sum(const json_t *o, struct leaf_sum *s)
-{
-	const char *text = json_string_value(json_object_get(o, "sum"));
-
-	return (text != NULL && strlen(text) == 32 &&
-	                sscanf(text, "%16" SCNx64 "%16" SCNx64, &s->high, &s->low) == 2
-	            ? 0
-	            : -1);
-}
 
 static json_t *
 encode_disks(const struct primary *P)
@@ -46,10 +26,13 @@ encode_disks(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
+		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded", d->is_excluded,
+		    "size", (json_int_t)d->size);
+		uint8_t sum[LEAF_ROOT];
 
-		json_array_append_new(
-		    a, json_pack("{s:s,s:s,s:b,s:I,s:o}", "id", d->id, "where", d->where, "excluded",
-		           d->is_excluded, "size", (json_int_t)d->size, "sum", encode_sum(&d->sum)));
+		leaf_sum_pack(sum, &d->sum);
+		jsontext_set_bytes(o, "sum", sum, sizeof sum);
+		json_array_append_new(a, o);
 	}
 	return (a);
 }
@@ -120,12 +103,14 @@ decode_disks(struct primary *P, const json_t *a)
 	for (P->ndisks = 0; P->ndisks < json_array_size(a); P->ndisks++) {
 		struct primary_disk *d = &P->disks[P->ndisks];
 		const json_t *o = json_array_get(a, P->ndisks);
+		uint8_t sum[LEAF_ROOT];
 
 		if (P->ndisks == 2 * LIMIT_DISKS || jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
 		    jsontext_get_string(o, "where", d->where, sizeof d->where) != 0 ||
 		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0 ||
-		    decode_sum(o, &d->sum) != 0)
+		    jsontext_get_bytes(o, "sum", sum, sizeof sum) != 0)
 			return (-1);
+		leaf_sum_unpack(&d->sum, sum);
 		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
 		P->nreplicated += !d->is_excluded;
 	}

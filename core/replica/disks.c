@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "bounds.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 #define BATCH 512u
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 /* Open the file and read its header, which key must have signed. */
 static int

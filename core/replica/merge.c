@@ -11,10 +11,10 @@
 #include "bundle/unpack.h"
 #include "bundle/writer.h"
 #include "disk/source.h"
-#include "io.h"
+#include "base/io.h"
 #include "replica/disks.h"
 #include "replica/inbox.h"
-#include "say.h"
+#include "base/say.h"
 
 /* One bundle on its way from the inbox to the disks. */
 struct merging {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "jsontext.h"
-#include "say.h"
+#include "base/say.h"
 
 static json_t *
 disks_json(const struct replica *R, const struct replica_point *p)

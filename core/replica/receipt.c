@@ -7,8 +7,8 @@
 
 #include "bundle/outfile.h"
 #include "bundle/writer.h"
-#include "io.h"
-#include "say.h"
+#include "base/io.h"
+#include "base/say.h"
 
 static void
 describe(struct header *H, const struct replica *R, const struct site *S)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "bundle/writer.h"
-#include "io.h"
+#include "base/io.h"
 #include "replica/disks.h"
-#include "say.h"
+#include "base/say.h"
 
 /* --- may it come in? ---------------------------------------------------------------------------------- */
 

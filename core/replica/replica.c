@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io.h"
+#include "base/io.h"
 #include "name.h"
 #include "replica/replica_record.h"
-#include "say.h"
+#include "base/say.h"
 
 static const char *const states[] = { NULL, "waiting-for-initial", "replicating", "error" };
 

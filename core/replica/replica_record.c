@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "jsontext.h"
-#include "say.h"
-#include "state.h"
+#include "base/say.h"
+#include "base/state.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
@@ -25,12 +25,9 @@ encode_disk_points(const struct replica_disk_point *d, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		json_t *o = json_pack("{s:I}", "size", (json_int_t)d[i].size);
-		uint8_t sum[16];
+		uint8_t sum[LEAF_ROOT];
 
-		for (int k = 0; k < 8; k++) {
-			sum[k] = (uint8_t)(d[i].sum.high >> (56 - 8 * k));
-			sum[8 + k] = (uint8_t)(d[i].sum.low >> (56 - 8 * k));
-		}
+		leaf_sum_pack(sum, &d[i].sum);
 		jsontext_set_bytes(o, "sum", sum, sizeof sum);
 		jsontext_set_bytes(o, "root", d[i].root, LEAF_ROOT);
 		json_array_append_new(a, o);
@@ -133,17 +130,13 @@ decode_disk_points(const struct replica *R, struct replica_disk_point *d, const 
 		return (-1);
 	for (unsigned i = 0; i < R->ndisks; i++) {
 		const json_t *o = json_array_get(a, i);
-		uint8_t sum[16];
+		uint8_t sum[LEAF_ROOT];
 
 		if (jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d[i].size) != 0 ||
 		    jsontext_get_bytes(o, "sum", sum, sizeof sum) != 0 ||
 		    jsontext_get_bytes(o, "root", d[i].root, LEAF_ROOT) != 0)
 			return (-1);
-		d[i].sum = (struct leaf_sum){ 0, 0 };
-		for (int k = 0; k < 8; k++) {
-			d[i].sum.high = d[i].sum.high << 8 | sum[k];
-			d[i].sum.low = d[i].sum.low << 8 | sum[8 + k];
-		}
+		leaf_sum_unpack(&d[i].sum, sum);
 	}
 	return (0);
 }

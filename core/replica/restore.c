@@ -6,10 +6,10 @@
 
 #include "disk/image.h"
 #include "disk/scan.h"
-#include "io.h"
+#include "base/io.h"
 #include "replica/inbox.h"
 #include "replica/merge.h"
-#include "say.h"
+#include "base/say.h"
 
 struct restoring {
 	const struct replica *R;

@@ -8,7 +8,7 @@
 #include "disk/source.h"
 #include "replica/inbox.h"
 #include "replica/merge.h"
-#include "say.h"
+#include "base/say.h"
 
 #define NAMED 5u /* damaged ranges that are said for each disk */
 

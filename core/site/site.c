@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "io.h"
+#include "base/io.h"
 #include "name.h"
-#include "say.h"
+#include "base/say.h"
 
 #define SECRET_FIRST "vmferry secret 1\n"
 #define SECRET_TEXT 512u

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "io.h"
+#include "base/io.h"
 #include "jsontext.h"
 #include "name.h"
-#include "say.h"
+#include "base/say.h"
 
 int
 trusting_card(const char *path, struct card *C)

@@ -1,4 +1,4 @@
-#include "state.h"
+#include "base/state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "io.h"
+#include "base/io.h"
 #include "jsontext.h"
-#include "say.h"
+#include "base/say.h"
 
 #define STATE_MAX (64u << 20)
 #define SUM_LINE 22u /* "xxh3 " and 16 digits and a newline */

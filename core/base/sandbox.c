@@ -1,4 +1,4 @@
-#include "sandbox.h"
+#include "base/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "base/say.h"
 
 #define SYSCALL(name) SCMP_SYS(name)
 

@@ -1,11 +1,11 @@
-#include "pipeline.h"
+#include "base/pipeline.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 
-#include "say.h"
-#include "stop.h"
+#include "base/say.h"
+#include "base/stop.h"
 
 #define THREADS_MAX 64u
 

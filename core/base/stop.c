@@ -1,9 +1,9 @@
-#include "stop.h"
+#include "base/stop.h"
 
 #include <signal.h>
 #include <stddef.h>
 
-#include "say.h"
+#include "base/say.h"
 
 static volatile sig_atomic_t wanted;
 

@@ -1,4 +1,4 @@
-#include "say.h"
+#include "base/say.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stop.h"
+#include "base/stop.h"
 
 static const char *program = "vmferry";
 

@@ -1,4 +1,4 @@
-#include "io.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "base/say.h"
 
 static int
 failed(const char *path, const char *what)
