@@ -3,36 +3,38 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 B ?= build
-CC ?= gcc
 CFLAGS ?= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
-PKGS = libsodium libzstd libxxhash jansson libnbd libseccomp
 STD = -std=c11 -D_GNU_SOURCE -pthread
-LIBS = $(shell pkg-config --libs $(PKGS)) -pthread
+LIBS = -lsodium -lzstd -lxxhash -ljansson -lnbd -lseccomp -pthread
 
 FORMAT = $(sort $(wildcard format/*.c))
 CORE = $(sort $(wildcard core/*.c core/*/*.c))
 TOOLS = $(filter-out args,$(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))))
 BIN = $(patsubst %,$(B)/bin/vmferry-%,$(filter-out vmferry,$(TOOLS))) $(B)/bin/vmferry
 OBJ = $(patsubst %.c,$(B)/%.o,$(FORMAT) $(CORE))
-MAN = $(sort $(wildcard doc/*.1 doc/*.5 doc/*.7))
-UNIT = $(patsubst test/unit/%.c,$(B)/unit/%,$(sort $(wildcard test/unit/test_*.c)))
+MAN1 = $(sort $(wildcard doc/*.1))
+MAN5 = $(sort $(wildcard doc/*.5))
+UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
+HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
+E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/fuzz/*.[ch])
 
 all: $(BIN)
 
 # The layers: cmd sees core and format, core sees format, format sees only itself.
 $(B)/format/%.o: format/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) -Iformat -MMD -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Iformat -MMD -MP -c -o $@ $<
 
 $(B)/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -MMD -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -MMD -MP -c -o $@ $<
 
 $(B)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(WARN) $(CFLAGS) -Icmd -Icore -Iformat -MMD -c -o $@ $<
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icmd -Icore -Iformat -MMD -MP -c -o $@ $<
 
 $(B)/libvmferry.a: $(OBJ)
 	rm -f $@
@@ -46,9 +48,62 @@ $(B)/bin/vmferry: $(B)/cmd/vmferry.o $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
-.SECONDARY:
-.PHONY: all clean
+$(B)/test/%: test/unit/%.c $(B)/libvmferry.a
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS) -larchive -lcriterion
+
+$(B)/test/%: test/hostile/%.c $(B)/libvmferry.a
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
+
+demo:
+	test/deps.sh demo
+	$(MAKE) all
+	VMFERRY_BIN=$(B)/bin test/demo.sh
+
+test:
+	test/deps.sh test
+	$(MAKE) all $(UNIT) $(HOSTILE)
+	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/run.sh $(UNIT) $(E2E)
+
+# Static checks, and a build with the other compiler.
+lint:
+	test/deps.sh lint
+	test/layers.sh
+	clang-format --dry-run -Werror $(SOURCES)
+	$(MAKE) B=$(B)/clang CC=clang all
+	clang-tidy --quiet $(FORMAT) $(CORE) $(wildcard cmd/*.c) -- $(STD) -Icmd -Icore -Iformat
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	    --suppress=missingIncludeSystem -D_GNU_SOURCE -Icmd -Icore -Iformat format core cmd
+	mandoc -T lint -W warning $(MAN1) $(MAN5)
+
+# Longer searches, each with a budget of its own (seconds), which the environment may change.
+stress:
+	test/deps.sh stress
+	$(MAKE) all $(UNIT) $(HOSTILE)
+	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/stress/stress.sh
+
+fuzz:
+	test/deps.sh fuzz
+	B=$(B)/fuzz test/fuzz/fuzz.sh $(FUZZ)
+
+bench:
+	test/deps.sh bench
+	$(MAKE) all
+	VMFERRY=$(abspath $(B))/bin/vmferry python3 test/bench/bench.py
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/doc/vmferry
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
+	install -m 644 README.md doc/DESIGN.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
 
 clean:
 	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.SECONDARY:
+.PHONY: all demo test lint stress fuzz bench install clean

@@ -2,7 +2,7 @@
 
 #include "args.h"
 #include "base/say.h"
-#include "site/site.h"
+#include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-card",
 	"usage: vmferry card [--home DIR]\n"
@@ -15,7 +15,6 @@ main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { 0 } };
 	const char *home = NULL;
-	char text[CARD_MAX];
 	struct site *S;
 	int rc = -1;
 
@@ -23,7 +22,7 @@ main(int argc, char *argv[])
 	args_next(&tool, argc, argv, "h", longs, &home);
 	args_words(&tool, argc, 0, 0);
 	if ((S = site_open(home)) != NULL) {
-		fwrite(text, 1, site_card_text(S, text), stdout);
+		trusting_print_card(S);
 		rc = 0;
 	}
 	site_close(S);

@@ -3,7 +3,7 @@
 
 #include "args.h"
 #include "base/say.h"
-#include "site/site.h"
+#include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-init",
 	"usage: vmferry init [--name NAME] [--home DIR]\n"
@@ -16,11 +16,10 @@ static int
 print_card(const char *home)
 {
 	struct site *S = site_open(home);
-	char text[CARD_MAX];
 
 	if (S == NULL)
 		return (-1);
-	fwrite(text, 1, site_card_text(S, text), stdout);
+	trusting_print_card(S);
 	site_close(S);
 	return (0);
 }

@@ -9,8 +9,8 @@ import argparse, collections, hashlib, json, os, re, struct, subprocess, sys
 
 HEADER, VOLUME, SEGMENT, INDEX, MANIFEST, END = range(1, 7)
 RECORD = struct.Struct("<8sIBB2x16s8xII16xQQ24x32s32s88x")
-Record = collections.namedtuple("Record", "magic type codec cipher bundle disk extents plain stored "
-                                "digest link")
+FIELDS = "magic type codec cipher bundle disk extents plain stored digest link"
+Record = collections.namedtuple("Record", FIELDS)
 EXTENTS, DATA, STORED, DISK = 65536, 4 << 20, 5813248, 1 << 46      # limits of bundle(5)
 LONGEST = {HEADER: 65536, VOLUME: 0, SEGMENT: STORED, INDEX: 1 << 33, MANIFEST: 1 << 33, END: 65536}
 
@@ -127,8 +127,8 @@ def rescue(folder, paths):
             else:
                 need(b.type == "delta" and b.history == before.history and b.ids == before.ids,
                      "it is another seed, or not of the history of the one before")
-                need(b.start <= before.end < b.end, "it leads from point %d to %d, and the images are at"
-                     " %d: a bundle is missing, or out of turn" % (b.start, b.end, before.end))
+                need(b.start <= before.end < b.end, "it leads from point %d to %d, the images are "
+                     "at %d: a bundle is missing, or out of turn" % (b.start, b.end, before.end))
             b.apply(images)
             b.file.close()
             before = b

@@ -102,7 +102,7 @@ frame_record(const uint8_t head[FRAME_HEAD])
 const char *
 frame_check_head(const uint8_t head[FRAME_HEAD], const struct record *R)
 {
-	uint8_t want[FRAME_HEAD];
+	uint8_t want[FRAME_HEAD] = { 0 };
 
 	frame_head(want, R, frame_record(head));
 	if (memcmp(head, want, FRAME_HEAD) != 0)
@@ -113,7 +113,7 @@ frame_check_head(const uint8_t head[FRAME_HEAD], const struct record *R)
 const char *
 frame_check_payload(const uint8_t tar[FRAME_TAR], const struct record *R)
 {
-	uint8_t want[FRAME_TAR];
+	uint8_t want[FRAME_TAR] = { 0 };
 
 	frame_payload(want, R);
 	if (memcmp(tar, want, FRAME_TAR) != 0)

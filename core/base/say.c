@@ -47,26 +47,24 @@ line(const char *prefix, const char *format, va_list ap)
 	fprintf(stderr, "%s: %s%.*s\n", program, prefix, (int)n, out);
 }
 
-int
-say_failed(const char *format, ...)
+void
+say_failure(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
 	line("", format, ap);
 	va_end(ap);
-	return (-1);
 }
 
-int
-say_refused(const char *format, ...)
+void
+say_refusal(const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
 	line("refused: ", format, ap);
 	va_end(ap);
-	return (1);
 }
 
 void

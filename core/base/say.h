@@ -10,11 +10,20 @@
 /* Take the program's name for the words, and set the process up: libsodium, signals, umask. */
 void say_init(const char *program);
 
-/* The system failed: prefix, then the text.  Always returns -1. */
-int say_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Lets the two below be used for their words alone, while compilers and checkers see the constant. */
+static inline int
+say_result(int rc)
+{
+	return (rc);
+}
 
-/* The answer is no.  Always returns 1. */
-int say_refused(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The system failed: say why, and give -1. */
+#define say_failed(...) say_result((say_failure(__VA_ARGS__), -1))
+void say_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The answer is no: say why, and give 1. */
+#define say_refused(...) say_result((say_refusal(__VA_ARGS__), 1))
+void say_refusal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Something the person should know. */
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -41,7 +41,8 @@ infile_open(struct infile **out, const char *path)
 	struct infile *F = calloc(1, sizeof *F);
 	int rc;
 
-	if ((*out = F) == NULL)
+	*out = F;
+	if (F == NULL)
 		return (say_failed("out of memory"));
 	F->fd = -1;
 	F->is_standard = path == NULL || strcmp(path, "-") == 0;

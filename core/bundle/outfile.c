@@ -60,7 +60,8 @@ outfile_open(struct outfile **out, const char *path)
 	struct outfile *F = calloc(1, sizeof *F);
 	int rc;
 
-	if ((*out = F) == NULL)
+	*out = F;
+	if (F == NULL)
 		return (say_failed("out of memory"));
 	F->fd = -1;
 	rc = path == NULL || strcmp(path, "-") == 0 ? open_standard(F) : open_named(F, path);

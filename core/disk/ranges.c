@@ -20,29 +20,27 @@ compare(const void *a, const void *b)
 	return (x < y ? -1 : x > y);
 }
 
-/* Join sorted runs with a gap of at most that many blocks between them. */
+/* Join sorted runs, of which there are some, with a gap of at most that many blocks between them. */
 static void
 coalesce(struct ranges *A, uint64_t gap)
 {
-	size_t n = 0;
+	struct range *last = A->runs;
 
 	for (size_t i = 1; i < A->n; i++) {
-		struct range *last = &A->runs[n], r = A->runs[i];
+		const struct range *r = &A->runs[i];
 
-		if (r.start <= last->start + last->count + gap) {
-			if (r.start + r.count > last->start + last->count)
-				last->count = r.start + r.count - last->start;
-		} else {
-			A->runs[++n] = r;
-		}
+		if (r->start > last->start + last->count + gap)
+			*++last = *r;
+		else if (r->start + r->count > last->start + last->count)
+			last->count = r->start + r->count - last->start;
 	}
-	A->n = A->n == 0 ? 0 : n + 1;
+	A->n = (size_t)(last - A->runs) + 1;
 }
 
 void
 ranges_sort(struct ranges *A)
 {
-	if (A->sorted)
+	if (A->sorted || A->runs == NULL)
 		return;
 	qsort(A->runs, A->n, sizeof *A->runs, compare);
 	coalesce(A, 0);
@@ -56,8 +54,6 @@ grow(struct ranges *A)
 	size_t room = A->room == 0 ? 64 : 2 * A->room;
 	struct range *runs;
 
-	if (A->n < A->room)
-		return (0);
 	if (A->room < RANGES_MAX) {
 		if ((runs = realloc(A->runs, room * sizeof *runs)) == NULL)
 			return (say_failed("out of memory"));
@@ -74,21 +70,23 @@ grow(struct ranges *A)
 int
 ranges_add(struct ranges *A, uint64_t start, uint64_t count)
 {
-	struct range *last = A->n > 0 ? &A->runs[A->n - 1] : NULL;
+	struct range *last;
 
 	if (count == 0)
 		return (0);
-	if (last != NULL && last->start + last->count == start) {
-		last->count += count;
-		return (0);
-	}
-	if (grow(A) != 0)
+	if (A->n == A->room && grow(A) != 0)
 		return (-1);
-	last = A->n > 0 ? &A->runs[A->n - 1] : NULL;
-	if (last == NULL)
+	if (A->n == 0) {
 		A->sorted = 1;
-	else if (start <= last->start + last->count)
-		A->sorted = 0;
+	} else {
+		last = &A->runs[A->n - 1];
+		if (start == last->start + last->count) {
+			last->count += count;
+			return (0);
+		}
+		if (start < last->start + last->count)
+			A->sorted = 0;
+	}
 	A->runs[A->n++] = (struct range){ start, count };
 	return (0);
 }

@@ -7,9 +7,9 @@
 /*
  * A set of blocks of a disk, as ascending runs.  It is always a superset of what was added: where it would
  * take more than RANGES_MAX runs, neighbours are joined over small gaps, then over larger ones.  So its
- * memory is bounded (16 MiB), and whoever uses it compares the blocks or ships a few too many.
+ * memory is bounded (4 MiB), and whoever uses it compares the blocks or ships a few too many.
  */
-#define RANGES_MAX (1u << 20)
+#define RANGES_MAX (1u << 18)
 
 struct range {
 	uint64_t start, count; /* in blocks of LIMIT_BLOCK bytes; count > 0 */

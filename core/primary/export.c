@@ -204,7 +204,7 @@ compare(struct cut *c, unsigned i)
 static int
 tracked_changes(struct cut *c)
 {
-	const char *ids[LIMIT_DISKS];
+	const char *ids[LIMIT_DISKS] = { NULL };
 	uint64_t sizes[LIMIT_DISKS];
 	int rc = 0;
 

@@ -26,8 +26,8 @@ encode_disks(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded", d->is_excluded,
-		    "size", (json_int_t)d->size);
+		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
+		    d->is_excluded, "size", (json_int_t)d->size);
 		uint8_t sum[LEAF_ROOT];
 
 		leaf_sum_pack(sum, &d->sum);

@@ -126,3 +126,12 @@ trusting_list(const struct site *S, int json)
 	json_decref(a);
 	return (rc);
 }
+
+void
+trusting_print_card(const struct site *S)
+{
+	char text[CARD_MAX];
+	size_t n = site_card_text(S, text);
+
+	fwrite(text, 1, n, stdout);
+}

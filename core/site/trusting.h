@@ -18,6 +18,9 @@ int trusting_card(const char *path, struct card *C);
 /* Add the site of the card in a file, "-" for standard input: 0; 1, said; -1. */
 int trusting_add(struct site *S, const char *cardfile, const struct trusting_options *o);
 
+/* Print this site's own card. */
+void trusting_print_card(const struct site *S);
+
 /* Print the entries. */
 int trusting_list(const struct site *S, int json);
 

@@ -107,7 +107,9 @@ class Stage:
             return
         for n in names:
             shutil.rmtree(self.lab.path(n), ignore_errors=True)
-        run('cp', '-a', *[os.path.join(self.saved, n) for n in names if os.path.exists(os.path.join(self.saved, n))], self.lab.dir)
+        there = [os.path.join(self.saved, n) for n in names if os.path.exists(os.path.join(self.saved, n))]
+        if there:
+            run('cp', '-a', *there, self.lab.dir)
 
     def close(self):
         shutil.rmtree(self.saved, ignore_errors=True)

@@ -30,7 +30,8 @@
 
 /* The moments at which a recipe may spoil something. */
 enum when {
-	PLAN,	/* header and segments are planned */
+	PLAN,	/* header and segments are planned; the header's JSON is in b->json */
+	ENDING, /* and now the end's */
 	TEXT,	/* the text of header or end is in b->text, to be changed in place */
 	PLAIN,	/* a segment's extent table and data are in w->payload */
 	PACKED, /* compressed */
@@ -74,7 +75,7 @@ struct bundle {
 	spoil *spoil; /* or NULL */
 	const uint8_t *secret, *other, *stranger;
 	struct header H;
-	json_t *header; /* H as JSON, at PLAN */
+	json_t *json; /* what is about to be written */
 	unsigned nsegments;
 	struct segment segments[CRAFT_SEGMENTS];
 	struct image images[CRAFT_DISKS]; /* at the point it leads to */
@@ -267,12 +268,12 @@ put_segment(struct bundle *b, const struct segment *s, uint64_t number)
 /* --- the whole ---------------------------------------------------------------------------------------- */
 
 static void
-put_text(struct bundle *b, enum record_type type, json_t *J)
+put_text(struct bundle *b, enum record_type type)
 {
 	struct wire w = { .r = { .type = type } };
 
-	b->ntext = json_dumpb(J, b->text, LIMIT_JSON, JSON_INDENT(1));
-	json_decref(J);
+	b->ntext = json_dumpb(b->json, b->text, LIMIT_JSON, JSON_INDENT(1));
+	json_decref(b->json);
 	must(b->ntext < LIMIT_JSON, "a text grew too large");
 	b->text[b->ntext] = '\0';
 	tell(b, TEXT, &w);
@@ -281,11 +282,9 @@ put_text(struct bundle *b, enum record_type type, json_t *J)
 	put(b, &w);
 }
 
-/* The end; a recipe may change its JSON as it does the header's, at PLAN. */
-static json_t *
+static void
 describe_end(struct bundle *b)
 {
-	json_t *J;
 	size_t n;
 	char *text;
 
@@ -297,9 +296,8 @@ describe_end(struct bundle *b)
 			*(b->segments[i].extents[k].kind == EXTENT_DATA ? &b->T.data : &b->T.zero) +=
 			    b->segments[i].extents[k].length;
 	text = trailer_encode(&b->T, &b->H, &n);
-	must(text != NULL && (J = json_loads(text, 0, NULL)) != NULL, "no end");
+	must(text != NULL && (b->json = json_loads(text, 0, NULL)) != NULL, "no end");
 	free(text);
-	return (J);
 }
 
 /* The roots that the images have. */
@@ -320,21 +318,20 @@ root_of(uint8_t root[LEAF_ROOT], const struct image *m, const uint8_t leaf_seed[
 
 /* Write b from its plan, spoiled as its recipe says. */
 static void
-craft(struct bundle *b, void (*end)(struct bundle *b, json_t *J))
+craft(struct bundle *b)
 {
 	static const uint8_t zeroes[FRAME_TRAILER];
 	struct wire volume = { .r = { .type = RECORD_VOLUME, .number = 1 } };
 	struct wire index = { .r = { .type = RECORD_INDEX } }, manifest = { .r = { .type = RECORD_MANIFEST } };
 	size_t n;
 	char *text = header_encode(&b->H, &n);
-	json_t *J;
 
-	must(text != NULL && (b->header = json_loads(text, 0, NULL)) != NULL, "no header");
+	must(text != NULL && (b->json = json_loads(text, 0, NULL)) != NULL, "no header");
 	free(text);
 	b->out = malloc(CRAFT_ROOM);
 	must(b->out != NULL, "no memory");
 	tell(b, PLAN, NULL);
-	put_text(b, RECORD_HEADER, b->header);
+	put_text(b, RECORD_HEADER);
 	put(b, &volume);
 	for (unsigned i = 0; i < b->nsegments; i++)
 		put_segment(b, &b->segments[i], i + 1);
@@ -344,10 +341,9 @@ craft(struct bundle *b, void (*end)(struct bundle *b, json_t *J))
 	manifest.payload = (uint8_t *)b->manifest;
 	manifest.n = b->nmanifest;
 	put(b, &manifest);
-	J = describe_end(b);
-	if (end != NULL)
-		end(b, J);
-	put_text(b, RECORD_END, J);
+	describe_end(b);
+	tell(b, ENDING, NULL);
+	put_text(b, RECORD_END);
 	b->at[b->nrecords] = b->n;
 	append(b, zeroes, sizeof zeroes);
 	tell(b, WHOLE, NULL);

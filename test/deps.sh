@@ -1,0 +1,24 @@
+#!/bin/sh
+# Install what is missing for a purpose: build, demo, test, lint or bench.  As root, or with sudo.
+set -eu
+build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjansson-dev libnbd-dev libseccomp-dev linux-libc-dev"
+demo="$build python3 zstd e2fsprogs qemu-utils"
+test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit"
+stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs"
+fuzz="$build clang libclang-rt-14-dev"
+lint="$build clang clang-format clang-tidy cppcheck mandoc python3"
+bench="$demo qemu-system-common qemu-block-extra libnbd-bin borgbackup tar"
+case ${1:-} in
+build | demo | test | stress | fuzz | lint | bench) eval "want=\$$1" ;;
+*) echo "usage: deps.sh build|demo|test|stress|fuzz|lint|bench" >&2; exit 2 ;;
+esac
+missing=
+for p in $want; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi
+echo "installing:$missing"
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null

@@ -1,0 +1,30 @@
+#!/bin/sh
+# The order of the rooms, as doc/DESIGN draws it: a file includes its own room and those below, nothing above.
+# format stands by itself: the compiler sees no other folder when it builds it.
+set -eu
+cd "$(dirname "$0")/.."
+order="base disk bundle site primary replica"
+bad=0
+check() { # room, rooms it may include
+	room=$1; shift
+	for f in core/"$room"/*.[ch]; do
+		for used in $(sed -n 's|^#include "\([a-z]*\)/[a-z_]*\.h"|\1|p' "$f" | sort -u); do
+			case " $* " in *" $used "*) ;; *) echo "$f includes $used, which is not below $room"; bad=1 ;; esac
+		done
+	done
+}
+check base base
+check disk base disk
+check bundle base disk bundle
+check site base site
+check primary base disk bundle site primary
+check replica base disk bundle site replica
+for f in core/base/*.[ch] core/disk/*.[ch] core/bundle/*.[ch] core/site/*.[ch] core/primary/*.[ch] core/replica/*.[ch]; do
+	for h in core/*.h; do
+		if grep -q "^#include \"$(basename "$h")\"" "$f"; then echo "$f includes $h, which is above it"; bad=1; fi
+	done
+done
+for d in $(ls -d core/*/ | sed 's|core/||; s|/||'); do
+	case " $order " in *" $d "*) ;; *) echo "core/$d has no place in the order"; bad=1 ;; esac
+done
+exit $bad
