@@ -860,8 +860,9 @@ make(const struct world *W, unsigned in, const struct recipe *r, const char *nam
 	else
 		describe(b, W, in);
 	craft(b);
-	must(io_path(path, "%s/%s-%s.vmf", W->out, stage, name) == 0 && (fd = io_create(path)) >= 0, path);
-	must(io_write(fd, path, b->out, b->n) == 0, path);
+	must(io_path(path, "%s/%s-%s.vmf", W->out, stage, name) == 0, name);
+	fd = io_create(path);
+	must(fd >= 0 && io_write(fd, path, b->out, b->n) == 0, path);
 	io_close(fd);
 	printf("%s\t%s\n", name, stage);
 	free(b->out);
@@ -881,12 +882,12 @@ read_receipt(struct world *W, const char *path)
 {
 	static uint8_t payload[LIMIT_JSON];
 	struct member m = { .payload = payload };
-	const struct header *H;
+	const struct header *H = NULL;
 	uint8_t key[RECORD_KEY];
 	int fd = io_open_read(path);
 	struct reader *R = reader_new(fd, path);
 
-	must(R != NULL && reader_start(R, key) == 0 && reader_header(R, &m, &H) == 0, path);
+	must(R != NULL && reader_start(R, key) == 0 && reader_header(R, &m, &H) == 0 && H != NULL, path);
 	W->receipt = *H;
 	reader_free(R);
 	io_close(fd);

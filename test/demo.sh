@@ -1,0 +1,75 @@
+#!/bin/bash
+# The main job on real disks, step by step, with what each step did: two sites on this machine, a VM with a
+# file system on its disk, a seed through a pipe, deltas as files, receipts, any point back, proof.
+set -eu
+bin=$(cd "${VMFERRY_BIN:?}" && pwd)
+export PATH="$bin:$PATH:/usr/sbin:/sbin"
+rescue=$(cd "$(dirname "$0")/../doc" && pwd)/rescue.py
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+step() { printf '\n== %s\n' "$*"; }
+exec 3>&1
+show() { printf '$ %s\n' "$*" >&3; "$@"; }
+put() { # a file into the guest's file system, as the guest would
+	head -c "$2" /dev/urandom >new
+	debugfs -w -R "write new $1" web1.img >/dev/null 2>&1
+}
+
+step "two sites make their keys and exchange cards"
+show vmferry --home hq init --name hq >hq.card
+show vmferry --home dr init --name dr >dr.card
+show vmferry --home hq trust add dr.card
+show vmferry --home dr trust add hq.card --vm 'web*' --store "$work/store" --max-size 2T
+
+step "a VM with a file system on its disk, a raw data disk of an odd size, and swap"
+truncate -s 1G web1.img && mkfs.ext4 -q -F web1.img
+put report.1 20000000
+truncate -s 9999872 data.img && head -c 5000000 /dev/urandom | dd of=data.img conv=notrunc status=none
+truncate -s 64M swap.img
+show vmferry --home hq enable web1 --disk vda=web1.img --disk vdb=data.img --exclude vdc=swap.img --to dr --points 24
+cp --sparse=always web1.img day1.img && cp data.img day1.data
+
+step "day 1: the seed goes through a pipe (ssh and nc do as well), and the receipt comes back"
+vmferry --home hq export web1 --seed | vmferry --home dr import --receipt - | vmferry --home hq import
+
+step "day 2: the guest writes; the delta goes as a file"
+put report.2 3000000
+dd if=/dev/urandom of=data.img bs=4k seek=100 count=5 conv=notrunc status=none
+cp --sparse=always web1.img day2.img && cp data.img day2.data
+show vmferry --home hq export web1 --delta -o d2.vmf
+show vmferry verify --key hq.card d2.vmf
+show vmferry inspect d2.vmf
+show vmferry --home dr import d2.vmf --receipt r2.vmf
+show vmferry --home hq import r2.vmf
+
+step "day 3: a flipped bit on the way is refused, and changes nothing"
+put report.3 1000000
+show vmferry --home hq export web1 --delta -o d3.vmf
+cp d3.vmf bad.vmf
+printf '\377\377\377\377\377\377\377\377' | dd of=bad.vmf bs=1 seek=20000 conv=notrunc status=none
+vmferry --home dr import bad.vmf || echo "(exit $?)"
+show vmferry --home dr import d3.vmf
+
+step "the points, any of them back, and the proof"
+show vmferry --home dr points web1
+show vmferry --home dr restore web1 --point 1 -o out1
+show vmferry --home dr restore web1 --point 2 -o out2
+show vmferry --home dr restore web1 -o out3
+cmp out1/vda.raw day1.img && cmp out1/vdb.raw day1.data && echo "point 1 is bit-identical to day 1"
+cmp out2/vda.raw day2.img && cmp out2/vdb.raw day2.data && echo "point 2 is bit-identical to day 2"
+cmp out3/vda.raw web1.img && cmp out3/vdb.raw data.img && echo "point 3 is bit-identical to the disks as they are"
+e2fsck -fn out2/vda.raw >/dev/null 2>&1 && echo "the file system of point 2 is clean"
+debugfs -R 'ls -p /' out2/vda.raw 2>/dev/null | grep -o 'report[^/]*' | tr '\n' ' '; echo
+show vmferry --home dr scrub web1
+
+step "readable without us: an unencrypted seed, tar, b2sum and the rescue program"
+show vmferry --home hq export web1 --seed --plain -o plain.vmf
+tar tf plain.vmf | head -4
+mkdir t && tar xf plain.vmf -C t && (cd t && b2sum --quiet -c manifest && echo "b2sum agrees with the manifest")
+show python3 "$rescue" -o rescued plain.vmf
+cmp rescued/vda.raw web1.img && cmp rescued/vdb.raw data.img && echo "rescue.py reads the same disks"
+
+step "how it stands"
+show vmferry --home hq status
+show vmferry --home dr status
