@@ -24,7 +24,9 @@ change(struct replica *R, const struct site *S, int action, uint64_t seq)
 
 	if (rc != 0)
 		return (rc);
-	return (action == 'x' ? replica_prune(R) : points_pin(R, seq, action == 'p'));
+	if (action != 'x')
+		return (points_pin(R, seq, action == 'p'));
+	return (replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }
 
 int

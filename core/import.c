@@ -68,7 +68,6 @@ import_data(const struct site *S, const struct import_options *o, const struct t
 	struct replica *R = NULL;
 	int rc = receive(&R, S, e, U, m);
 
-	/* What is staged is here for good: a receipt is due also where the merge must wait or fails. */
 	if (rc == 0 && !o->stage_only)
 		rc = merge_all(R, S);
 	if (R != NULL && replica_last(R) != NULL) {

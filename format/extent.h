@@ -30,7 +30,7 @@ void extent_pack(uint8_t out[EXTENT_SIZE], const struct extent *e);
  * bytes.  All must lie on the disk, in ascending order, and the data must fill the rest exactly.  out has
  * room for n.  Return NULL, or why not.
  */
-const char *
-extent_table(struct extent *out, uint32_t n, const uint8_t *plain, size_t size, uint64_t disk_size);
+const char *extent_table(
+    struct extent *out, uint32_t n, const uint8_t *plain, size_t size, uint64_t disk_size);
 
 #endif

@@ -44,7 +44,7 @@ void leaf_sum_pack(uint8_t out[LEAF_ROOT], const struct leaf_sum *sum);
 void leaf_sum_unpack(struct leaf_sum *sum, const uint8_t in[LEAF_ROOT]);
 
 /* The root of a disk of that size whose leaves sum up to sum. */
-void
-leaf_root(uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size);
+void leaf_root(
+    uint8_t out[LEAF_ROOT], const struct leaf_secret *S, const struct leaf_sum *sum, uint64_t size);
 
 #endif

@@ -26,8 +26,8 @@ int writer_segment(struct writer *W, struct record *R, const uint8_t *payload);
 int writer_finish(struct writer *W, const struct header *H, struct trailer *T);
 
 /* One verified record of another bundle with its payload (which the index and the manifest need not have). */
-int
-writer_copy(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload);
+int writer_copy(
+    struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload);
 
 /* Bytes written so far. */
 uint64_t writer_position(const struct writer *W);

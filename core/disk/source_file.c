@@ -183,6 +183,11 @@ file_read(void *state, void *buf, size_t n, uint64_t offset)
 
 	if (got < 0)
 		return (-1);
+	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
+	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
+		return (say_failed(
+		    "%s: a program opened it for writing while it was read; the export is given up",
+		    f->path));
 	if ((size_t)got < n)
 		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
 		    f->path, offset + (uint64_t)got, f->size));

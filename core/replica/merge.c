@@ -234,30 +234,23 @@ resize(struct merging *m, unsigned i)
 static int
 conclude(struct replica *R, unsigned keep)
 {
-	struct replica_staged done = R->staged[0];
 	struct replica_point p;
-	char path[PATH_MAX];
-	unsigned lost = R->merging_undo ? 0 : R->npoints;
 
 	memset(&p, 0, sizeof p);
-	p.point = done.to;
+	p.point = R->staged[0].to;
 	memcpy(p.disks, R->merged, sizeof p.disks);
+	/* Without a way back the older points are no more. */
+	if (!R->merging_undo)
+		R->npoints = 0;
 	if (replica_add_point(R, &p) != 0)
 		return (-1);
-	/* Without a way back the older points are no more. */
-	memmove(R->points, R->points + lost, (R->npoints - lost) * sizeof *R->points);
-	R->npoints -= lost;
 	memmove(R->staged, R->staged + 1, (R->nstaged - 1) * sizeof *R->staged);
 	R->nstaged--;
 	R->merging = R->merging_undo = 0;
 	R->state = REPLICA_REPLICATING;
 	R->cause[0] = '\0';
 	R->keep = keep;
-	if (replica_save(R) != 0)
-		return (-1);
-	if (replica_inbox_path(R, &done.to, path) != 0 || io_remove(path) != 0)
-		return (-1);
-	return (replica_prune(R));
+	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }
 
 /* Apply the first staged bundle, which the record says to be on its way; may be done again. */
@@ -293,7 +286,7 @@ prepare(struct merging *m)
 	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
 
 	if (rc == 0) {
-		m->want_undo = b.header->keep > 1;
+		m->want_undo = b.header->keep > 1 || replica_has_pins(m->R);
 		rc = make_plan(m, &b);
 	}
 	if (rc == 0 && m->want_undo)

@@ -300,6 +300,20 @@ receive_into(struct replica *R, const struct trust_entry *e, struct unpack *U, c
 	return (replica_last(R) == NULL ? receive_seed(R, U) : receive_staged(R, U, header));
 }
 
+/* A replica that is here.  A placeholder, whose seed was cut short, takes any new seed of its primary. */
+static int
+receive_next(struct replica *R, const struct trust_entry *e, struct unpack *U, const struct member *header,
+    const uint8_t leaf_seed[LEAF_SEED])
+{
+	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED &&
+	    memcmp(R->key, e->card.sign, RECORD_KEY) == 0) {
+		replica_describe(R, e, U->header, leaf_seed);
+		if (replica_save(R) != 0)
+			return (-1);
+	}
+	return (receive_into(R, e, U, header));
+}
+
 /* The first seed of a VM: a placeholder is made for it, and goes again if the seed is none. */
 static int
 receive_first(struct replica **R, const struct site *S, const struct trust_entry *e, struct unpack *U,
@@ -312,12 +326,9 @@ receive_first(struct replica **R, const struct site *S, const struct trust_entry
 		    "%s: there is no replica of this VM here, and this is a delta from point %" PRIu64
 		    "; import a seed first",
 		    U->header->vm, U->header->from.seq));
-	if ((rc = replica_create(R, S, e, U->header)) != 0)
+	if ((rc = replica_create(R, S, e, U->header, leaf_seed)) != 0)
 		return (rc);
-	memcpy((*R)->leaf_seed, leaf_seed, LEAF_SEED);
-	leaf_secret_make(&(*R)->secret, leaf_seed);
-	if ((rc = replica_save(*R)) == 0)
-		rc = receive_into(*R, e, U, header);
+	rc = receive_into(*R, e, U, header);
 	if (rc != 0) {
 		replica_remove(*R, S);
 		*R = NULL;
@@ -349,7 +360,7 @@ receive(struct replica **R, const struct site *S, const struct trust_entry *e, s
 	if ((rc = replica_find(S, U->header->uuid, uuid)) == 0)
 		rc = receive_first(R, S, e, U, header, leaf_seed);
 	else if (rc > 0 && (rc = replica_open(R, S, U->header->uuid)) == 0)
-		rc = receive_into(*R, e, U, header);
+		rc = receive_next(*R, e, U, header, leaf_seed);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
 	return (rc);
 }

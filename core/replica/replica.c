@@ -282,8 +282,8 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 		return (rc);
 	if (replica_new(R, S, uuid) != 0)
 		return (-1);
-	if ((rc = take_lock(*R)) == 0)
-		rc = read_record(*R);
+	if ((rc = take_lock(*R)) == 0 && (rc = read_record(*R)) == 0)
+		rc = replica_tidy(*R);
 	if (rc != 0) {
 		replica_close(*R);
 		*R = NULL;
@@ -319,8 +319,9 @@ make_folder(const struct replica *R, const struct site *S, const struct trust_en
 	return (0);
 }
 
-static void
-describe(struct replica *R, const struct trust_entry *e, const struct header *H)
+void
+replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
+    const uint8_t leaf_seed[LEAF_SEED])
 {
 	strcpy(R->uuid, H->uuid);
 	strcpy(R->vm, H->vm);
@@ -334,16 +335,19 @@ describe(struct replica *R, const struct trust_entry *e, const struct header *H)
 		strcpy(R->disks[i], H->disks[i].id);
 	R->nexcluded = H->nexcluded;
 	memcpy(R->excluded, H->excluded, sizeof R->excluded);
+	memcpy(R->leaf_seed, leaf_seed, LEAF_SEED);
+	leaf_secret_make(&R->secret, leaf_seed);
 }
 
 int
-replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H)
+replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H,
+    const uint8_t leaf_seed[LEAF_SEED])
 {
 	int rc;
 
 	if (replica_new(R, S, H->uuid) != 0)
 		return (-1);
-	describe(*R, e, H);
+	replica_describe(*R, e, H, leaf_seed);
 	if ((rc = make_folder(*R, S, e)) == 0 && (rc = take_lock(*R)) == 0)
 		rc = replica_save(*R);
 	if (rc != 0) {
@@ -383,19 +387,73 @@ surplus(const struct replica *R)
 int
 replica_prune(struct replica *R)
 {
-	char path[PATH_MAX];
 	unsigned n = surplus(R);
-	struct replica_point *all = R->points;
-	int rc;
 
 	if (n == 0)
 		return (0);
-	R->points += n;
+	memmove(R->points, R->points + n, (R->npoints - n) * sizeof *R->points);
 	R->npoints -= n;
-	rc = replica_save(R);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = replica_undo_path(R, &all[i].point, path) != 0 ? -1 : io_remove(path);
-	memmove(all, R->points, R->npoints * sizeof *all);
-	R->points = all;
+	return (replica_save(R));
+}
+
+int
+replica_has_pins(const struct replica *R)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (R->points[i].is_pinned)
+			return (1);
+	return (0);
+}
+
+/* Does the record name this path?  1 or 0; -1. */
+static int
+is_named(const struct replica *R, const char *path)
+{
+	char named[PATH_MAX];
+	/* The way back from a merge under way is there before the point that it leads from. */
+	unsigned undos = R->npoints == 0 ? 0 : R->merging_undo ? R->npoints : R->npoints - 1;
+
+	for (unsigned i = 0; i < R->nstaged; i++) {
+		if (replica_inbox_path(R, &R->staged[i].to, named) != 0)
+			return (-1);
+		if (strcmp(named, path) == 0)
+			return (1);
+	}
+	for (unsigned i = 0; i < undos; i++) {
+		if (replica_undo_path(R, &R->points[i].point, named) != 0)
+			return (-1);
+		if (strcmp(named, path) == 0)
+			return (1);
+	}
+	return (0);
+}
+
+static int
+tidy_folder(const struct replica *R, const char *folder)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (io_path(dir, "%s/%s", R->dir, folder) != 0)
+		return (-1);
+	if ((d = opendir(dir)) == NULL)
+		return (say_failed("%s: cannot open: %s", dir, strerror(errno)));
+	while (rc == 0 && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (io_path(path, "%s/%s", dir, e->d_name) != 0 || (rc = is_named(R, path)) < 0)
+			rc = -1;
+		else
+			rc = rc == 1 ? 0 : io_remove(path);
+	}
+	closedir(d);
 	return (rc);
+}
+
+int
+replica_tidy(const struct replica *R)
+{
+	return (tidy_folder(R, "inbox") != 0 ? -1 : tidy_folder(R, "undo"));
 }

@@ -89,8 +89,12 @@ int replica_each_store(const struct site *S, int (*each)(void *context, const ch
  * A new placeholder for the VM of a seed's header, where its primary's entry says, open and locked: 0; 1,
  * said; -1.
  */
-int
-replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H);
+int replica_create(struct replica **R, const struct site *S, const struct trust_entry *e,
+    const struct header *H, const uint8_t leaf_seed[LEAF_SEED]);
+
+/* Describe a placeholder anew, as a seed's header has it; only in memory. */
+void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
+    const uint8_t leaf_seed[LEAF_SEED]);
 
 /* Remove a replica, its files and all, and close it. */
 int replica_remove(struct replica *R, const struct site *S);
@@ -120,7 +124,12 @@ int replica_undo_path(const struct replica *R, const struct point *to, char out[
 int replica_add_point(struct replica *R, const struct replica_point *p);
 int replica_add_staged(struct replica *R, const struct replica_staged *s);
 
-/* Drop the points beyond those that are kept: the record first, then their files. */
+/* Drop the points beyond those that are kept, up to the first that is pinned; replica_tidy takes their files. */
 int replica_prune(struct replica *R);
+
+/* Remove what lies in inbox/ and undo/ and is not named by the record, which was saved. */
+int replica_tidy(const struct replica *R);
+
+int replica_has_pins(const struct replica *R);
 
 #endif

@@ -329,7 +329,9 @@ def settings():
         sys.exit('bench: no such job: ' + ' '.join(sorted(unknown)))
     if not os.access(vmferry, os.X_OK):
         sys.exit('bench: %s is not there; run make first, or set VMFERRY' % vmferry)
-    return (jobs, int(os.environ.get('BENCH_ROUNDS', '3')), int(os.environ.get('BENCH_SIZE_MIB', '4096')) * MIB, vmferry)
+    rounds, size = (int(os.environ.get(name, usual)) for name, usual in (('BENCH_ROUNDS', '3'),
+                                                                         ('BENCH_SIZE_MIB', '4096')))
+    return (jobs, rounds, size * MIB, vmferry)
 
 
 def measure_all(bench, folder, jobs):

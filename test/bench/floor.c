@@ -437,7 +437,7 @@ main(int argc, char *argv[])
 	if (importing)
 		import(&J);
 	else
-		export(&J, argv[1], extra ? argv[6] : NULL);
+		export(&J, argv[1], argv[argc - 1]);
 	if (close(J.out) != 0)
 		die(argv[5]);
 	free(J.table);

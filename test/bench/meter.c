@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +23,13 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+static _Noreturn void
+die(const char *what)
+{
+	fprintf(stderr, "meter: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
 
 static void
 touch(size_t mib)
@@ -33,7 +40,7 @@ touch(size_t mib)
 	if (n == 0)
 		return;
 	if ((p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED)
-		err(2, "%zu MiB of memory", mib);
+		die("memory");
 	for (at = 0; at < n; at += 4096)
 		p[at] = 1;
 	munmap((void *)(uintptr_t)p, n);
@@ -48,14 +55,14 @@ warm(const char *path)
 	int fd;
 
 	if ((fd = open(path, O_RDONLY)) == -1)
-		err(2, "%s", path);
+		die(path);
 	for (end = 0; (at = lseek(fd, end, SEEK_DATA)) != -1;) {
 		end = lseek(fd, at, SEEK_HOLE);
 		for (; at < end; at += n) {
 			n = pread(
 			    fd, buf, end - at < (off_t)sizeof(buf) ? (size_t)(end - at) : sizeof(buf), at);
 			if (n <= 0)
-				err(2, "%s", path);
+				die(path);
 		}
 	}
 	close(fd);
@@ -76,6 +83,13 @@ seconds(struct timeval t)
 	return ((double)t.tv_sec + (double)t.tv_usec / 1e6);
 }
 
+static _Noreturn void
+usage(void)
+{
+	fprintf(stderr, "usage: meter RESULT MIB [FILE ...] -- COMMAND [ARGUMENT ...]\n");
+	exit(2);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -86,21 +100,22 @@ main(int argc, char *argv[])
 	FILE *f;
 
 	if (argc < 5)
-		errx(2, "usage: meter RESULT MIB [FILE ...] -- COMMAND [ARGUMENT ...]");
+		usage();
 	touch((size_t)strtoul(argv[2], NULL, 10));
 	for (i = 3; i < argc && strcmp(argv[i], "--") != 0; i++)
 		warm(argv[i]);
 	if (i + 1 >= argc)
-		errx(2, "no command");
+		usage();
 
 	/* Whoever outlives its parent becomes our child: nothing that the command started is missed or left. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	start = now();
 	if ((child = fork()) == -1)
-		err(2, "fork");
+		die("fork");
 	if (child == 0) {
 		execvp(argv[i + 1], &argv[i + 1]);
-		err(127, "%s", argv[i + 1]);
+		fprintf(stderr, "meter: %s: %s\n", argv[i + 1], strerror(errno));
+		_exit(127);
 	}
 	while ((pid = wait(&status)) != -1) {
 		wall = now() - start;
@@ -109,10 +124,10 @@ main(int argc, char *argv[])
 	}
 	getrusage(RUSAGE_CHILDREN, &ru);
 	if ((f = fopen(argv[1], "w")) == NULL)
-		err(2, "%s", argv[1]);
+		die(argv[1]);
 	fprintf(
 	    f, "%.4f %.4f %ld %d\n", wall, seconds(ru.ru_utime) + seconds(ru.ru_stime), ru.ru_maxrss, code);
 	if (fclose(f) != 0)
-		err(2, "%s", argv[1]);
+		die(argv[1]);
 	return (code);
 }

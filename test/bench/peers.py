@@ -256,4 +256,5 @@ def qemu_apply(bench):
         quietly(['cp', delta.output, overlay])
         quietly(['qemu-img', 'rebase', '-u', '-f', 'qcow2', '-F', 'raw', '-b', replica, overlay])
 
-    return applies(bench, 'qemu-img commit, nothing kept', delta, 'qemu-img commit -q -d ' + quoted(overlay)[0], prepare)
+    line = 'qemu-img commit -q -d ' + quoted(overlay)[0]
+    return applies(bench, 'qemu-img commit, nothing kept', delta, line, prepare)

@@ -13,7 +13,7 @@ from lab import *
 SEED = int(os.environ.get('VMFERRY_SEED', '0')) or random.SystemRandom().randrange(1, 1 << 32)
 SIZES = (160 * K, 64 * K + 512)
 DOUBLES = 40 if FULL else 6     # double kills for each verb
-STRIDE = int(os.environ.get('VMFERRY_STRIDE', '2'))
+STRIDE = int(os.environ.get('VMFERRY_STRIDE', '3'))
 
 
 def small_lab(**kw):
@@ -213,7 +213,7 @@ def test_merge_that_prunes_the_points_beyond_the_limit():
     for b in bundles[:2]:
         lab.dr('import', b)
     replica_sweep('merge with prune', lab, [tool('import'), '--home', lab.dr.home, bundles[2]],
-                  [[1, 2], [1, 2, 3], [2, 3]], [2, 3])
+                  [[1, 2], [1, 2, 3], [2, 3]], [2, 3], oldest=False)
 
 
 def test_prune_of_many_points_at_once():
@@ -480,4 +480,5 @@ def test_threads_killed_at_any_moment():
 
 
 if __name__ == '__main__':
+    hurry()
     main(__name__)

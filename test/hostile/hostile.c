@@ -233,6 +233,9 @@ swap(struct bundle *b, enum when when, struct wire *w)
 	free(copy);
 }
 
+/* Records of the archive by their place, for the recipes that work on the whole. */
+enum { AT_HEADER, AT_VOLUME, AT_FIRST, AT_SECOND, AT_THIRD, AT_INDEX, AT_MANIFEST, AT_END, AT_TRAILER };
+
 /* A member that tar would read and that no record speaks of. */
 static void
 extra_member(struct bundle *b, enum when when, struct wire *w)
@@ -248,7 +251,7 @@ extra_member(struct bundle *b, enum when when, struct wire *w)
 	strcpy((char *)tar, b->recipe->text);
 	tar[156] = (uint8_t)b->recipe->value;
 	fix_checksum(tar);
-	insert(b, b->at[b->recipe->number], tar, sizeof tar);
+	insert(b, b->at[b->recipe->number == AT_TRAILER ? b->nrecords : b->recipe->number], tar, sizeof tar);
 }
 
 static void
@@ -788,9 +791,6 @@ make_uuid(char out[HEADER_UUID])
 static void
 make_world(struct world *W)
 {
-	uint8_t pk[RECORD_KEY];
-
-	crypto_sign_keypair(pk, W->stranger);
 	randombytes_buf(W->lineage, sizeof W->lineage);
 	randombytes_buf(W->leaf_seed, sizeof W->leaf_seed);
 	make_uuid(W->uuid);
@@ -897,8 +897,10 @@ int
 main(int argc, char *argv[])
 {
 	static struct world W;
+	uint8_t pk[RECORD_KEY];
 
 	say_init("hostile");
+	crypto_sign_keypair(pk, W.stranger);
 	must(argc == 5 || argc == 6, "usage: hostile HQ OTHER DR OUT [RECEIPT]");
 	W.hq = site_open(argv[1]);
 	W.other = site_open(argv[2]);

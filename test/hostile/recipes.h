@@ -10,9 +10,6 @@
 #define MANIFEST RECORD_MANIFEST
 #define END RECORD_END
 
-/* Records of the archive by their place, for the recipes that work on the whole. */
-enum { AT_HEADER, AT_VOLUME, AT_FIRST, AT_SECOND, AT_THIRD, AT_INDEX, AT_MANIFEST, AT_END, AT_TRAILER };
-
 /* Of its record, n bytes from at on become value. */
 #define R(name, in, type, number, at, n, value) { name, in, record, type, number, at, n, value, NULL, NULL, NULL, NULL }
 /* Of a tar header: that of its record, or that of its payload. */
@@ -256,14 +253,15 @@ static const struct recipe recipes[] = {
 	H("header-leaf-seed-short", BOTH, "leaf_seed", "\"00\""),
 	H("header-leaf-seed-encrypted", BOTH | ENCRYPTED, "leaf_seed",
 	    "\"000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f\""),
+	H("header-leaf-seed-and-target", BOTH, "leaf_seed",
+	    "\"000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f\""),
 	H("header-target-none", BOTH, "targets.0.site", NULL),
 	H("header-target-with-more", BOTH, "targets.0.mail", "1"),
 
 	/* header.json: against what is held here. */
 	H("fit-vm-not-allowed", BOTH, "vm.name", "\"db1\""),
 	H("fit-not-addressed", BOTH, "targets", "[]"),
-	H("fit-undo", SEED, "type", "\"undo\""),
-	H2("fit-undo-of-delta", DELTA, "type", "\"undo\"", "from.seq", "9"),
+	H2("fit-undo", DELTA, "type", "\"undo\"", "from.seq", "9"),
 	H("fit-receipt", DELTA, "type", "\"receipt\""),
 	H("fit-other-vm", DELTA, "vm.uuid", "\"0c6b2e1a-9d43-4f6b-8f51-0a53b5a0f1e7\""),
 	H("fit-other-lineage", DELTA, "lineage", "\"000102030405060708090a0b0c0d0e0f\""),
@@ -279,7 +277,7 @@ static const struct recipe recipes[] = {
 	T("extent-kind-4", BOTH, 1, 24 + 16, 4, 4),
 	T("extent-reserved", BOTH, 1, 20, 4, 1),
 	T("extent-overlap", BOTH, 1, 24, 8, 4096),
-	T("extent-descending", BOTH, 2, 0, 8, 61440),
+	T("extent-descending", BOTH, 1, 24 * 2, 8, 0),
 	T("extent-beyond-end", BOTH, 3, 8, 8, 12288),
 	T("extent-far-beyond-end", BOTH, 1, 24 * 2, 8, TWO_TO_46 - 4096),
 	T("extent-wraps", BOTH, 1, 24 * 2, 8, UINT64_MAX - 4095),
@@ -293,7 +291,7 @@ static const struct recipe recipes[] = {
 	F("extent-data-shorter", BOTH, data_shorter, SEGMENT, 1, 0, 0, 0),
 	R("extent-outside-record", BOTH, SEGMENT, 2, 56, 8, 4096),
 	R("extent-before-record", BOTH, SEGMENT, 2, 48, 8, 45056),
-	R("extent-other-disk", BOTH, SEGMENT, 2, 40, 4, 1),
+	R("extent-other-disk", BOTH, SEGMENT, 3, 40, 4, 0),
 	F("extent-segments-overlap", SEED, overlap_segments, 0, 0, 0, 0, 0),
 	F("extent-segments-descend", BOTH, swap_segments, 0, 0, 0, 0, 0),
 	F("cover-gap", SEED, without_extent, SEGMENT, 1, 1, 0, 0),
