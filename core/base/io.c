@@ -140,6 +140,14 @@ io_exists(const char *path)
 	return (errno == ENOENT || errno == ENOTDIR ? 0 : failed(path, "look at"));
 }
 
+int
+io_is_link(const char *path)
+{
+	struct stat st;
+
+	return (lstat(path, &st) == 0 && S_ISLNK(st.st_mode));
+}
+
 void
 io_close(int fd)
 {

@@ -34,6 +34,9 @@ int io_link_to(const char *target, const char *path);
 /* 1 if there is something at path, 0 if not, -1 on error. */
 int io_exists(const char *path);
 
+/* Is there a symbolic link at path? */
+int io_is_link(const char *path);
+
 /* Close, where nothing can be lost any more; accepts -1. */
 void io_close(int fd);
 

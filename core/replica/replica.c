@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,34 +292,6 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 	return (rc);
 }
 
-/* The folder of a new replica: in the home, or in a store with a link to it from the home. */
-static int
-make_folder(const struct replica *R, const struct site *S, const struct trust_entry *e)
-{
-	static const char *const folders[] = { "disks", "leaves", "inbox", "undo" };
-	char path[PATH_MAX];
-	int there;
-
-	if (e->store[0] != '\0') {
-		if (io_path(path, "%s/%s/state", e->store, R->uuid) != 0 || (there = io_exists(path)) < 0)
-			return (-1);
-		if (there)
-			return (say_refused(
-			    "%s: a replica of this VM is there already, of another site; move it away",
-			    path));
-		if (io_path(path, "%s/%s", e->store, R->uuid) != 0 || io_mkdir(path, 0700) != 0 ||
-		    io_link_to(path, R->dir) != 0)
-			return (-1);
-	} else if (io_path(path, "%s/replicas", site_home(S)) != 0 || io_mkdir(path, 0700) != 0 ||
-	           io_mkdir(R->dir, 0700) != 0) {
-		return (-1);
-	}
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-		if (io_path(path, "%s/%s", R->dir, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
-			return (-1);
-	return (0);
-}
-
 void
 replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
@@ -339,17 +312,81 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	leaf_secret_make(&R->secret, leaf_seed);
 }
 
+/* Where a new replica comes to lie: the folder of all of them, and its own, and under which name it is made. */
+struct place {
+	char all[PATH_MAX], final[PATH_MAX], made[PATH_MAX];
+	int is_store; /* then a link in the home leads to it */
+};
+
+static int
+find_place(struct place *p, const struct site *S, const struct trust_entry *e, const char *uuid)
+{
+	p->is_store = e->store[0] != '\0';
+	if (p->is_store ? io_path(p->all, "%s", e->store) : io_path(p->all, "%s/replicas", site_home(S)))
+		return (-1);
+	return (
+	    io_path(p->final, "%s/%s", p->all, uuid) != 0 ? -1 : io_path(p->made, "%s/.%s", p->all, uuid));
+}
+
+/* What an interruption left in the place goes; what may be somebody's replica does not. */
+static int
+clear_place(const struct place *p)
+{
+	struct replica *old;
+	int there = io_exists(p->final), empty = 0;
+
+	if (there < 0 || io_remove_tree(p->made) != 0)
+		return (-1);
+	if (!there)
+		return (0);
+	if ((old = calloc(1, sizeof *old)) == NULL)
+		return (say_failed("out of memory"));
+	old->lock = -1;
+	if (io_path(old->dir, "%s", p->final) == 0 && read_record(old) == 0)
+		empty = old->npoints == 0;
+	replica_close(old);
+	if (!empty)
+		return (say_refused(
+		    "%s: a replica of this VM lies there already, of another site; move it away", p->final));
+	return (io_remove_tree(p->final));
+}
+
+/* Make it whole under another name, so that nobody ever meets half of it. */
+static int
+make_folder(struct replica *R, const struct place *p)
+{
+	static const char *const folders[] = { "disks", "leaves", "inbox", "undo" };
+	char path[PATH_MAX];
+	int rc;
+
+	if (io_path(R->dir, "%s", p->made) != 0 || io_mkdir(p->made, 0700) != 0)
+		return (-1);
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (io_path(path, "%s/%s", p->made, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
+			return (-1);
+	if ((rc = take_lock(R)) != 0)
+		return (rc);
+	return (replica_save(R) != 0 ? -1 : io_publish(p->made, p->final, p->all));
+}
+
 int
 replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
+	struct place p;
+	char home[PATH_MAX];
 	int rc;
 
 	if (replica_new(R, S, H->uuid) != 0)
 		return (-1);
 	replica_describe(*R, e, H, leaf_seed);
-	if ((rc = make_folder(*R, S, e)) == 0 && (rc = take_lock(*R)) == 0)
-		rc = replica_save(*R);
+	rc = io_path(home, "%s", (*R)->dir) != 0 ? -1 : find_place(&p, S, e, H->uuid);
+	if (rc == 0 && (rc = clear_place(&p)) == 0)
+		rc = make_folder(*R, &p);
+	if (rc == 0 && p.is_store)
+		rc = io_link_to(p.final, home);
+	if (rc == 0)
+		rc = io_path((*R)->dir, "%s", home);
 	if (rc != 0) {
 		replica_close(*R);
 		*R = NULL;
@@ -360,15 +397,20 @@ replica_create(struct replica **R, const struct site *S, const struct trust_entr
 int
 replica_remove(struct replica *R, const struct site *S)
 {
-	char real[PATH_MAX], link[PATH_MAX];
+	char real[PATH_MAX], home[PATH_MAX], all[PATH_MAX], made[PATH_MAX];
 	int rc = -1;
 
 	if (realpath(R->dir, real) == NULL)
 		say_failed("%s: cannot find: %s", R->dir, strerror(errno));
-	else if (io_path(link, "%s/replicas/%s", site_home(S), R->uuid) == 0)
-		rc = io_remove_tree(real);
-	if (rc == 0 && strcmp(real, link) != 0)
-		rc = io_remove(link);
+	else if (io_path(home, "%s/replicas/%s", site_home(S), R->uuid) == 0 && io_path(all, "%s", real) == 0)
+		rc = io_path(made, "%s/.%s", dirname(all), R->uuid);
+	/* First it is none to anybody any more, then its files go. */
+	if (rc == 0 && io_is_link(home))
+		rc = io_remove(home);
+	if (rc == 0)
+		rc = io_publish(real, made, all);
+	if (rc == 0)
+		rc = io_remove_tree(made);
 	replica_close(R);
 	return (rc);
 }
