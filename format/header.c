@@ -18,16 +18,6 @@ header_type_text(enum bundle_type type)
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
-/* J, or NULL where a part of it could not be put in for want of memory.  Takes J. */
-static json_t *
-whole(json_t *J, int bad)
-{
-	if (!bad)
-		return (J);
-	json_decref(J);
-	return (NULL);
-}
-
 static json_t *
 encode_point(const struct point *p)
 {
@@ -55,7 +45,7 @@ encode_disks(const struct header *H)
 		}
 		bad |= json_array_append_new(a, o);
 	}
-	return (whole(a, bad));
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
@@ -67,7 +57,7 @@ encode_excluded(const struct header *H)
 	for (unsigned i = 0; i < H->nexcluded; i++)
 		bad |= json_array_append_new(a,
 		    json_pack("{s:s,s:I}", "id", H->excluded[i].id, "size", (json_int_t)H->excluded[i].size));
-	return (whole(a, bad));
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
@@ -83,7 +73,7 @@ encode_targets(const struct header *H)
 		bad |= jsontext_set_bytes(o, "seal", H->targets[i].seal, HEADER_SEAL);
 		bad |= json_array_append_new(a, o);
 	}
-	return (whole(a, bad));
+	return (jsontext_whole(a, bad));
 }
 
 char *
@@ -114,7 +104,7 @@ header_encode(const struct header *H, size_t *size)
 	if (H->has_leaf_seed)
 		bad |= jsontext_set_bytes(o, "leaf_seed", H->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "targets", encode_targets(H));
-	return (jsontext_dump(whole(o, bad), LIMIT_JSON, size));
+	return (jsontext_dump(jsontext_whole(o, bad), LIMIT_JSON, size));
 }
 
 char *
@@ -132,7 +122,7 @@ trailer_encode(const struct trailer *T, const struct header *H, size_t *size)
 		bad |= json_array_append_new(a, d);
 	}
 	bad |= json_object_set_new(o, "disks", a);
-	return (jsontext_dump(whole(o, bad), LIMIT_JSON, size));
+	return (jsontext_dump(jsontext_whole(o, bad), LIMIT_JSON, size));
 }
 
 /* --- decode ------------------------------------------------------------------------------------------- */

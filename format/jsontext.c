@@ -76,6 +76,15 @@ jsontext_only(json_t *object, const char *const *keys)
 	return (1);
 }
 
+json_t *
+jsontext_whole(json_t *J, int bad)
+{
+	if (!bad)
+		return (J);
+	json_decref(J);
+	return (NULL);
+}
+
 char *
 jsontext_dump(json_t *J, size_t max, size_t *size)
 {

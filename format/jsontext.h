@@ -25,6 +25,9 @@ json_t *jsontext_get(const json_t *object, const char *key);
 /* Does the object have only keys of the NULL-ended list? */
 int jsontext_only(json_t *object, const char *const *keys);
 
+/* J, or NULL where bad says that a part of it could not be put in for want of memory.  Takes J. */
+json_t *jsontext_whole(json_t *J, int bad);
+
 /**
  * The text, ending in a newline, or NULL if there is no memory, J is NULL or the text has over max bytes.
  * Takes J.  The caller frees the text.

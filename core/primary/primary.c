@@ -23,6 +23,7 @@ static json_t *
 encode_disks(const struct primary *P)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
@@ -31,16 +32,17 @@ encode_disks(const struct primary *P)
 		uint8_t sum[LEAF_ROOT];
 
 		leaf_sum_pack(sum, &d->sum);
-		jsontext_set_bytes(o, "sum", sum, sizeof sum);
-		json_array_append_new(a, o);
+		bad |= jsontext_set_bytes(o, "sum", sum, sizeof sum);
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_targets(const struct primary *P)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < P->ntargets; i++) {
 		const struct primary_target *t = &P->targets[i];
@@ -48,16 +50,17 @@ encode_targets(const struct primary *P)
 		    (json_int_t)t->seeded, "sent", (json_int_t)t->sent, "acked", (json_int_t)t->acked,
 		    "acked_at", (json_int_t)t->acked_at);
 
-		jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
-		json_array_append_new(a, o);
+		bad |= jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_points(const struct primary *P)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < P->npoints; i++) {
 		const struct primary_point *p = &P->points[i];
@@ -66,15 +69,15 @@ encode_points(const struct primary *P)
 		for (unsigned k = 0; k < P->nreplicated; k++) {
 			json_t *d = json_pack("{s:I}", "size", (json_int_t)p->size[k]);
 
-			jsontext_set_bytes(d, "root", p->root[k], LEAF_ROOT);
-			json_array_append_new(disks, d);
+			bad |= jsontext_set_bytes(d, "root", p->root[k], LEAF_ROOT);
+			bad |= json_array_append_new(disks, d);
 		}
-		json_array_append_new(
+		bad |= json_array_append_new(
 		    a, json_pack("{s:I,s:I,s:I,s:i,s:o}", "epoch", (json_int_t)p->point.epoch, "seq",
 		           (json_int_t)p->point.seq, "time", (json_int_t)p->point.time, "kind",
 		           (int)p->point.kind, "disks", disks));
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 int
@@ -84,17 +87,18 @@ primary_save(const struct primary *P)
 	json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:i,s:I,s:I}", "version", 1, "vm", P->vm, "uuid", P->uuid,
 	    "epoch", (json_int_t)P->epoch, "keep", (int)P->keep, "frequency", (json_int_t)P->frequency,
 	    "leaves_at", (json_int_t)P->leaves_at);
+	int bad = 0;
 
-	jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
-	jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
-	json_object_set_new(o, "disks", encode_disks(P));
-	json_object_set_new(o, "targets", encode_targets(P));
-	json_object_set_new(o, "points", encode_points(P));
+	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
+	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "disks", encode_disks(P));
+	bad |= json_object_set_new(o, "targets", encode_targets(P));
+	bad |= json_object_set_new(o, "points", encode_points(P));
 	if (io_path(path, "%s/state", P->dir) != 0) {
 		json_decref(o);
 		return (-1);
 	}
-	return (state_write(path, o));
+	return (state_write(path, jsontext_whole(o, bad)));
 }
 
 static int

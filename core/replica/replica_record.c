@@ -22,68 +22,73 @@ static json_t *
 encode_disk_points(const struct replica_disk_point *d, unsigned n)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		json_t *o = json_pack("{s:I}", "size", (json_int_t)d[i].size);
 		uint8_t sum[LEAF_ROOT];
 
 		leaf_sum_pack(sum, &d[i].sum);
-		jsontext_set_bytes(o, "sum", sum, sizeof sum);
-		jsontext_set_bytes(o, "root", d[i].root, LEAF_ROOT);
-		json_array_append_new(a, o);
+		bad |= jsontext_set_bytes(o, "sum", sum, sizeof sum);
+		bad |= jsontext_set_bytes(o, "root", d[i].root, LEAF_ROOT);
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_points(const struct replica *R)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < R->npoints; i++) {
 		json_t *o = encode_point(&R->points[i].point);
 
-		json_object_set_new(o, "pinned", json_boolean(R->points[i].is_pinned));
-		json_object_set_new(o, "disks", encode_disk_points(R->points[i].disks, R->ndisks));
-		json_array_append_new(a, o);
+		bad |= json_object_set_new(o, "pinned", json_boolean(R->points[i].is_pinned));
+		bad |= json_object_set_new(o, "disks", encode_disk_points(R->points[i].disks, R->ndisks));
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_staged(const struct replica *R)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < R->nstaged; i++) {
 		json_t *o = json_pack("{s:o}", "to", encode_point(&R->staged[i].to));
 
 		if (R->staged[i].from.seq != 0)
-			json_object_set_new(o, "from", encode_point(&R->staged[i].from));
-		json_array_append_new(a, o);
+			bad |= json_object_set_new(o, "from", encode_point(&R->staged[i].from));
+		bad |= json_array_append_new(a, o);
 	}
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_names(const struct replica *R)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < R->ndisks; i++)
-		json_array_append_new(a, json_string(R->disks[i]));
-	return (a);
+		bad |= json_array_append_new(a, json_string(R->disks[i]));
+	return (jsontext_whole(a, bad));
 }
 
 static json_t *
 encode_excluded(const struct replica *R)
 {
 	json_t *a = json_array();
+	int bad = 0;
 
 	for (unsigned i = 0; i < R->nexcluded; i++)
-		json_array_append_new(a,
+		bad |= json_array_append_new(a,
 		    json_pack("{s:s,s:I}", "id", R->excluded[i].id, "size", (json_int_t)R->excluded[i].size));
-	return (a);
+	return (jsontext_whole(a, bad));
 }
 
 int
@@ -91,19 +96,20 @@ replica_record_write(const char *path, const struct replica *R)
 {
 	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:i}", "version", 1, "vm", R->vm, "uuid", R->uuid,
 	    "primary", R->primary, "state", (int)R->state, "cause", R->cause, "keep", (int)R->keep);
+	int bad = 0;
 
-	jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
-	jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
-	jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
-	json_object_set_new(o, "disks", encode_names(R));
-	json_object_set_new(o, "excluded", encode_excluded(R));
-	json_object_set_new(o, "points", encode_points(R));
-	json_object_set_new(o, "staged", encode_staged(R));
+	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
+	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
+	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "disks", encode_names(R));
+	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
+	bad |= json_object_set_new(o, "points", encode_points(R));
+	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->merging)
-		json_object_set_new(o, "merging",
+		bad |= json_object_set_new(o, "merging",
 		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
 		        encode_disk_points(R->merged, R->ndisks)));
-	return (state_write(path, o));
+	return (state_write(path, jsontext_whole(o, bad)));
 }
 
 /* --- decode ------------------------------------------------------------------------------------------- */

@@ -14,7 +14,12 @@ CHANGING = ('write writev pwrite64 pwritev pwritev2 fsync fdatasync sync_file_ra
             'mkdirat mknod mknodat open openat creat fchmod chmod fchmodat').split()
 OPENING = ('open', 'openat')
 FULL = os.environ.get('VMFERRY_FULL') == '1'
-CPU = min(os.sched_getaffinity(0))
+
+
+def one_processor():
+    """For the tools that are traced: which one, differs among the tests that run at a time."""
+    cpus = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cpus[os.getppid() % len(cpus)]})
 
 
 # A killed process loses nothing that it wrote, synced or not, so waiting for the disk proves nothing here.  The
@@ -47,7 +52,7 @@ def tool(verb):
 def strace(options, argv, log, **kw):
     kw.setdefault('stdin', subprocess.DEVNULL)
     return subprocess.run(['strace', '-f', '-qq', '-o', log, '-y', *options, '--', *map(str, argv)], capture_output=True, text=True,
-                          timeout=600, preexec_fn=lambda: os.sched_setaffinity(0, {CPU}), **kw)
+                          timeout=600, preexec_fn=one_processor, **kw)
 
 
 Calls = collections.namedtuple('Calls', 'first count')  # the numbers that are worth a fault: first .. count

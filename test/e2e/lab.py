@@ -3,7 +3,7 @@
 Every test is a function whose name starts with test_ and says what it proves; main() runs those of its
 module, each in a fresh folder that is removed afterwards, and prints "N passed, N failed".
 """
-import filecmp, glob, json, os, random, shutil, subprocess, sys, tempfile, time, traceback
+import filecmp, glob, json, multiprocessing, os, random, shutil, subprocess, sys, tempfile, time, traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get('VMFERRY_BIN', os.path.join(ROOT, 'build', 'bin'))
@@ -114,18 +114,27 @@ def tree(folder):
     return out
 
 
-def main(module):
+def run_test(test):
+    name, f = test
+    t = time.time()
+    try:
+        f()
+        print('ok      %s (%.1f s)' % (name[5:], time.time() - t), flush=True)
+        return True
+    except Exception as e:
+        print('FAILED  %s: %s' % (name[5:], e if isinstance(e, Failed) else traceback.format_exc()), flush=True)
+        return False
+
+
+def main(module, jobs=1):
+    """Run the module's tests, or those named as arguments; so many at a time."""
     tests = [(n, f) for n, f in vars(sys.modules[module]).items() if n.startswith('test_') and callable(f)]
     wanted = sys.argv[1:]
-    failed = 0
     tests = [t for t in tests if not wanted or t[0] in wanted]
-    for name, f in tests:
-        t = time.time()
-        try:
-            f()
-            print('ok      %s (%.1f s)' % (name[5:], time.time() - t), flush=True)
-        except Exception as e:
-            failed += 1
-            print('FAILED  %s: %s' % (name[5:], e if isinstance(e, Failed) else traceback.format_exc()), flush=True)
+    if jobs == 1:
+        failed = sum(not run_test(t) for t in tests)
+    else:
+        with multiprocessing.Pool(jobs) as pool:
+            failed = sum(not ok for ok in pool.imap(run_test, tests, chunksize=1))
     print('%d passed, %d failed' % (len(tests) - failed, failed), flush=True)
     sys.exit(1 if failed else 0)

@@ -481,4 +481,4 @@ def test_threads_killed_at_any_moment():
 
 if __name__ == '__main__':
     hurry()
-    main(__name__)
+    main(__name__, jobs=2)
