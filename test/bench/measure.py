@@ -38,8 +38,9 @@ class Command:
 class Cost:
     wall: float                     # seconds
     cpu: float                      # seconds, of all processes
+    others: float                   # CPU seconds that all else on the machine took meanwhile
     rss: float                      # MiB, of the largest process
-    size: int                       # bytes of output
+    size: int = 0                   # bytes of output
 
 
 @dataclasses.dataclass
@@ -146,8 +147,8 @@ def run(bench, argv, warm=(), touch=0, stdout=None):
             tail = f.read().strip().splitlines()[-3:]
         raise Failed('%s: exit %d: %s' % (' '.join(argv), code, ' / '.join(tail)))
     with open(result) as f:
-        wall, cpu, rss, _ = f.read().split()
-    return Cost(float(wall), float(cpu), int(rss) / 1024, 0)
+        wall, cpu, others, rss, _ = f.read().split()
+    return Cost(float(wall), float(cpu), float(others), int(rss) / 1024)
 
 
 def quietly(argv, **more):
@@ -250,6 +251,10 @@ def print_table(title, commands, costs):
         size = '%.2f' % (median(own, 'size') / 1e6) if command.output else '-'
         print('  %-42s %8.3f %8.2f %8.2f %8.2f %8.1f %9s' % (
             command.name, median(own, 'wall'), compared[0], median(own, 'cpu'), compared[1], median(own, 'rss'), size))
+    runs = [cost for own in costs.values() for cost in own]
+    if runs:
+        print('  (all else on the machine used %.2f cores meanwhile; wall times tell little where that is much)'
+              % (max(0, sum(cost.others for cost in runs)) / sum(cost.wall for cost in runs)))
 
 
 def judge(bench, title, costs, goal):

@@ -5,10 +5,11 @@
  *
  * First, MIB of memory are touched and given back: on virtual machines the first use of a page can cost more
  * than the work to be measured.  Then the FILEs' data is read, so that it is in the page cache.  Then COMMAND
- * runs, and RESULT gets one line: wall seconds, CPU seconds of it and all its descendants, the largest
- * resident set of any one of them in KiB, and its exit status.  This is a small C program because a child
- * begins with the memory of the process it was forked from, which for an interpreter is more than many a tool
- * needs.
+ * runs, and RESULT gets one line: wall seconds, CPU seconds of it and all its descendants, CPU seconds of all
+ * else on the machine meanwhile, the largest resident set of any one process in KiB, and the exit status.
+ *
+ * This is a small C program because a child begins with the memory of the process it was forked from, which
+ * for an interpreter is more than many a tool needs.
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -90,11 +91,29 @@ usage(void)
 	exit(2);
 }
 
+/* CPU seconds that the machine has spent on anything since it started, or that its host took away from it. */
+static double
+busy(void)
+{
+	unsigned long long user, nice, sys, idle, iowait, irq, softirq, steal;
+	FILE *f;
+	int n;
+
+	if ((f = fopen("/proc/stat", "r")) == NULL)
+		die("/proc/stat");
+	n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &iowait, &irq,
+	    &softirq, &steal);
+	fclose(f);
+	if (n != 8)
+		die("/proc/stat");
+	return ((double)(user + nice + sys + irq + softirq + steal) / (double)sysconf(_SC_CLK_TCK));
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct rusage ru;
-	double start, wall = 0;
+	double start, before, own, others, wall = 0;
 	int i, status, code = 255;
 	pid_t child, pid;
 	FILE *f;
@@ -109,6 +128,7 @@ main(int argc, char *argv[])
 
 	/* Whoever outlives its parent becomes our child: nothing that the command started is missed or left. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	before = busy();
 	start = now();
 	if ((child = fork()) == -1)
 		die("fork");
@@ -123,10 +143,11 @@ main(int argc, char *argv[])
 			code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	}
 	getrusage(RUSAGE_CHILDREN, &ru);
+	own = seconds(ru.ru_utime) + seconds(ru.ru_stime);
+	others = busy() - before - own;
 	if ((f = fopen(argv[1], "w")) == NULL)
 		die(argv[1]);
-	fprintf(
-	    f, "%.4f %.4f %ld %d\n", wall, seconds(ru.ru_utime) + seconds(ru.ru_stime), ru.ru_maxrss, code);
+	fprintf(f, "%.4f %.4f %.4f %ld %d\n", wall, own, others, ru.ru_maxrss, code);
 	if (fclose(f) != 0)
 		die(argv[1]);
 	return (code);
