@@ -20,6 +20,7 @@ struct view {
 	const char *state;
 	const char *health; /* normal, warning or critical */
 	char causes[CAUSES][320];
+	const char *grade[CAUSES]; /* of each: note, warning or critical */
 	unsigned ncauses;
 	unsigned points, staged;
 	struct point last;
@@ -32,17 +33,20 @@ struct showing {
 	int json;
 	json_t *list;
 	unsigned shown;
+	int rc; /* -1: a record could not be read */
 };
 
+/* Add a cause; "note" is one that does not touch the health. */
 static void __attribute__((format(printf, 3, 4)))
-cause(struct view *v, const char *health, const char *format, ...)
+cause(struct view *v, const char *grade, const char *format, ...)
 {
 	va_list ap;
 
-	if (strcmp(v->health, "critical") != 0)
-		v->health = health;
+	if (strcmp(grade, "note") != 0 && strcmp(v->health, "critical") != 0)
+		v->health = grade;
 	if (v->ncauses == CAUSES)
 		return;
+	v->grade[v->ncauses] = grade;
 	va_start(ap, format);
 	vsnprintf(v->causes[v->ncauses++], sizeof v->causes[0], format, ap);
 	va_end(ap);
@@ -93,7 +97,7 @@ show(struct showing *w, const struct view *v)
 	printf("%-20s %-8s %-20s %-9s %8" PRIu64 "  %-20s %6u %6u\n", v->vm, v->role, v->state, v->health,
 	    v->last.seq, time, v->points, v->staged);
 	for (unsigned i = 0; i < v->ncauses; i++)
-		printf("  %s: %s\n", v->health, v->causes[i]);
+		printf("  %s: %s\n", v->grade[i], v->causes[i]);
 }
 
 /* What a primary knows of each of its targets. */
@@ -114,7 +118,7 @@ view_targets(struct view *v, const struct primary *P)
 		if (t->acked == 0)
 			cause(v, "warning", "no receipt of site '%s' has come yet", t->name);
 		else if (t->acked < t->sent)
-			cause(v, "normal",
+			cause(v, "note",
 			    "site '%s' has point %" PRIu64 " for sure; up to %" PRIu64 " was sent", t->name,
 			    t->acked, t->sent);
 	}
@@ -143,7 +147,7 @@ show_primary(void *context, const char *uuid)
 	struct primary *P;
 
 	if (primary_look(&P, w->S, uuid) != 0)
-		return (-1);
+		return (w->rc = -1, 0);
 	if (w->vm == NULL || strcmp(w->vm, P->vm) == 0 || strcmp(w->vm, uuid) == 0) {
 		strcpy(v.vm, P->vm);
 		strcpy(v.uuid, P->uuid);
@@ -167,7 +171,7 @@ show_replica(void *context, const char *uuid)
 	struct replica *R;
 
 	if (replica_look(&R, w->S, uuid) != 0)
-		return (-1);
+		return (w->rc = -1, 0);
 	if (w->vm == NULL || strcmp(w->vm, R->vm) == 0 || strcmp(w->vm, uuid) == 0) {
 		strcpy(v.vm, R->vm);
 		strcpy(v.uuid, R->uuid);
@@ -180,6 +184,12 @@ show_replica(void *context, const char *uuid)
 			cause(&v, "critical", "%s", R->cause);
 		if (R->state == REPLICA_WAITING)
 			cause(&v, "warning", "the seed is not in yet");
+		for (unsigned i = 0, n = 0; i < R->npoints; i++)
+			if (R->points[i].is_damaged && n++ == 0)
+				cause(&v, "critical",
+				    "point %" PRIu64 " and others before it may not come back: the disks had "
+				    "changed by themselves",
+				    R->points[i].point.seq);
 		if (R->merging)
 			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
 		show(w, &v);
@@ -196,6 +206,8 @@ status(const struct site *S, const char *vm, int json)
 
 	if (primary_each(S, show_primary, &w) != 0 || replica_each(S, show_replica, &w) != 0)
 		rc = -1;
+	if (rc == 0)
+		rc = w.rc;
 	if (rc == 0 && vm != NULL && w.shown == 0)
 		rc = say_refused("%s: no such VM is replicated here", vm);
 	if (rc == 0 && json && (json_dumpf(w.list, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF))

@@ -254,7 +254,9 @@ decode_vm(struct header *H, json_t *o)
 	if (!json_is_object(o) || !jsontext_only(o, keys) ||
 	    jsontext_get_string(o, "uuid", H->uuid, sizeof H->uuid) != 0 || name_check_uuid(H->uuid) != NULL)
 		return ("the VM has no proper UUID");
-	if (jsontext_get_string(o, "name", H->vm, sizeof H->vm) != 0 || name_check(H->vm) != NULL)
+	/* A name that looks like a UUID could stand for another VM. */
+	if (jsontext_get_string(o, "name", H->vm, sizeof H->vm) != 0 || name_check(H->vm) != NULL ||
+	    name_check_uuid(H->vm) == NULL)
 		return ("the VM has no proper name");
 	return (NULL);
 }
@@ -354,6 +356,8 @@ decode(struct header *H, json_t *o)
 		return ("it is encrypted, but to no site");
 	if (H->cipher != RECORD_CLEAR && H->has_leaf_seed)
 		return ("it is encrypted, but carries its leaf seed in clear");
+	if (H->has_leaf_seed && H->ntargets != 0)
+		return ("it is for a site, but carries its leaf seed in clear");
 	return (NULL);
 }
 

@@ -342,9 +342,18 @@ work(void *context, void *slot)
 	return (it->nextents == 0 ? 0 : encode(k->P, it));
 }
 
+/* A block of our own disk is not what its leaf says: the first is named, all are counted. */
+static void
+note_damage(struct pack *P, const struct pack_disk *d, uint64_t block)
+{
+	if (P->damaged++ == 0)
+		say_note("%s: at byte %" PRIu64 ": the disk is not what it was when it was last merged",
+		    source_name(d->source), block * LIMIT_BLOCK);
+}
+
 /* A hole: whatever leaves there were are gone. */
 static int
-drain_hole(const struct pack *P, struct pack_disk *d, const struct piece *p)
+drain_hole(struct pack *P, struct pack_disk *d, const struct piece *p)
 {
 	uint64_t start = p->start, end = p->start + p->count, count, old[512];
 	int rc;
@@ -357,10 +366,7 @@ drain_hole(const struct pack *P, struct pack_disk *d, const struct piece *p)
 		for (size_t i = 0; i < n; i++) {
 			leaf_remove(P->secret, &d->sum, start + i, old[i]);
 			if (old[i] != 0 && d->is_own)
-				return (say_refused("%s: at byte %" PRIu64
-				                    ": the disk has a hole where data should be; "
-				                    "run scrub",
-				    source_name(d->source), (start + i) * LIMIT_BLOCK));
+				note_damage(P, d, start + i);
 		}
 		if (d->log != NULL && changelog_add(d->log, start, n, NULL) != 0)
 			return (-1);
@@ -398,10 +404,7 @@ drain(void *context, void *slot)
 	int rc;
 
 	if (it->damaged != 0)
-		return (say_refused("%s: at byte %" PRIu64
-		                    ": the disk is not what it was when it was last merged; run "
-		                    "scrub",
-		    source_name(d->source), (it->damaged - 1) * LIMIT_BLOCK));
+		note_damage(k->P, d, it->damaged - 1);
 	for (unsigned i = 0; i < it->npieces; i++) {
 		const struct piece *p = &it->pieces[i];
 

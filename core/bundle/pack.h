@@ -23,7 +23,7 @@ struct pack_disk {
 	const struct leaves *leaves; /* at the point before */
 	const struct ranges *must;   /* blocks that are carried in any case, or NULL */
 	const struct ranges *maybe;  /* blocks that are carried if their leaf is another now, or NULL */
-	int is_own;                  /* the leaves are those of this very disk: any difference is a damage */
+	int is_own;                  /* the leaves are those of this very disk: a difference is a damage */
 	struct changelog *log;       /* where the changes of leaves go, or NULL */
 	uint64_t size;               /* bytes of the disk that count: no block beyond is looked at */
 	struct leaf_sum sum;         /* in: at the point before; out: with the changes that were met */
@@ -39,12 +39,13 @@ struct pack {
 	struct trailer *trailer; /* its totals of data and zero are counted here */
 	const char *what;        /* for the progress */
 	uint64_t most;           /* as pack_most said */
+	uint64_t damaged;        /* out: blocks of our own disks that are not what their leaves say; said */
 };
 
 /* The most bytes of data that P's disks can give: for the header.  0 or -1. */
 int pack_most(const struct pack *P, uint64_t *most);
 
-/* Write the segments: 0; 1, said, where a disk of ours is damaged; -1. */
+/* Write the segments, with what is there: 0 or -1. */
 int pack_run(struct pack *P);
 
 #endif

@@ -19,6 +19,7 @@ struct reader {
 	uint8_t head[FRAME_HEAD]; /* of the first record, between start and header */
 	uint8_t key[RECORD_KEY];
 	struct chain chain;
+	uint64_t stored; /* bytes of payload in the segments so far */
 	struct header header;
 	struct trailer trailer;
 };
@@ -223,6 +224,8 @@ take_end(struct reader *R, struct member *m)
 		return (reader_refuse(R, NULL, why));
 	if (R->trailer.segments != R->chain.segments)
 		return (reader_refuse(R, NULL, "the end counts other segments than there are"));
+	if (R->trailer.stored != R->stored)
+		return (reader_refuse(R, NULL, "the end counts other bytes than there are"));
 	return (take_trailer(R));
 }
 
@@ -235,8 +238,11 @@ next_record(struct reader *R, struct member *m)
 
 	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
 		return (rc);
-	if (m->record.type == RECORD_SEGMENT && m->record.disk >= R->header.ndisks)
+	if (m->record.type != RECORD_SEGMENT)
+		return (0);
+	if (m->record.disk >= R->header.ndisks)
 		return (reader_refuse(R, NULL, "a segment of a disk that the header does not name"));
+	R->stored += m->record.stored;
 	return (0);
 }
 

@@ -56,7 +56,7 @@ writer_free(struct writer *W)
 uint64_t
 writer_position(const struct writer *W)
 {
-	return (W->chain.position);
+	return (W->chain.position + (W->chain.last == RECORD_END ? FRAME_TRAILER : 0));
 }
 
 static int

@@ -34,7 +34,7 @@ check_size(const struct source *S)
 }
 
 int
-source_open(struct source **out, const char *where, enum source_use use)
+source_open(struct source **out, const char *where, enum source_use use, const char *bitmap)
 {
 	struct source *S = calloc(1, sizeof *S);
 	int rc;
@@ -46,7 +46,7 @@ source_open(struct source **out, const char *where, enum source_use use)
 	}
 	S->kind = source_is_uri(where) ? &source_nbd : &source_file;
 	if (S->kind == &source_nbd)
-		rc = source_nbd_open(&S->state, &S->size, where);
+		rc = source_nbd_open(&S->state, &S->size, where, bitmap);
 	else
 		rc = source_file_open(&S->state, &S->size, where, use);
 	if (rc == 0)
@@ -95,9 +95,9 @@ source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *
 }
 
 int
-source_dirty(const struct source *S, const char *bitmap, struct ranges *out)
+source_dirty(const struct source *S, struct ranges *out)
 {
-	return (S->kind->dirty(S->state, bitmap, out));
+	return (S->kind->dirty(S->state, out));
 }
 
 int

@@ -17,8 +17,8 @@ struct source_kind {
 	int (*read)(void *state, void *buf, size_t n, uint64_t offset);
 	/* As io_stretch. */
 	int (*stretch)(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
-	/* Add what the dirty bitmap of that name marks; 0, 1 said if there is no such bitmap, -1. */
-	int (*dirty)(void *state, const char *bitmap, struct ranges *out);
+	/* Add what the dirty bitmap named at opening marks: 0; 1 if there is no such bitmap; -1. */
+	int (*dirty)(void *state, struct ranges *out);
 	/* Has nobody written since it was opened?  0; 1 said if somebody may have; -1. */
 	int (*check)(void *state);
 	void (*close)(void *state);
@@ -31,10 +31,11 @@ enum source_use {
 };
 
 /**
- * Open the disk at where: a path, or an NBD URI (nbd://, nbd+unix:// and the like).  Return 0; 1, said, if it
- * is in use or not a disk for us; -1.
+ * Open the disk at where: a path, or an NBD URI (nbd://, nbd+unix:// and the like).  bitmap names the dirty
+ * bitmap that source_dirty is to be asked for, or is NULL.  Return 0; 1, said, if it is in use or not a disk
+ * for us; -1.
  */
-int source_open(struct source **S, const char *where, enum source_use use);
+int source_open(struct source **S, const char *where, enum source_use use, const char *bitmap);
 
 void source_close(struct source *S);
 
@@ -43,7 +44,7 @@ const char *source_name(const struct source *S);
 
 int source_read(const struct source *S, void *buf, size_t n, uint64_t offset);
 int source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
-int source_dirty(const struct source *S, const char *bitmap, struct ranges *out);
+int source_dirty(const struct source *S, struct ranges *out);
 int source_check(const struct source *S);
 
 /* Is this where, in its form, a URI? */
@@ -52,6 +53,6 @@ int source_is_uri(const char *where);
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
 extern const struct source_kind source_file, source_nbd;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
-int source_nbd_open(void **state, uint64_t *size, const char *uri);
+int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
 
 #endif

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <libnbd.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct nbd {
 	char *uri;
 	uint64_t size;
 	int has_allocation;
+	char *bitmap; /* the context of the bitmap that is wanted, or NULL */
 };
 
 static int
@@ -41,47 +43,52 @@ nbd_end(void *state)
 	}
 	pthread_mutex_destroy(&n->lock);
 	free(n->uri);
+	free(n->bitmap);
 	free(n);
 }
 
-/* A connection to the export that offers context, or any where context is NULL. */
-static struct nbd_handle *
-connect_to(const struct nbd *n, const char *context)
+/* Connect, asking for the contexts that are wanted: they are settled when the connection is made. */
+static int
+connect_to(struct nbd *n)
 {
-	struct nbd_handle *h = nbd_create();
+	if ((n->h = nbd_create()) == NULL)
+		return (-1);
+	nbd_set_uri_allow_local_file(n->h, true);
+	if (nbd_add_meta_context(n->h, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
+	    (n->bitmap != NULL && nbd_add_meta_context(n->h, n->bitmap) == -1))
+		return (-1);
+	return (nbd_connect_uri(n->h, n->uri));
+}
 
-	if (h == NULL)
-		return (NULL);
-	nbd_set_uri_allow_local_file(h, true);
-	if ((context != NULL && nbd_add_meta_context(h, context) == -1) || nbd_connect_uri(h, n->uri) == -1) {
-		nbd_close(h);
-		return (NULL);
-	}
-	return (h);
+static int
+open_export(struct nbd *n, const char *uri, const char *bitmap)
+{
+	int64_t size;
+
+	if ((n->uri = strdup(uri)) == NULL ||
+	    (bitmap != NULL && asprintf(&n->bitmap, "qemu:dirty-bitmap:%s", bitmap) < 0))
+		return (say_failed("out of memory"));
+	if (connect_to(n) == -1)
+		return (failed(n, "connect"));
+	if ((size = nbd_get_size(n->h)) < 0)
+		return (failed(n, "learn the size"));
+	n->has_allocation = nbd_can_meta_context(n->h, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
+	n->size = (uint64_t)size;
+	return (0);
 }
 
 int
-source_nbd_open(void **state, uint64_t *size, const char *uri)
+source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap)
 {
 	struct nbd *n = calloc(1, sizeof *n);
-	int64_t s = -1;
 
 	if (n == NULL)
 		return (say_failed("out of memory"));
 	pthread_mutex_init(&n->lock, NULL);
-	if ((n->uri = strdup(uri)) == NULL) {
-		say_failed("out of memory");
-	} else if ((n->h = connect_to(n, LIBNBD_CONTEXT_BASE_ALLOCATION)) == NULL) {
-		failed(n, "connect");
-	} else if ((s = nbd_get_size(n->h)) < 0) {
-		failed(n, "learn the size");
-	}
-	if (s < 0) {
+	if (open_export(n, uri, bitmap) != 0) {
 		nbd_end(n);
 		return (-1);
 	}
-	n->has_allocation = nbd_can_meta_context(n->h, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
-	n->size = (uint64_t)s;
 	*state = n;
 	*size = n->size;
 	return (0);
@@ -194,12 +201,12 @@ extents(void *user, const char *context, uint64_t offset, uint32_t *entries, siz
 
 /* Ask about [s->offset, s->end); at least one byte must be answered. */
 static int
-ask(const struct nbd *n, struct nbd_handle *h, struct status *s)
+ask(const struct nbd *n, struct status *s)
 {
 	nbd_extent_callback cb = { .callback = extents, .user_data = s };
 	uint64_t from = s->offset, count = s->end - from;
 
-	if (nbd_block_status(h, count < STATUS_MAX ? count : STATUS_MAX, from, cb, 0) == -1)
+	if (nbd_block_status(n->h, count < STATUS_MAX ? count : STATUS_MAX, from, cb, 0) == -1)
 		return (failed(n, "learn which blocks are in use"));
 	if (s->error)
 		return (-1);
@@ -221,7 +228,7 @@ nbd_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *i
 	if (!n->has_allocation)
 		return (0);
 	pthread_mutex_lock(&n->lock);
-	rc = ask(n, n->h, &s);
+	rc = ask(n, &s);
 	pthread_mutex_unlock(&n->lock);
 	if (rc != 0)
 		return (-1);
@@ -231,35 +238,16 @@ nbd_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *i
 }
 
 static int
-nbd_dirty(void *state, const char *bitmap, struct ranges *out)
+nbd_dirty(void *state, struct ranges *out)
 {
 	struct nbd *n = state;
-	char context[512];
-	struct status s = { .context = context, .end = n->size, .dirty = out };
-	struct nbd_handle *h;
-	int rc = 0;
+	struct status s = { .context = n->bitmap, .end = n->size, .dirty = out };
 
-	if (strlen(bitmap) > 256)
-		return (say_refused("%.20s...: the name of the bitmap is too long", bitmap));
-	strcpy(context, "qemu:dirty-bitmap:");
-	strcat(context, bitmap);
-	/* The meta contexts of a connection are settled when it is made, so this takes a new one. */
-	nbd_shutdown(n->h, 0);
-	nbd_close(n->h);
-	n->h = NULL;
-	if ((h = connect_to(n, context)) == NULL)
-		return (failed(n, "connect again"));
-	if (nbd_can_meta_context(h, context) != 1)
-		rc = say_refused(
-		    "%s: offers no dirty bitmap '%s' (qemu-nbd serves one with -B)", n->uri, bitmap);
-	while (rc == 0 && s.offset < s.end)
-		rc = ask(n, h, &s);
-	nbd_shutdown(h, 0);
-	nbd_close(h);
-	if (rc != 0)
-		return (rc);
-	if ((n->h = connect_to(n, LIBNBD_CONTEXT_BASE_ALLOCATION)) == NULL)
-		return (failed(n, "connect again"));
+	if (n->bitmap == NULL || nbd_can_meta_context(n->h, n->bitmap) != 1)
+		return (1);
+	while (s.offset < s.end)
+		if (ask(n, &s) != 0)
+			return (-1);
 	ranges_sort(out);
 	return (0);
 }

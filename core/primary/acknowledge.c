@@ -15,6 +15,9 @@ check_roots(const struct primary *P, const struct trust_entry *e, const struct h
 
 	if (H->ndisks != P->nreplicated)
 		return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	for (unsigned i = 0; i < H->ndisks; i++)
+		if (strcmp(P->disks[i].id, H->disks[i].id) != 0)
+			return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
 		if (p->size[i] != H->disks[i].before_size ||
 		    memcmp(p->root[i], H->disks[i].before, LEAF_ROOT) != 0)

@@ -62,7 +62,7 @@ add_disk(struct primary *P, const char *spec, int is_excluded)
 	if (resolve(eq + 1, d->where) != 0)
 		return (-1);
 	/* Only its size is wanted now; whether it is quiet matters when it is exported. */
-	if ((rc = source_open(&source, d->where, SOURCE_LIVE)) != 0)
+	if ((rc = source_open(&source, d->where, SOURCE_LIVE, NULL)) != 0)
 		return (rc);
 	d->size = source_size(source);
 	d->is_excluded = is_excluded;

@@ -112,8 +112,6 @@ common_base(const struct cut *c)
 static int
 choose_base(struct cut *c)
 {
-	unsigned unacked = 0;
-
 	if (c->o->seed)
 		return (0);
 	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
@@ -127,29 +125,36 @@ choose_base(struct cut *c)
 		                    " are not kept any more; choose another --since, "
 		                    "or export --seed",
 		    c->P->vm, c->base));
-	for (unsigned i = 0; i < c->ntargets; i++)
-		unacked += c->targets[i]->acked == 0;
-	if (unacked > 0 && c->o->since == EXPORT_SINCE_ACKED)
-		say_note("%s: no receipt has come yet, so the delta starts at the seed (point %" PRIu64
-		         "); give the receipt "
-		         "of 'import --receipt' to 'vmferry import' here, or say --since sent",
-		    c->P->vm, c->base);
+	for (unsigned i = 0; c->o->since == EXPORT_SINCE_ACKED && i < c->ntargets; i++)
+		if (c->targets[i]->acked == 0)
+			say_note("%s: no receipt of site '%s' has come yet, so the delta starts at its seed "
+			         "(point %" PRIu64 "); give the receipt of 'import --receipt' to 'vmferry "
+			         "import' here, or say --since sent",
+			    c->P->vm, c->targets[i]->name, c->base);
 	return (0);
 }
 
 /* --- the disks and what changed on them --------------------------------------------------------------- */
 
+/* The bitmap that --changes names, or NULL. */
+static const char *
+wanted_bitmap(const struct export_options *o)
+{
+	return (o->changes != NULL && strncmp(o->changes, "bitmap:", 7) == 0 ? o->changes + 7 : NULL);
+}
+
 static int
 open_disks(struct cut *c)
 {
 	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
+	const char *bitmap = wanted_bitmap(c->o);
 	char path[PATH_MAX];
 	int rc;
 
 	for (unsigned i = 0; i < c->P->nreplicated; i++) {
 		const struct primary_disk *d = &c->P->disks[i];
 
-		if ((rc = source_open(&c->sources[i], d->where, use)) != 0)
+		if ((rc = source_open(&c->sources[i], d->where, use, bitmap)) != 0)
 			return (rc);
 		if (primary_leaves_path(c->P, d->id, path) != 0 ||
 		    (c->leaves[i] = leaves_open(path, 1)) == NULL)
@@ -212,13 +217,15 @@ tracked_changes(struct cut *c)
 		ids[i] = c->P->disks[i].id;
 		sizes[i] = source_size(c->sources[i]);
 	}
-	if (strncmp(c->o->changes, "bitmap:", 7) != 0)
+	if (wanted_bitmap(c->o) == NULL)
 		return (changelist_read(c->o->changes, ids, sizes, c->P->nreplicated, c->maybe));
 	for (unsigned i = 0; rc >= 0 && i < c->P->nreplicated; i++) {
-		rc = source_dirty(c->sources[i], c->o->changes + 7, &c->maybe[i]);
+		rc = source_dirty(c->sources[i], &c->maybe[i]);
 		if (rc != 1)
 			continue;
-		say_note("%s: disk %s is compared with what was sent instead", c->P->vm, ids[i]);
+		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); the disk is compared "
+		         "instead",
+		    c->P->vm, ids[i], wanted_bitmap(c->o));
 		ranges_free(&c->maybe[i]);
 		rc = compare(c, i);
 	}

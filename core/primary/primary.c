@@ -238,8 +238,11 @@ is_wanted(void *context, const char *uuid)
 	int found;
 
 	if (strcmp(uuid, s->vm) != 0) {
+		/* A UUID is nothing else, whatever names there are. */
+		if (name_check_uuid(s->vm) == NULL)
+			return (0);
 		if (primary_look(&P, s->S, uuid) != 0)
-			return (-1);
+			return (0); /* said; it is not in the way of the others */
 		found = strcmp(P->vm, s->vm) == 0;
 		primary_close(P);
 		if (!found)

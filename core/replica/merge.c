@@ -23,6 +23,7 @@ struct merging {
 	struct disks disks;
 	struct replica_disk_point now[LIMIT_DISKS]; /* where the bundle leads */
 	int want_undo;
+	int damaged; /* the disks were not what they should be where the bundle replaces them */
 	struct ranges differ[LIMIT_DISKS]; /* what it replaces */
 };
 
@@ -142,7 +143,7 @@ describe_undo(struct undo *u, const struct merging *m, const struct header *of)
 		memcpy(u->trailer.root[i], last->disks[i].root, LEAF_ROOT);
 		if (replica_disk_path(m->R, i, path) != 0)
 			return (-1);
-		if ((rc = source_open(&u->sources[i], path, SOURCE_OWN)) != 0)
+		if ((rc = source_open(&u->sources[i], path, SOURCE_OWN, NULL)) != 0)
 			return (rc);
 		u->disks[i] = (struct pack_disk){ .source = u->sources[i],
 			.leaves = m->disks.leaves[i],
@@ -180,7 +181,7 @@ pack_undo(struct undo *u, const struct merging *m, int fd, const char *path)
 }
 
 static int
-write_undo(const struct merging *m, const struct header *of)
+write_undo(struct merging *m, const struct header *of)
 {
 	struct undo *u = calloc(1, sizeof *u);
 	char part[PATH_MAX], path[PATH_MAX], dir[PATH_MAX];
@@ -195,6 +196,7 @@ write_undo(const struct merging *m, const struct header *of)
 		rc = -1;
 	if (rc == 0)
 		rc = pack_undo(u, m, fd, part);
+	m->damaged = u->pack.damaged > 0;
 	if (rc == 0)
 		rc = io_publish(part, path, dir);
 	else if (fd >= 0)
@@ -294,6 +296,9 @@ prepare(struct merging *m)
 	inbox_close(&b);
 	if (rc != 0)
 		return (rc);
+	/* The merge itself mends what it replaces; the way back keeps the damage, and the points say so. */
+	for (unsigned i = 0; m->damaged && i < m->R->npoints; i++)
+		m->R->points[i].is_damaged = 1;
 	m->R->merging = 1;
 	m->R->merging_undo = m->want_undo;
 	memcpy(m->R->merged, m->now, sizeof m->R->merged);

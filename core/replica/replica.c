@@ -198,9 +198,10 @@ is_wanted(void *context, const char *uuid)
 	struct replica *R;
 	int found = strcmp(uuid, s->vm) == 0;
 
-	if (!found) {
+	/* A UUID is nothing else, whatever name another site gave a VM of its own. */
+	if (!found && name_check_uuid(s->vm) != NULL) {
 		if (replica_look(&R, s->S, uuid) != 0)
-			return (-1);
+			return (0); /* said; it is not in the way of the others */
 		found = strcmp(R->vm, s->vm) == 0;
 		replica_close(R);
 	}

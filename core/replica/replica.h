@@ -32,6 +32,7 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
+	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
 

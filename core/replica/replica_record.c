@@ -46,6 +46,7 @@ encode_points(const struct replica *R)
 		json_t *o = encode_point(&R->points[i].point);
 
 		bad |= json_object_set_new(o, "pinned", json_boolean(R->points[i].is_pinned));
+		bad |= json_object_set_new(o, "damaged", json_boolean(R->points[i].is_damaged));
 		bad |= json_object_set_new(o, "disks", encode_disk_points(R->points[i].disks, R->ndisks));
 		bad |= json_array_append_new(a, o);
 	}
@@ -160,6 +161,7 @@ decode_points(struct replica *R, const json_t *a)
 		    decode_disk_points(R, p.disks, json_object_get(o, "disks")) != 0)
 			return (-1);
 		p.is_pinned = json_is_true(json_object_get(o, "pinned"));
+		p.is_damaged = json_is_true(json_object_get(o, "damaged"));
 		if (replica_add_point(R, &p) != 0)
 			return (-1);
 	}

@@ -101,7 +101,7 @@ prove(const struct restoring *r, unsigned i)
 
 	if (image_sync(r->images[i]) != 0 || part_path(r, i, path) != 0)
 		return (-1);
-	if ((rc = source_open(&S, path, SOURCE_OWN)) != 0)
+	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
 		return (rc);
 	rc = scan_disk(S, &r->R->secret, NULL, "proving", &sum, NULL);
 	leaf_root(root, &r->R->secret, &sum, source_size(S));

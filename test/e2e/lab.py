@@ -3,7 +3,7 @@
 Every test is a function whose name starts with test_ and says what it proves; main() runs those of its
 module, each in a fresh folder that is removed afterwards, and prints "N passed, N failed".
 """
-import filecmp, glob, json, multiprocessing, os, random, shutil, subprocess, sys, tempfile, time, traceback
+import ctypes, filecmp, glob, json, multiprocessing, os, random, shutil, subprocess, sys, tempfile, time, traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.environ.get('VMFERRY_BIN', os.path.join(ROOT, 'build', 'bin'))
@@ -103,11 +103,25 @@ class Lab:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+def edit_record(path, change):
+    """Let change() have its way with a record's JSON, and put the checksum right."""
+    with open(path, 'rb') as f:
+        o = json.loads(f.read()[:-22])
+    change(o)
+    text = json.dumps(o).encode()
+    xxh3 = ctypes.CDLL('libxxhash.so.0').XXH3_64bits
+    xxh3.restype, xxh3.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t)
+    with open(path, 'wb') as f:
+        f.write(text + b'xxh3 %016x\n' % xxh3(text, len(text)))
+
+
 def tree(folder):
-    """Every file below a folder with its content, to see whether anything changed."""
+    """Every file below a folder with its content, to see whether anything changed; locks, which are empty, aside."""
     out = {}
     for d, dirs, files in os.walk(os.path.realpath(folder)):
         for f in files:
+            if f in ('lock', 'trust.lock') and os.path.getsize(os.path.join(d, f)) == 0:
+                continue
             p = os.path.join(d, f)
             with open(p, 'rb') as h:
                 out[os.path.relpath(p, folder)] = hash(h.read())

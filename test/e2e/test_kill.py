@@ -240,8 +240,11 @@ def primary_sweep(name, lab, how, again_how, kept_before, replica):
         status, = lab.hq.json('status')
         have = status['last_point']['seq'] if status['last_point'] else 0
         check(have - last in range(sweep.runs + 1), 'the primary is at', have)
-        if os.path.exists(out):     # a file of that name is a whole bundle
-            lab.dr('verify', out)
+        for p in (out, out + '.part'):      # a bundle with an end is of a point that the primary knows
+            if os.path.exists(p) and (p == out or lab.dr('verify', p, rc=None).returncode == 0):
+                lab.dr('verify', p)
+                to = json.loads(run(VMFERRY, 'inspect', '--json', p).stdout)['to']['seq']
+                check(to <= have, 'there is a whole bundle of point', to, 'which the primary, at', have, ', does not know')
 
     def again(k):
         lab.hq('export', 'web1', '-o', out, *again_how)

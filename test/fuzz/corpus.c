@@ -4,15 +4,24 @@
  *    corpus DIR		DIR/record/, DIR/chain/, ... one small file each
  */
 #include <err.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../unit/sample.h"
+#include "base/io.h"
+#include "bundle/segment.h"
+#include "bundle/writer.h"
 #include "chain.h"
+#include "disk/changelog.h"
 #include "extent.h"
+#include "primary/primary.h"
+#include "replica/replica_record.h"
+#include "site/trust.h"
 #include "wire.h"
 
 static uint8_t secret[RECORD_SECRET];
@@ -140,6 +149,216 @@ names(const char *dir)
 	}
 }
 
+/* A plain segment: blocks of data and of zeroes in turn, then a discard; its record's fields go to R. */
+static size_t
+plain_segment(uint8_t *out, struct record *R, uint64_t offset, uint32_t n)
+{
+	size_t size = (n + 1) * EXTENT_SIZE;
+
+	for (uint32_t i = 0; i <= n; i++) {
+		struct extent e = { offset + i * LIMIT_BLOCK, LIMIT_BLOCK, EXTENT_DATA };
+
+		e.kind = i == n ? EXTENT_DISCARD : i % 2 == 0 ? EXTENT_DATA : EXTENT_ZERO;
+		extent_pack(out + i * EXTENT_SIZE, &e);
+		if (e.kind == EXTENT_DATA) {
+			memset(out + size, 'a' + (int)i, LIMIT_BLOCK);
+			size += LIMIT_BLOCK;
+		}
+	}
+	R->extents = n + 1;
+	R->offset = offset;
+	R->span = (n + 1) * LIMIT_BLOCK;
+	return (size);
+}
+
+/* Encode it for a bundle. */
+static size_t
+encode(enum segment_level level, const struct segment_crypt *K, uint8_t *out, struct record *R, uint64_t at,
+    uint32_t n)
+{
+	static uint8_t plain[1 << 16];
+	struct segment_coder *C = segment_coder_new(level);
+	size_t size = plain_segment(plain, R, at, n);
+
+	if (C == NULL || segment_encode(C, K, plain, size, out, R) != 0)
+		errx(1, "cannot encode a segment");
+	segment_coder_free(C);
+	return (R->stored);
+}
+
+static void
+segments(const char *dir)
+{
+	static const struct segment_crypt clear = { .cipher = RECORD_CLEAR };
+	static uint8_t seed[37 + (1 << 16)];
+
+	for (unsigned level = 0; level < 2; level++) {
+		struct record R = { .type = RECORD_SEGMENT };
+		size_t n = encode((enum segment_level)level, &clear, seed + 37, &R, 8 * LIMIT_BLOCK, 5);
+
+		seed[0] = R.codec == RECORD_ZSTD;
+		wire_put32(seed + 1, R.extents);
+		wire_put64(seed + 5, R.offset);
+		wire_put64(seed + 13, R.span);
+		wire_put64(seed + 21, R.plain);
+		wire_put64(seed + 29, 1 << 20);
+		put(dir, "segment", level == 0 ? "raw" : "zstd", seed, 37 + n);
+	}
+}
+
+/* What pack does, for two segments on each of two disks. */
+static void
+bundle(const char *dir, const char *name, enum bundle_type type, enum record_cipher cipher)
+{
+	static uint8_t stored[1 << 17];
+	struct header H = sample_header(type);
+	struct segment_crypt K = { .cipher = cipher };
+	struct trailer T = { .ndisks = type == BUNDLE_RECEIPT ? 0 : 2 };
+	char path[4096];
+	struct writer *W;
+	int fd;
+
+	H.cipher = cipher;
+	H.has_leaf_seed = cipher == RECORD_CLEAR;
+	H.ntargets = cipher != RECORD_CLEAR;
+	memcpy(K.bundle, H.id, RECORD_ID);
+	memset(K.key, 7, sizeof K.key);
+	put(dir, "stream", name, "", 0);
+	snprintf(path, sizeof path, "%s/stream/%s", dir, name);
+	if ((fd = open(path, O_WRONLY)) < 0 || (W = writer_new(fd, path, dir, secret)) == NULL ||
+	    writer_header(W, &H) != 0)
+		err(1, "%s", path);
+	for (uint32_t i = 0; i < 2 * T.ndisks; i++) {
+		struct record R = { .disk = i / 2 };
+
+		encode(i % 2 == 0 ? SEGMENT_NONE : SEGMENT_FAST, &K, stored, &R, i * 8 * LIMIT_BLOCK, i);
+		T.data += (i + 1) / 2 * LIMIT_BLOCK;
+		T.zero += (i / 2 + 1) * LIMIT_BLOCK;
+		if (writer_segment(W, &R, stored) != 0)
+			err(1, "%s", path);
+	}
+	if (writer_finish(W, &H, &T) != 0 || close(fd) != 0)
+		err(1, "%s", path);
+	writer_free(W);
+}
+
+static void
+streams(const char *dir)
+{
+	bundle(dir, "seed", BUNDLE_SEED, RECORD_CLEAR);
+	bundle(dir, "sealed", BUNDLE_DELTA, RECORD_XCHACHA20POLY1305);
+	bundle(dir, "undo", BUNDLE_UNDO, RECORD_CLEAR);
+	bundle(dir, "receipt", BUNDLE_RECEIPT, RECORD_CLEAR);
+}
+
+static void
+trusts(const char *dir)
+{
+	struct trust_entry e[2];
+	struct trust T = { e, 2 };
+	char *text;
+
+	memset(e, 0, sizeof e);
+	e[0].card = e[1].card = sample_card();
+	strcpy(e[1].card.name, "hq 2");
+	strcpy(e[1].vm, "web*");
+	strcpy(e[1].store, "/srv/replicas");
+	e[1].max_size = UINT64_C(2) << 40;
+	if ((text = trust_encode(&T)) == NULL)
+		errx(1, "no memory");
+	put(dir, "trust", "two", text, strlen(text));
+	free(text);
+}
+
+static void
+changelists(const char *dir)
+{
+	static const char one[] = "\0# one disk\n0 4096\n0x10000 0x200 data\n\n  512 1\n";
+	static const char three[] = "\2vda 0 65536\nvdb 4096 4096 zero\n7 0xfffff000 1000000\n";
+
+	put(dir, "changelist", "one", one, sizeof one - 1);
+	put(dir, "changelist", "three", three, sizeof three - 1);
+}
+
+/* The bytes of a file of ours but for the last cut ones, as a seed. */
+static void
+put_file(const char *dir, const char *target, const char *name, const char *path, size_t cut)
+{
+	size_t n;
+	char *text = io_slurp(path, 1 << 20, &n);
+
+	if (text == NULL)
+		errx(1, "%s: cannot be read", path);
+	put(dir, target, name, text, n - cut);
+	free(text);
+	unlink(path);
+}
+
+static void
+changelogs(const char *dir)
+{
+	static const uint64_t leaves[5] = { 1, 2, UINT64_MAX, 0, 5 };
+	char path[PATH_MAX];
+	struct changelog *L;
+
+	if (io_path(path, "%s/log", dir) != 0 || (L = changelog_create(path)) == NULL ||
+	    changelog_add(L, 3, 5, leaves) != 0 || changelog_add(L, 10, 1000, NULL) != 0 ||
+	    changelog_add(L, 1 << 20, 2, leaves) != 0 || changelog_commit(L) != 0)
+		errx(1, "%s: cannot be written", path);
+	put_file(dir, "changelog", "three", path, 16);
+}
+
+static void
+replicas(const char *dir)
+{
+	static struct replica R = { .state = REPLICA_REPLICATING, .keep = 3, .ndisks = 2, .nexcluded = 1 };
+	static struct replica_point points[2] = { { .point = { 1, 1, 1772366400, POINT_STANDARD } },
+		{ .point = { 1, 2, 1772366401, POINT_APP }, .is_pinned = 1 } };
+	static struct replica_staged staged[1] = { { .from = { 1, 2, 1772366401, POINT_APP },
+	    .to = { 1, 3, 1772366402, POINT_FINAL } } };
+	char path[PATH_MAX];
+
+	strcpy(R.vm, "web1");
+	strcpy(R.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
+	strcpy(R.primary, "site-a");
+	strcpy(R.disks[0], "vda");
+	strcpy(R.disks[1], "vdb");
+	strcpy(R.excluded[0].id, "swap");
+	R.excluded[0].size = 4096;
+	R.points = points;
+	R.npoints = 2;
+	R.staged = staged;
+	R.nstaged = 1;
+	for (R.merging = 0; R.merging < 2; R.merging++) {
+		if (io_path(path, "%s/state.tmp", dir) != 0 || replica_record_write(path, &R) != 0)
+			errx(1, "%s: cannot be written", path);
+		put_file(dir, "state", R.merging ? "merging" : "replica", path, 22);
+	}
+}
+
+static void
+primaries(const char *dir)
+{
+	static struct primary P = { .epoch = 1, .keep = 3, .ndisks = 2, .nreplicated = 1, .ntargets = 1 };
+	static struct primary_point points[1] = { { .point = { 1, 1, 1772366400, POINT_STANDARD } } };
+	char path[PATH_MAX];
+
+	strcpy(P.vm, "web1");
+	strcpy(P.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
+	strcpy(P.disks[0].id, "vda");
+	strcpy(P.disks[0].where, "/srv/vda.img");
+	strcpy(P.disks[1].id, "swap");
+	P.disks[1].is_excluded = 1;
+	strcpy(P.targets[0].name, "dr");
+	P.points = points;
+	P.npoints = 1;
+	if (io_path(P.dir, "%s/primary", dir) != 0 || io_mkdir(P.dir, 0700) != 0 || primary_save(&P) != 0 ||
+	    io_path(path, "%s/state", P.dir) != 0)
+		errx(1, "%s: cannot be written", P.dir);
+	put_file(dir, "state", "primary", path, 22);
+	rmdir(P.dir);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -156,6 +375,13 @@ main(int argc, char *argv[])
 	extents(argv[1]);
 	headers(argv[1]);
 	names(argv[1]);
+	segments(argv[1]);
+	streams(argv[1]);
+	trusts(argv[1]);
+	changelists(argv[1]);
+	changelogs(argv[1]);
+	replicas(argv[1]);
+	primaries(argv[1]);
 	put(argv[1], "card", "site-a", card, card_encode(card, &C, secret));
 	return (0);
 }

@@ -30,17 +30,17 @@
 
 /* The moments at which a recipe may spoil something. */
 enum when {
-	PLAN,	/* header and segments are planned; the header's JSON is in b->json */
+	PLAN,   /* header and segments are planned; the header's JSON is in b->json */
 	ENDING, /* and now the end's */
-	TEXT,	/* the text of header or end is in b->text, to be changed in place */
-	PLAIN,	/* a segment's extent table and data are in w->payload */
+	TEXT,   /* the text of header or end is in b->text, to be changed in place */
+	PLAIN,  /* a segment's extent table and data are in w->payload */
 	PACKED, /* compressed */
 	SEALED, /* encrypted */
 	FIELDS, /* the record is filled in; its digest follows the payload */
-	RAW,	/* the record's bytes are made, not yet signed */
+	RAW,    /* the record's bytes are made, not yet signed */
 	SIGNED, /* they are */
 	FRAMED, /* and so are the tar headers and the padding */
-	WHOLE,	/* the bundle is in b->out */
+	WHOLE,  /* the bundle is in b->out */
 };
 
 struct image {
@@ -246,9 +246,15 @@ static void
 put_segment(struct bundle *b, const struct segment *s, uint64_t number)
 {
 	const struct extent *last = &s->extents[s->n - 1];
-	struct wire w = { .r = { .type = RECORD_SEGMENT, .number = number, .disk = s->disk, .extents = s->n,
-			      .codec = s->codec, .cipher = b->H.cipher, .offset = s->extents[0].offset },
-		.segment = s, .payload = malloc(CRAFT_ROOM) };
+	struct wire w = { .r = { .type = RECORD_SEGMENT,
+		              .number = number,
+		              .disk = s->disk,
+		              .extents = s->n,
+		              .codec = s->codec,
+		              .cipher = b->H.cipher,
+		              .offset = s->extents[0].offset },
+		.segment = s,
+		.payload = malloc(CRAFT_ROOM) };
 
 	must(w.payload != NULL, "no memory");
 	w.r.span = last->offset + last->length - s->extents[0].offset;
@@ -322,7 +328,8 @@ craft(struct bundle *b)
 {
 	static const uint8_t zeroes[FRAME_TRAILER];
 	struct wire volume = { .r = { .type = RECORD_VOLUME, .number = 1 } };
-	struct wire index = { .r = { .type = RECORD_INDEX } }, manifest = { .r = { .type = RECORD_MANIFEST } };
+	struct wire index = { .r = { .type = RECORD_INDEX } },
+	            manifest = { .r = { .type = RECORD_MANIFEST } };
 	size_t n;
 	char *text = header_encode(&b->H, &n);
 

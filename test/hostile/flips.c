@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -213,15 +214,20 @@ read_key(struct work *w, const char *path)
 int
 main(int argc, char *argv[])
 {
-	static const char usage[] = "usage: flips [-n] verify CARD BUNDLE | flips [-n] import HOME BUNDLE STEP";
+	static const char usage[] =
+	    "usage: flips [-n] verify CARD BUNDLE | flips [-n] import HOME BUNDLE STEP";
 	struct work w = { .is_control = argc > 1 && strcmp(argv[1], "-n") == 0 };
 	uint64_t step = 1;
 
 	argv += w.is_control;
 	argc -= w.is_control;
-	must((argc == 4 && strcmp(argv[1], "verify") == 0) || (argc == 5 && strcmp(argv[1], "import") == 0), usage);
+	must((argc == 4 && strcmp(argv[1], "verify") == 0) || (argc == 5 && strcmp(argv[1], "import") == 0),
+	    usage);
 	say_init("flips");
 	stay_on_one_processor();
+	/* What is freed stays, or most of the time would go into fresh pages. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	load(&w, argv[3]);
 	if (argc == 4) {
 		w.refuses = verify_refuses;

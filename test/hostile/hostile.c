@@ -22,14 +22,15 @@
 #define BOTH (SEED | DELTA)
 #define RECEIPT 4u
 #define ENCRYPTED 8u
+#define SMALL 16u /* one disk of one sector: as few bytes as there can be */
 
 struct recipe {
 	const char *name;
 	unsigned in;
 	spoil *spoil;
-	unsigned type, number;	 /* of the record it is about; number only of a segment */
-	unsigned at, width;	 /* bytes to replace */
-	uint64_t value;		 /* by this number, or by text where there is one */
+	unsigned type, number;   /* of the record it is about; number only of a segment */
+	unsigned at, width;      /* bytes to replace */
+	uint64_t value;          /* by this number, or by text where there is one */
 	const char *text, *path; /* JSON: the text goes to the path */
 	const char *text2, *path2;
 };
@@ -128,8 +129,8 @@ sign_as(struct bundle *b, enum when when, struct wire *w)
 static void
 malleate(struct bundle *b, enum when when, struct wire *w)
 {
-	static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde,
-		0xf9, 0xde, 0x14, [31] = 0x10 };
+	static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+		0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
 
 	if (when == SIGNED && is_about(b, w))
 		sodium_add(w->rec + 224, order, sizeof order);
@@ -772,7 +773,9 @@ imagine(struct image *images, const struct segment *s, unsigned n, const char *w
 		for (unsigned k = 0; k < s[i].n; k++)
 			for (uint64_t j = 0; j < s[i].extents[k].length; j++)
 				images[s[i].disk].bytes[s[i].extents[k].offset + j] =
-				    s[i].extents[k].kind == EXTENT_DATA ? (uint8_t)word[(i + j + j / 61) % strlen(word)] : 0;
+				    s[i].extents[k].kind == EXTENT_DATA
+				        ? (uint8_t)word[(i + j + j / 61) % strlen(word)]
+				        : 0;
 }
 
 static void
@@ -802,6 +805,40 @@ make_world(struct world *W)
 }
 
 static void
+describe_disks(struct bundle *b, const struct world *W, unsigned in)
+{
+	struct header *H = &b->H;
+
+	H->ndisks = (in & SMALL) != 0 ? 1 : CRAFT_DISKS;
+	for (unsigned i = 0; i < H->ndisks; i++) {
+		struct image before = W->before[i];
+
+		b->images[i] = (in & SEED) != 0 ? W->before[i] : W->after[i];
+		if ((in & SMALL) != 0)
+			b->images[i].size = before.size = LIMIT_SECTOR;
+		strcpy(H->disks[i].id, i == 0 ? "vda" : "vdb");
+		H->disks[i].size = b->images[i].size;
+		H->disks[i].before_size = before.size;
+		root_of(H->disks[i].before, &before, W->leaf_seed);
+		root_of(b->T.root[i], &b->images[i], W->leaf_seed);
+	}
+}
+
+static void
+describe_segments(struct bundle *b, unsigned in)
+{
+	b->nsegments = (in & SMALL) != 0 ? 1 : 3;
+	if ((in & SMALL) != 0)
+		b->segments[0] = (struct segment){ 0, RECORD_ZSTD, 1, { { 0, LIMIT_SECTOR, EXTENT_DATA } } };
+	else
+		memcpy(b->segments, (in & SEED) != 0 ? seed : delta, sizeof seed);
+	for (unsigned i = 0; i < b->nsegments; i++)
+		for (unsigned k = 0; k < b->segments[i].n; k++)
+			if (b->segments[i].extents[k].kind == EXTENT_DATA)
+				b->H.most += b->segments[i].extents[k].length;
+}
+
+static void
 describe(struct bundle *b, const struct world *W, unsigned in)
 {
 	struct header *H = &b->H;
@@ -820,25 +857,12 @@ describe(struct bundle *b, const struct world *W, unsigned in)
 	}
 	H->keep = 3;
 	H->cipher = (in & ENCRYPTED) != 0 ? RECORD_XCHACHA20POLY1305 : RECORD_CLEAR;
-	H->ndisks = CRAFT_DISKS;
 	H->ntargets = 1;
 	memcpy(H->targets[0].key, site_card(W->dr)->sign, RECORD_KEY);
 	randombytes_buf(b->key, sizeof b->key);
 	site_seal(site_card(W->dr), b->key, W->leaf_seed, H->targets[0].seal);
-	memcpy(b->images, (in & SEED) != 0 ? W->before : W->after, sizeof b->images);
-	for (unsigned i = 0; i < CRAFT_DISKS; i++) {
-		strcpy(H->disks[i].id, i == 0 ? "vda" : "vdb");
-		H->disks[i].size = b->images[i].size;
-		H->disks[i].before_size = W->before[i].size;
-		root_of(H->disks[i].before, &W->before[i], W->leaf_seed);
-		root_of(b->T.root[i], &b->images[i], W->leaf_seed);
-	}
-	b->nsegments = 3;
-	memcpy(b->segments, (in & SEED) != 0 ? seed : delta, sizeof seed);
-	for (unsigned i = 0; i < b->nsegments; i++)
-		for (unsigned k = 0; k < b->segments[i].n; k++)
-			if (b->segments[i].extents[k].kind == EXTENT_DATA)
-				H->most += b->segments[i].extents[k].length;
+	describe_disks(b, W, in);
+	describe_segments(b, in);
 }
 
 static void
@@ -917,6 +941,8 @@ main(int argc, char *argv[])
 		make(&W, DELTA, NULL, "good");
 		make(&W, SEED | ENCRYPTED, NULL, "good-encrypted");
 		make(&W, DELTA | ENCRYPTED, NULL, "good-encrypted");
+		make(&W, SEED | SMALL, NULL, "good-small");
+		make(&W, DELTA | SMALL, NULL, "good-small");
 		make_all(&W, SEED);
 		make_all(&W, DELTA);
 	}

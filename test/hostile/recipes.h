@@ -1,7 +1,8 @@
 #ifndef RECIPES_H_
 #define RECIPES_H_
 
-/* What is wrong with each: see struct recipe and the functions in hostile.c. */
+/* What is wrong with each: see struct recipe and the functions in hostile.c.  One line each. */
+/* clang-format off */
 
 #define HEADER RECORD_HEADER
 #define VOLUME RECORD_VOLUME
@@ -199,6 +200,7 @@ static const struct recipe recipes[] = {
 	H("header-name-escape", BOTH, "vm.name", "\"web\\u001b[2J\""),
 	H("header-name-newline", BOTH, "vm.name", "\"web1\\nroot\""),
 	H("header-name-backwards", BOTH, "vm.name", "\"web\\u202e1\""),
+	H("header-name-uuid", BOTH, "vm.name", "\"0c6b2e1a-9d43-4f6b-8f51-0a53b5a0f1e7\""),
 	H("header-name-quote", BOTH, "vm.name", "\"web1'; reboot '\""),
 	H("header-name-long", BOTH, "vm.name",
 	    "\"webwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebwebweb"
@@ -293,7 +295,7 @@ static const struct recipe recipes[] = {
 	R("extent-before-record", BOTH, SEGMENT, 2, 48, 8, 45056),
 	R("extent-other-disk", BOTH, SEGMENT, 3, 40, 4, 0),
 	F("extent-segments-overlap", SEED, overlap_segments, 0, 0, 0, 0, 0),
-	F("extent-segments-descend", BOTH, swap_segments, 0, 0, 0, 0, 0),
+	F("extent-segments-descend", DELTA, swap_segments, 0, 0, 0, 0, 0),
 	F("cover-gap", SEED, without_extent, SEGMENT, 1, 1, 0, 0),
 	F("cover-start", SEED, without_extent, SEGMENT, 1, 0, 0, 0),
 	F("cover-end", SEED, without_extent, SEGMENT, 2, 1, 0, 0),

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Bundles made by the first release of each format version can be read for ever: see fixtures/v1/README."""
+import hashlib
+from lab import *
+
+FOLDER = os.path.join(ROOT, 'fixtures', 'v1')
+KEYS = {'seed': 'hq', 'delta': 'hq', 'sealed': 'hq', 'open': 'lone', 'undo': 'dr', 'receipt': 'dr'}
+
+
+def golden(*names):
+    return [os.path.join(FOLDER, n) for n in names]
+
+
+def expected(vm, point):
+    with open(os.path.join(FOLDER, 'expected.json')) as f:
+        return json.load(f)[vm][str(point)]
+
+
+def must_match(folder, vm, point):
+    for disk, digest in expected(vm, point).items():
+        with open(os.path.join(folder, disk + '.raw'), 'rb') as f:
+            check(hashlib.sha256(f.read()).hexdigest() == digest, vm, 'point', point, 'disk', disk, 'differs')
+
+
+class Golden(Site):
+    """The site that the bundles are for, as it was before they came."""
+    def __init__(self, lab):
+        self.lab, self.name, self.home = lab, 'dr', lab.path('golden-dr')
+        self.card = os.path.join(FOLDER, 'dr', 'card')
+        shutil.copytree(os.path.join(FOLDER, 'dr'), self.home)
+        os.chmod(os.path.join(self.home, 'secret'), 0o600)
+        for n in ('primaries', 'replicas', 'tmp'):
+            os.mkdir(os.path.join(self.home, n), 0o700)
+
+    def has(self, vm, point):
+        out = self.lab.path('%s-%s' % (vm, point))
+        self('restore', vm, '--point', point, '-o', out)
+        must_match(out, vm, point)
+
+
+def lab_and_site():
+    lab = Lab(enable=False, sizes=())
+    return lab, Golden(lab)
+
+
+def test_golden_seed_and_delta_give_both_points_back():
+    lab, site = lab_and_site()
+    site('import', *golden('seed.vmf'))
+    site.has('web1', 1)
+    site('import', *golden('delta.vmf'))
+    site('scrub', 'web1')
+    site.has('web1', 2)
+    site('restore', 'web1', '--point', 1, '-o', lab.path('back'))
+    must_match(lab.path('back'), 'web1', 1)
+    lab.close()
+
+
+def test_golden_undo_leads_back():
+    lab, site = lab_and_site()
+    site('import', *golden('seed.vmf'))
+    site('import', *golden('delta.vmf'))
+    own = glob.glob(os.path.join(site.replica(), 'undo', '*.vmf'))
+    check(len(own) == 1)
+    shutil.copyfile(*golden('undo.vmf'), own[0])
+    site.has('web1', 1)
+    lab.close()
+
+
+def test_golden_encrypted_seed_opens_with_its_key():
+    lab, site = lab_and_site()
+    site('import', *golden('sealed.vmf'))
+    site('scrub', 'web2')
+    site.has('web2', 1)
+    lab.close()
+
+
+def test_golden_seed_for_no_site_opens_anywhere_it_is_trusted():
+    lab, site = lab_and_site()
+    site('import', *golden('open.vmf'))
+    site.has('web3', 1)
+    lab.dr('trust', 'add', *golden('lone.card'), '--vm', 'web*')
+    lab.dr('import', *golden('open.vmf'))
+    lab.close()
+
+
+def test_golden_bundles_verify_by_their_cards():
+    lab, site = lab_and_site()
+    for name, key in KEYS.items():
+        card = site.card if key == 'dr' else os.path.join(FOLDER, key + '.card')
+        run(VMFERRY, 'verify', '--key', card, *golden(name + '.vmf'))
+        run(VMFERRY, 'inspect', '--json', *golden(name + '.vmf'))
+    check(sorted(glob.glob(os.path.join(FOLDER, '*.vmf'))) == sorted(golden(*[n + '.vmf' for n in KEYS])))
+    lab.close()
+
+
+def test_golden_receipt_is_understood():
+    lab, site = lab_and_site()
+    lab.hq('trust', 'remove', 'dr')
+    lab.hq('trust', 'add', site.card)
+    p = lab.hq('import', *golden('receipt.vmf'), rc=1)
+    check('no such VM is protected here' in p.stderr, p.stderr)
+    lab.close()
+
+
+def test_golden_plain_bundles_are_read_by_the_rescue_program():
+    lab, site = lab_and_site()
+    for point, names in ((1, ['seed']), (2, ['seed', 'delta'])):
+        out = lab.path('rescued-%d' % len(names))
+        os.mkdir(out)
+        run(sys.executable, RESCUE, '-o', out, *golden(*[n + '.vmf' for n in names]))
+        must_match(out, 'web1', point)
+    lab.close()
+
+
+def test_golden_bundles_are_few_bytes():
+    sizes = [os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(FOLDER) for f in files]
+    check(sum(sizes) < 200 * K, sum(sizes), 'bytes')
+
+
+if __name__ == '__main__':
+    main(__name__)

@@ -1,0 +1,268 @@
+/*
+ * A whole bundle from its first byte to its last: reader, chain, digests, expansion, decryption with a known key.
+ * Three mutations out of four change one member and then make lengths, digests, links, tables, frame and
+ * signatures right again, so that they come through to what lies behind those walls.
+ */
+#include <sched.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../unit/sample.h"
+#include "bundle/unpack.h"
+#include "chain.h"
+#include "check.h"
+#include "input.h"
+#include "wire.h"
+
+#define MAX 65536u
+#define ENTRIES 64u
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
+
+/* One thread, so that a run can be repeated. */
+int
+sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	(void)pid;
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(0, size, set);
+	return (0);
+}
+
+/* --- the mutator -------------------------------------------------------------------------------------- */
+
+struct draft {
+	uint8_t out[MAX];
+	size_t n;
+	struct chain C;
+	uint8_t index[ENTRIES * CHAIN_ENTRY];
+	size_t nindex;
+	char manifest[(ENTRIES + 3) * CHAIN_LINE];
+	size_t nmanifest;
+};
+
+/* The fields of a record, whatever they are. */
+static struct record
+loose(const uint8_t *p)
+{
+	struct record R = { .type = (enum record_type)wire_get32(p + 8) };
+
+	R.codec = (enum record_codec)p[12];
+	R.cipher = (enum record_cipher)p[13];
+	memcpy(R.bundle, p + 16, RECORD_ID);
+	R.number = wire_get64(p + 32);
+	R.disk = wire_get32(p + 40);
+	R.extents = wire_get32(p + 44);
+	R.offset = wire_get64(p + 48);
+	R.span = wire_get64(p + 56);
+	R.plain = wire_get64(p + 64);
+	memcpy(R.nonce, p + 80, RECORD_NONCE);
+	memcpy(R.digest, p + 104, RECORD_DIGEST);
+	memcpy(R.link, p + 136, RECORD_DIGEST);
+	return (R);
+}
+
+/* Keep what the index and the manifest will have to say of R. */
+static void
+note(struct draft *D, const struct record *R)
+{
+	if (R->type == RECORD_SEGMENT && D->nindex + CHAIN_ENTRY <= sizeof D->index) {
+		chain_entry(D->index + D->nindex, R, D->C.position);
+		D->nindex += CHAIN_ENTRY;
+	}
+	if (R->stored > 0 && R->type <= RECORD_INDEX && D->nmanifest + CHAIN_LINE <= sizeof D->manifest)
+		D->nmanifest += chain_line(D->manifest + D->nmanifest, R);
+}
+
+/* Put R with n bytes of payload behind the others, right in all that follows from them. */
+static void
+put(struct draft *D, struct record R, const uint8_t *payload, size_t n)
+{
+	uint8_t key[RECORD_KEY], secret[RECORD_SECRET], rec[RECORD_SIZE];
+
+	if (R.type < RECORD_HEADER || R.type > RECORD_END)
+		return;
+	if (R.type == RECORD_INDEX || R.type == RECORD_MANIFEST) {
+		payload = R.type == RECORD_INDEX ? D->index : (const uint8_t *)D->manifest;
+		n = R.type == RECORD_INDEX ? D->nindex : D->nmanifest;
+	}
+	if (D->n + frame_size(n) > MAX - FRAME_TRAILER)
+		return;
+	R.stored = n;
+	if (R.type != RECORD_SEGMENT || (R.codec == RECORD_RAW && R.cipher == RECORD_CLEAR))
+		R.plain = n;
+	crypto_generichash(R.digest, RECORD_DIGEST, payload, n, NULL, 0);
+	chain_link(&D->C, &R);
+	sample_keys(key, secret, 1);
+	if (R.type == RECORD_HEADER)
+		memcpy(R.link, key, RECORD_KEY);
+	record_pack(rec, &R, secret);
+	note(D, &R);
+	(void)chain_next(&D->C, &R, rec);
+	frame_head(D->out + D->n, &R, rec);
+	D->n += FRAME_HEAD;
+	if (n == 0)
+		return;
+	frame_payload(D->out + D->n, &R);
+	memcpy(D->out + D->n + FRAME_TAR, payload, n);
+	memset(D->out + D->n + FRAME_TAR + n, 0, frame_padding(n));
+	D->n += FRAME_TAR + n + frame_padding(n);
+}
+
+/* The next record at or after p, or the end. */
+static const uint8_t *
+find(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *r = p < end ? memmem(p, (size_t)(end - p), "VMFERRY1", 8) : NULL;
+
+	return (r != NULL && end - r >= (ptrdiff_t)RECORD_SIZE ? r : end);
+}
+
+/* Take the bundle apart into records and payloads, change number victim of them, and put it together again. */
+static void
+mend(struct draft *D, const uint8_t *data, size_t size, unsigned victim, unsigned how)
+{
+	static uint8_t payload[2 * MAX];
+	const uint8_t *end = data + size, *next;
+
+	D->n = D->nindex = D->nmanifest = 0;
+	chain_init(&D->C);
+	for (const uint8_t *p = find(data, end); p < end; p = next, victim--) {
+		uint8_t raw[RECORD_SIZE];
+		const uint8_t *from = p + FRAME_TAR + FRAME_TAR, *to;
+		size_t n = 0;
+
+		next = find(p + RECORD_SIZE, end);
+		to = next < end ? next - FRAME_TAR : end - FRAME_TRAILER;
+		memcpy(raw, p, RECORD_SIZE);
+		if (to > from)
+			n = (size_t)(to - from) < wire_get64(raw + 72) ? (size_t)(to - from) :
+			                                                 (size_t)wire_get64(raw + 72);
+		memcpy(payload, from, n);
+		if (victim == 0 && how == 0)
+			continue;
+		if (victim == 0 && how == 1)
+			put(D, loose(raw), payload, n);
+		if (victim == 0 && how > 1 && how < 4)
+			LLVMFuzzerMutate(raw + 8, 104 - 8, 104 - 8);
+		if (victim == 0 && how >= 4)
+			n = LLVMFuzzerMutate(payload, n, sizeof payload);
+		put(D, loose(raw), payload, n);
+	}
+	memset(D->out + D->n, 0, FRAME_TRAILER);
+	D->n += FRAME_TRAILER;
+}
+
+size_t
+LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+	static struct draft D;
+
+	if (seed % 4 != 0 && size > 2 * FRAME_TRAILER && size <= MAX) {
+		mend(&D, data, size, seed / 4 % 8, seed / 32 % 16);
+		if (D.n <= max) {
+			memcpy(data, D.out, D.n);
+			return (D.n);
+		}
+	}
+	return (LLVMFuzzerMutate(data, size, max));
+}
+
+/* --- the target --------------------------------------------------------------------------------------- */
+
+struct seen {
+	const struct header *H;
+	uint64_t segments, data, leaves;
+};
+
+static int
+take(void *context, const struct unpacked *u)
+{
+	struct seen *s = context;
+	const struct record *R = &u->member.record;
+	const struct extent *last;
+
+	if (R->type != RECORD_SEGMENT)
+		return (0);
+	last = &u->extents[R->extents - 1];
+	s->segments++;
+	CHECK(R->disk < s->H->ndisks && u->length <= LIMIT_DATA && u->length + u->zero <= R->span);
+	CHECK(last->offset + last->length <= s->H->disks[R->disk].size);
+	for (uint64_t i = 0; i < u->length; i++)
+		s->data += u->data[i];
+	for (uint64_t i = 0; i < u->length / LIMIT_BLOCK; i++)
+		s->leaves ^= u->leaves[i];
+	return (0);
+}
+
+/* Everything behind the header, decoded or only checked. */
+static int
+run(struct reader *R, const struct header *H, int decode)
+{
+	static const uint8_t seed[LEAF_SEED];
+	struct leaf_secret secret;
+	struct seen s = { .H = H };
+	struct unpack U = { .reader = R, .header = H, .decode = decode, .secret = &secret, .context = &s };
+
+	leaf_secret_make(&secret, seed);
+	U.take = decode ? take : NULL;
+	U.what = "fuzz";
+	U.crypt.cipher = H->cipher;
+	memcpy(U.crypt.bundle, H->id, RECORD_ID);
+	memset(U.crypt.key, 7, sizeof U.crypt.key);
+	if (unpack_run(&U) != 0)
+		return (1);
+	CHECK(U.ended && (!decode || s.segments == reader_trailer(R)->segments));
+	CHECK(!decode || (U.data == reader_trailer(R)->data && U.data <= H->most));
+	return (0);
+}
+
+/* Behind the header, without the payloads of segments. */
+static int
+skip(struct reader *R, struct member *m)
+{
+	int rc;
+
+	do
+		rc = reader_skip(R, m);
+	while (rc == 0 && m->record.type != RECORD_END);
+	return (rc);
+}
+
+/* Read the input in one of three ways: 0 if all of it was right. */
+static int
+read_bundle(const struct input *I, size_t size, int way)
+{
+	struct reader *R = reader_new(I->fd, "input");
+	struct member m = { .payload = malloc(way == 2 ? LIMIT_STORED : LIMIT_JSON) };
+	const struct header *H;
+	uint8_t key[RECORD_KEY], ours[RECORD_KEY], secret[RECORD_SECRET];
+	int rc;
+
+	CHECK(R != NULL && m.payload != NULL && lseek(I->fd, 0, SEEK_SET) == 0);
+	sample_keys(ours, secret, 1);
+	rc = reader_start(R, key);
+	if (rc == 0)
+		rc = memcmp(key, ours, RECORD_KEY) == 0 ? reader_header(R, &m, &H) : 1;
+	if (rc == 0)
+		rc = way == 2 ? skip(R, &m) : run(R, H, way == 0);
+	CHECK(rc >= 0 && (rc != 0 || reader_position(R) == size));
+	free(m.payload);
+	reader_free(R);
+	return (rc);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct input I = { .fd = -1 };
+
+	if (I.fd < 0)
+		I = input_new();
+	input_set(&I, data, size);
+	/* What can be decoded passes those who only look at it. */
+	if (read_bundle(&I, size, 0) == 0)
+		CHECK(read_bundle(&I, size, 1) == 0 && read_bundle(&I, size, 2) == 0);
+	return (0);
+}

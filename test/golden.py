@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Make the golden bundles of the present format version: fixtures/v1, anew.  Run it with no arguments.
+
+They are made once for each version of the format and then stay as they are: test/e2e/test_golden.py proves that
+they can be read for ever.  The site that they are for is made for this alone; its secret key lies beside them.
+"""
+import hashlib, os, shutil, sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'e2e'))
+from lab import *
+
+FOLDER = os.path.join(ROOT, 'fixtures', 'v1')
+
+README = """Golden bundles of format version 1, made by test/golden.py and read by test/e2e/test_golden.py.
+
+    seed.vmf delta.vmf   web1, points 1 and 2, not encrypted
+    undo.vmf             the way back from 2 to 1, signed by dr
+    receipt.vmf          dr's word that it has point 2
+    sealed.vmf           web2, point 1, encrypted to dr
+    open.vmf             web3, point 1, for no site in particular
+    hq.card lone.card    who signed web1 and web2, and web3
+    dr/                  the site that they are for: its card, what it trusts, and its secret key,
+                         which protects nothing
+    expected.json        SHA-256 of each disk at each point
+"""
+
+
+def digest(path):
+    with open(path, 'rb') as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def digests(disks):
+    return {i: digest(p) for i, p in sorted(disks.items())}
+
+
+def disk(lab, name, size):
+    """A little that cannot be compressed, a little that can, and holes."""
+    path = lab.path(name)
+    with open(path, 'wb') as f:
+        f.truncate(size)
+    lab.write(path, 4 * K, 6 * K)
+    lab.write(path, 16 * K, 12 * K, b'a line of text, and the next\n')
+    lab.write(path, size - 512, 512, b'end')
+    return path
+
+
+def change(lab, disks):
+    lab.write(disks['vda'], 5 * K, 100)
+    lab.write(disks['vda'], 16 * K, 4 * K, b'\0')
+    lab.write(disks['vdb'], 24 * K, 2 * K)
+    with open(disks['vdb'], 'r+b') as f:
+        f.truncate(48 * K)
+
+
+def protect(lab, site, vm, disks, *to):
+    site('enable', vm, '--points', 5, *to, *[a for i, p in disks.items() for a in ('--disk', '%s=%s' % (i, p))])
+
+
+def make(lab, out):
+    lone = Site(lab, 'lone')
+    lab.dr('trust', 'add', lone.card, '--vm', 'web*')
+    expected = {}
+    vms = {vm: {'vda': disk(lab, vm + '-a', 128 * K), 'vdb': disk(lab, vm + '-b', 36 * K + 512)}
+           for vm in ('web1', 'web2', 'web3')}
+    for vm in ('web1', 'web2'):
+        protect(lab, lab.hq, vm, vms[vm], '--to', 'dr')
+    protect(lab, lone, 'web3', vms['web3'])
+    for vm, site, name, how in (('web1', lab.hq, 'seed', ['--plain']), ('web2', lab.hq, 'sealed', []),
+                                ('web3', lone, 'open', ['--plain'])):
+        expected[vm] = {'1': digests(vms[vm])}
+        site('export', vm, '--seed', '-o', os.path.join(out, name + '.vmf'), *how)
+    change(lab, vms['web1'])
+    expected['web1']['2'] = digests(vms['web1'])
+    lab.hq('export', 'web1', '--delta', '--plain', '-o', os.path.join(out, 'delta.vmf'))
+    home = os.path.join(out, 'dr')
+    os.mkdir(home)
+    for n in ('card', 'secret', 'trust'):
+        shutil.copy(os.path.join(lab.dr.home, n), home)
+    lab.dr('import', os.path.join(out, 'seed.vmf'))
+    lab.dr('import', os.path.join(out, 'delta.vmf'), '--receipt', os.path.join(out, 'receipt.vmf'))
+    shutil.copyfile(glob.glob(os.path.join(lab.dr.replica(), 'undo', '*.vmf'))[0], os.path.join(out, 'undo.vmf'))
+    shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
+    shutil.copy(lone.card, os.path.join(out, 'lone.card'))
+    with open(os.path.join(out, 'expected.json'), 'w') as f:
+        json.dump(expected, f, indent=1, sort_keys=True)
+        f.write('\n')
+    with open(os.path.join(out, 'README'), 'w') as f:
+        f.write(README)
+
+
+def main():
+    lab = Lab(enable=False, sizes=())
+    try:
+        new = lab.path('v1')
+        os.mkdir(new)
+        make(lab, new)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        shutil.copytree(new, FOLDER)
+    finally:
+        lab.close()
+
+
+if __name__ == '__main__':
+    main()
