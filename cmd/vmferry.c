@@ -26,29 +26,28 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
 
-/* The path of the program for a verb, or NULL. */
-static char *
-program_of(const char *verb)
+/* The path of the program for a verb: 0, or -1 if there is none. */
+static int
+program_of(const char *verb, char path[PATH_MAX])
 {
-	static char path[PATH_MAX];
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
 	if (n < 0 || strspn(verb, "abcdefghijklmnopqrstuvwxyz-") != strlen(verb))
-		return (NULL);
+		return (-1);
 	self[n] = '\0';
-	if (snprintf(path, sizeof path, "%s/vmferry-%s", dirname(self), verb) >= (int)sizeof path)
-		return (NULL);
-	return (access(path, X_OK) == 0 ? path : NULL);
+	if (snprintf(path, PATH_MAX, "%s/vmferry-%s", dirname(self), verb) >= PATH_MAX)
+		return (-1);
+	return (access(path, X_OK));
 }
 
 static int
 run(const char *home, int argc, char *argv[])
 {
-	char **args = calloc((size_t)argc + 3, sizeof *args), *program = program_of(argv[0]);
+	char **args = calloc((size_t)argc + 3, sizeof *args), program[PATH_MAX];
 	int n = 0;
 
-	if (program == NULL) {
+	if (program_of(argv[0], program) != 0) {
 		say_note("'%s' is no verb; see 'vmferry --help'", argv[0]);
 		free(args);
 		return (2);

@@ -223,7 +223,8 @@ tracked_changes(struct cut *c)
 		rc = source_dirty(c->sources[i], &c->maybe[i]);
 		if (rc != 1)
 			continue;
-		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); the disk is compared "
+		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); "
+		         "the disk is compared "
 		         "instead",
 		    c->P->vm, ids[i], wanted_bitmap(c->o));
 		ranges_free(&c->maybe[i]);

@@ -1,10 +1,7 @@
 #include "primary/primary.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,216 +9,17 @@
 #include "disk/leaves.h"
 #include "disk/ranges.h"
 #include "base/io.h"
-#include "jsontext.h"
 #include "name.h"
+#include "primary/primary_record.h"
+#include "site/folders.h"
 #include "base/say.h"
-#include "base/state.h"
-
-/* --- the record --------------------------------------------------------------------------------------- */
-
-static json_t *
-encode_disks(const struct primary *P)
-{
-	json_t *a = json_array();
-	int bad = 0;
-
-	for (unsigned i = 0; i < P->ndisks; i++) {
-		const struct primary_disk *d = &P->disks[i];
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
-		    d->is_excluded, "size", (json_int_t)d->size);
-		uint8_t sum[LEAF_ROOT];
-
-		leaf_sum_pack(sum, &d->sum);
-		bad |= jsontext_set_bytes(o, "sum", sum, sizeof sum);
-		bad |= json_array_append_new(a, o);
-	}
-	return (jsontext_whole(a, bad));
-}
-
-static json_t *
-encode_targets(const struct primary *P)
-{
-	json_t *a = json_array();
-	int bad = 0;
-
-	for (unsigned i = 0; i < P->ntargets; i++) {
-		const struct primary_target *t = &P->targets[i];
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", t->name, "seeded",
-		    (json_int_t)t->seeded, "sent", (json_int_t)t->sent, "acked", (json_int_t)t->acked,
-		    "acked_at", (json_int_t)t->acked_at);
-
-		bad |= jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
-		bad |= json_array_append_new(a, o);
-	}
-	return (jsontext_whole(a, bad));
-}
-
-static json_t *
-encode_points(const struct primary *P)
-{
-	json_t *a = json_array();
-	int bad = 0;
-
-	for (unsigned i = 0; i < P->npoints; i++) {
-		const struct primary_point *p = &P->points[i];
-		json_t *disks = json_array();
-
-		for (unsigned k = 0; k < P->nreplicated; k++) {
-			json_t *d = json_pack("{s:I}", "size", (json_int_t)p->size[k]);
-
-			bad |= jsontext_set_bytes(d, "root", p->root[k], LEAF_ROOT);
-			bad |= json_array_append_new(disks, d);
-		}
-		bad |= json_array_append_new(
-		    a, json_pack("{s:I,s:I,s:I,s:i,s:o}", "epoch", (json_int_t)p->point.epoch, "seq",
-		           (json_int_t)p->point.seq, "time", (json_int_t)p->point.time, "kind",
-		           (int)p->point.kind, "disks", disks));
-	}
-	return (jsontext_whole(a, bad));
-}
-
-int
-primary_save(const struct primary *P)
-{
-	char path[PATH_MAX];
-	json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:i,s:I,s:I}", "version", 1, "vm", P->vm, "uuid", P->uuid,
-	    "epoch", (json_int_t)P->epoch, "keep", (int)P->keep, "frequency", (json_int_t)P->frequency,
-	    "leaves_at", (json_int_t)P->leaves_at);
-	int bad = 0;
-
-	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
-	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
-	bad |= json_object_set_new(o, "disks", encode_disks(P));
-	bad |= json_object_set_new(o, "targets", encode_targets(P));
-	bad |= json_object_set_new(o, "points", encode_points(P));
-	if (io_path(path, "%s/state", P->dir) != 0) {
-		json_decref(o);
-		return (-1);
-	}
-	return (state_write(path, jsontext_whole(o, bad)));
-}
-
-static int
-decode_disks(struct primary *P, const json_t *a)
-{
-	for (P->ndisks = 0; P->ndisks < json_array_size(a); P->ndisks++) {
-		struct primary_disk *d = &P->disks[P->ndisks];
-		const json_t *o = json_array_get(a, P->ndisks);
-		uint8_t sum[LEAF_ROOT];
-
-		if (P->ndisks == 2 * LIMIT_DISKS || jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
-		    jsontext_get_string(o, "where", d->where, sizeof d->where) != 0 ||
-		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0 ||
-		    jsontext_get_bytes(o, "sum", sum, sizeof sum) != 0)
-			return (-1);
-		leaf_sum_unpack(&d->sum, sum);
-		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
-		P->nreplicated += !d->is_excluded;
-	}
-	return (P->nreplicated > 0 && P->nreplicated <= LIMIT_DISKS ? 0 : -1);
-}
-
-static int
-decode_targets(struct primary *P, const json_t *a)
-{
-	for (P->ntargets = 0; P->ntargets < json_array_size(a); P->ntargets++) {
-		struct primary_target *t = &P->targets[P->ntargets];
-		const json_t *o = json_array_get(a, P->ntargets);
-		uint64_t at;
-
-		if (P->ntargets == LIMIT_TARGETS ||
-		    jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||
-		    jsontext_get_bytes(o, "key", t->key, RECORD_KEY) != 0 ||
-		    jsontext_get_number(o, "seeded", LIMIT_SEQ, &t->seeded) != 0 ||
-		    jsontext_get_number(o, "sent", LIMIT_SEQ, &t->sent) != 0 ||
-		    jsontext_get_number(o, "acked", LIMIT_SEQ, &t->acked) != 0 ||
-		    jsontext_get_number(o, "acked_at", INT64_MAX, &at) != 0)
-			return (-1);
-		t->acked_at = (int64_t)at;
-	}
-	return (0);
-}
-
-static int
-decode_point(const struct primary *P, struct primary_point *p, const json_t *o)
-{
-	const json_t *disks = json_object_get(o, "disks");
-	uint64_t time, kind;
-
-	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->point.epoch) != 0 ||
-	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->point.seq) != 0 ||
-	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 ||
-	    json_array_size(disks) != P->nreplicated)
-		return (-1);
-	p->point.time = (int64_t)time;
-	p->point.kind = (enum point_kind)kind;
-	for (unsigned k = 0; k < P->nreplicated; k++) {
-		const json_t *d = json_array_get(disks, k);
-
-		if (jsontext_get_number(d, "size", LIMIT_DISK_SIZE, &p->size[k]) != 0 ||
-		    jsontext_get_bytes(d, "root", p->root[k], LEAF_ROOT) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-static int
-decode_points(struct primary *P, const json_t *a)
-{
-	size_t n = json_array_size(a);
-
-	/* One more than there are, for the point that an export adds. */
-	if (n > 2 * LIMIT_POINTS || (P->points = calloc(n + 1, sizeof *P->points)) == NULL)
-		return (-1);
-	for (P->npoints = 0; P->npoints < n; P->npoints++)
-		if (decode_point(P, &P->points[P->npoints], json_array_get(a, P->npoints)) != 0)
-			return (-1);
-	return (0);
-}
-
-static int
-decode(struct primary *P, const json_t *o)
-{
-	uint64_t version, keep;
-
-	if (jsontext_get_number(o, "version", 1, &version) != 0 || version != 1 ||
-	    jsontext_get_string(o, "vm", P->vm, sizeof P->vm) != 0 ||
-	    jsontext_get_string(o, "uuid", P->uuid, sizeof P->uuid) != 0 ||
-	    jsontext_get_bytes(o, "lineage", P->lineage, RECORD_ID) != 0 ||
-	    jsontext_get_number(o, "epoch", LIMIT_SEQ, &P->epoch) != 0 ||
-	    jsontext_get_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED) != 0 ||
-	    jsontext_get_number(o, "keep", LIMIT_POINTS, &keep) != 0 ||
-	    jsontext_get_number(o, "frequency", LIMIT_SEQ, &P->frequency) != 0 ||
-	    jsontext_get_number(o, "leaves_at", LIMIT_SEQ, &P->leaves_at) != 0)
-		return (-1);
-	P->keep = (unsigned)keep;
-	leaf_secret_make(&P->secret, P->leaf_seed);
-	if (decode_disks(P, jsontext_get(o, "disks")) != 0 ||
-	    decode_targets(P, jsontext_get(o, "targets")) != 0)
-		return (-1);
-	return (decode_points(P, jsontext_get(o, "points")));
-}
 
 /* --- looking things up -------------------------------------------------------------------------------- */
 
 int
 primary_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context)
 {
-	char path[PATH_MAX];
-	struct dirent *e;
-	int rc = 0;
-	DIR *d;
-
-	if (io_path(path, "%s/primaries", site_home(S)) != 0)
-		return (-1);
-	if ((d = opendir(path)) == NULL)
-		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
-	while (rc == 0 && (e = readdir(d)) != NULL)
-		if (name_check_uuid(e->d_name) == NULL)
-			rc = each(context, e->d_name);
-	closedir(d);
-	return (rc);
+	return (folders_each(S, "primaries", each, context));
 }
 
 struct search {
@@ -325,19 +123,20 @@ primary_new(struct primary **P, const struct site *S, const char *uuid)
 	return (-1);
 }
 
+int
+primary_save(const struct primary *P)
+{
+	char path[PATH_MAX];
+
+	return (io_path(path, "%s/state", P->dir) != 0 ? -1 : primary_record_write(path, P));
+}
+
 static int
 read_record(struct primary *P)
 {
 	char path[PATH_MAX];
-	json_t *o;
-	int rc;
 
-	if (io_path(path, "%s/state", P->dir) != 0 || (o = state_read(path)) == NULL)
-		return (-1);
-	if ((rc = decode(P, o)) != 0)
-		say_failed("%s: the record is not one that this version understands", path);
-	json_decref(o);
-	return (rc);
+	return (io_path(path, "%s/state", P->dir) != 0 ? -1 : primary_record_read(path, P));
 }
 
 int
@@ -365,15 +164,8 @@ primary_close(struct primary *P)
 static int
 take_lock(struct primary *P)
 {
-	char path[PATH_MAX];
-
-	if (io_path(path, "%s/lock", P->dir) != 0)
-		return (-1);
-	P->lock = io_lock(path);
-	if (P->lock == -2)
-		return (say_refused(
-		    "%s: another vmferry is working on it; run the command again when it is done", P->dir));
-	return (P->lock < 0 ? -1 : 0);
+	P->lock = folders_lock(P->dir);
+	return (P->lock == -2 ? 1 : P->lock < 0 ? -1 : 0);
 }
 
 /* Bring the leaves to the newest point, if an interruption left them behind. */

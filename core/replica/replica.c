@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "name.h"
 #include "replica/replica_record.h"
+#include "site/folders.h"
 #include "base/say.h"
 
 static const char *const states[] = { NULL, "waiting-for-initial", "replicating", "error" };
@@ -111,20 +112,7 @@ read_record(struct replica *R)
 int
 replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context)
 {
-	char path[PATH_MAX];
-	struct dirent *e;
-	int rc = 0;
-	DIR *d;
-
-	if (io_path(path, "%s/replicas", site_home(S)) != 0)
-		return (-1);
-	if ((d = opendir(path)) == NULL)
-		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
-	while (rc == 0 && (e = readdir(d)) != NULL)
-		if (name_check_uuid(e->d_name) == NULL)
-			rc = each(context, e->d_name);
-	closedir(d);
-	return (rc);
+	return (folders_each(S, "replicas", each, context));
 }
 
 struct stores {
@@ -240,15 +228,8 @@ replica_close(struct replica *R)
 static int
 take_lock(struct replica *R)
 {
-	char path[PATH_MAX];
-
-	if (io_path(path, "%s/lock", R->dir) != 0)
-		return (-1);
-	R->lock = io_lock(path);
-	if (R->lock == -2)
-		return (say_refused(
-		    "%s: another vmferry is working on it; run the command again when it is done", R->dir));
-	return (R->lock < 0 ? -1 : 0);
+	R->lock = folders_lock(R->dir);
+	return (R->lock == -2 ? 1 : R->lock < 0 ? -1 : 0);
 }
 
 /* The UUID of the replica of a VM: 0; 1, said, if there is none; -1. */

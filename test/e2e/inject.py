@@ -139,8 +139,7 @@ class Stage:
             run('cp', '-a', *there, self.lab.dir)
 
     def close(self):
-        shutil.rmtree(self.saved, ignore_errors=True)
-        self.lab.close()
+        self.lab.close()        # and what was saved of it
 
 
 def leftovers(site):

@@ -31,6 +31,26 @@ def run(*argv, rc=0, **kw):
     return p
 
 
+STARTED, LABS = [], []      # what a test leaves behind when it fails
+
+
+def start(*argv, **kw):
+    """A process in the background."""
+    p = subprocess.Popen([str(a) for a in argv], **kw)
+    STARTED.append(p)
+    return p
+
+
+def clean_up():
+    while STARTED:
+        p = STARTED.pop()
+        if p.poll() is None:
+            p.kill()
+            p.wait()
+    while LABS:
+        LABS[-1].close()
+
+
 class Site:
     def __init__(self, lab, name):
         self.lab, self.name, self.home = lab, name, os.path.join(lab.dir, name)
@@ -53,6 +73,7 @@ class Lab:
     """Sites hq (primary) and dr (replica), which know each other; VM web1 with disks vda and vdb."""
     def __init__(self, where=None, sizes=(4 * M, 1 * M + 512), points=24, enable=True):
         self.dir = tempfile.mkdtemp(prefix='vmferry-test.', dir=where)
+        LABS.append(self)
         self.hq, self.dr = Site(self, 'hq'), Site(self, 'dr')
         self.hq('trust', 'add', self.dr.card)
         self.dr('trust', 'add', self.hq.card, '--vm', 'web*')
@@ -101,6 +122,9 @@ class Lab:
 
     def close(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.dir + '.saved', ignore_errors=True)
+        if self in LABS:
+            LABS.remove(self)
 
 
 def edit_record(path, change):
@@ -138,6 +162,8 @@ def run_test(test):
     except Exception as e:
         print('FAILED  %s: %s' % (name[5:], e if isinstance(e, Failed) else traceback.format_exc()), flush=True)
         return False
+    finally:
+        clean_up()
 
 
 def main(module, jobs=1):

@@ -318,7 +318,7 @@ def test_a_really_full_file_system_loses_nothing():
         # Another of the estimate's making: the room goes while the import is under way.
         fifo = lab.path('fifo')
         os.mkfifo(fifo)
-        p = subprocess.Popen([tool('import'), '--home', lab.dr.home, fifo], stderr=subprocess.PIPE, text=True)
+        p = start(tool('import'), '--home', lab.dr.home, fifo, stderr=subprocess.PIPE, text=True)
         with open(delta, 'rb') as f, open(fifo, 'wb', buffering=0) as to:
             data = f.read()
             to.write(data[:300 * K])    # more than the pipe holds: the check of the space is over
@@ -422,7 +422,7 @@ def test_an_interrupted_export_leaves_nothing_half_done():
     lab.dr('import', lab.export('--seed'))
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         lab.write(lab.disks['vda'], 0, 5 * M)
-        p = subprocess.Popen([tool('export'), '--home', lab.hq.home, 'web1', '--delta'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p = start(tool('export'), '--home', lab.hq.home, 'web1', '--delta', stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         first = os.read(p.stdout.fileno(), 512)     # it is writing, and soon will wait for us
         p.send_signal(sig)
         out = first + p.stdout.read()
@@ -452,7 +452,7 @@ def test_an_interrupted_import_leaves_nothing_half_done():
     def interrupt(bundle, sig):
         with open(bundle, 'rb') as f:
             data = f.read()
-        p = subprocess.Popen([tool('import'), '--home', lab.dr.home], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        p = start(tool('import'), '--home', lab.dr.home, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         half = len(data) // 2
         p.stdin.write(data[:half])      # more than the pipe takes: it has read well into it
         p.stdin.flush()

@@ -35,7 +35,7 @@ def has(*programs):
 def nbd(lab, *argv):
     """A server on a socket of its own for as long as the block runs; gives the URI.  {} in argv is the socket."""
     sock = lab.path('nbd%d' % len(glob.glob(lab.path('nbd*'))))
-    p = subprocess.Popen([a.replace('{}', sock) for a in map(str, argv)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    p = start(a.replace('{}', sock) for a in map(str, argv), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         while not os.path.exists(sock):
             check(p.poll() is None, 'the NBD server ended:', p.stderr.read() if p.poll() is not None else '')
@@ -258,7 +258,7 @@ def test_a_disk_that_a_program_opens_during_the_export_is_refused():
     lab = Lab(where=on_disk(), sizes=(6 * M,))
     lab.write(lab.disks['vda'], 0, 6 * M)
     seqs = [x['last_point'] for x in lab.hq.json('status')]
-    p = subprocess.Popen([os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, 'web1', '--seed'], stdout=subprocess.PIPE,
+    p = start(os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, 'web1', '--seed', stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE)
     out = os.read(p.stdout.fileno(), 1024)      # it is on its way, and the pipe holds less than it has to write
     try:
@@ -455,7 +455,7 @@ def test_an_unreadable_sector_aborts_the_export():
 def test_a_source_that_gets_shorter_while_it_is_read_aborts_the_export():
     lab = Lab(where=on_disk(), sizes=(12 * M,))
     lab.write(lab.disks['vda'], 0, 12 * M)
-    p = subprocess.Popen([os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, 'web1', '--seed', '--live-unsafe'],
+    p = start(os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, 'web1', '--seed', '--live-unsafe',
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     os.read(p.stdout.fileno(), 1024)
     os.truncate(lab.disks['vda'], 512)

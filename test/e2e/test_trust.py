@@ -317,7 +317,7 @@ def test_one_exporter_for_each_vm():
     lab.write(lab.disks['vda'], 0, 6 * M)
     other = lab.make_disk('other', 64 * K)
     lab.hq('enable', 'web2', '--to', 'dr', '--disk', 'vda=' + other)
-    p = subprocess.Popen([VMFERRY, '--home', lab.hq.home, 'export', 'web1', '--seed'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p = start(VMFERRY, '--home', lab.hq.home, 'export', 'web1', '--seed', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     os.read(p.stdout.fileno(), 1024)        # it waits for us now
     busy(lab.hq('export', 'web1', '--seed', '-o', lab.path('x'), rc=None))
     check(not glob.glob(lab.path('x*')))
@@ -340,7 +340,7 @@ def test_one_importer_for_each_vm():
     def half(bundle):
         with open(bundle, 'rb') as f:
             data = f.read()
-        p = subprocess.Popen([VMFERRY, '--home', lab.dr.home, 'import'], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        p = start(VMFERRY, '--home', lab.dr.home, 'import', stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         p.stdin.write(data[:len(data) // 2])        # more than a pipe holds: it is well on its way
         p.stdin.flush()
         return p, data[len(data) // 2:]

@@ -3,11 +3,11 @@
  * Three mutations out of four change one member and then make lengths, digests, links, tables, frame and
  * signatures right again, so that they come through to what lies behind those walls.
  */
-#include <sched.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "../unit/sample.h"
+#include "base/pipeline.h"
 #include "bundle/unpack.h"
 #include "chain.h"
 #include "check.h"
@@ -19,16 +19,6 @@
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
-
-/* One thread, so that a run can be repeated. */
-int
-sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
-{
-	(void)pid;
-	CPU_ZERO_S(size, set);
-	CPU_SET_S(0, size, set);
-	return (0);
-}
 
 /* --- the mutator -------------------------------------------------------------------------------------- */
 
@@ -170,6 +160,32 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
 }
 
 /* --- the target --------------------------------------------------------------------------------------- */
+
+unsigned
+pipeline_threads(void)
+{
+	return (1);
+}
+
+/*
+ * In place of core's: one thread, so that a run can be repeated, and one slot for all runs, because making its
+ * large buffers takes longer than all else.
+ */
+int
+pipeline_run(const struct pipeline *P)
+{
+	static void *slot;
+	int rc;
+
+	if (slot == NULL)
+		CHECK(P->make(P->context, &slot) == 0);
+	for (;;) {
+		if ((rc = P->fill(P->context, slot)) != 0)
+			return (rc == 1 ? 0 : rc);
+		if ((rc = P->work(P->context, slot)) != 0 || (rc = P->drain(P->context, slot)) != 0)
+			return (rc);
+	}
+}
 
 struct seen {
 	const struct header *H;

@@ -1,0 +1,43 @@
+#include "site/folders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/say.h"
+#include "name.h"
+
+int
+folders_each(
+    const struct site *S, const char *kind, int (*each)(void *context, const char *uuid), void *context)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (io_path(path, "%s/%s", site_home(S), kind) != 0)
+		return (-1);
+	if ((d = opendir(path)) == NULL)
+		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
+	while (rc == 0 && (e = readdir(d)) != NULL)
+		if (name_check_uuid(e->d_name) == NULL)
+			rc = each(context, e->d_name);
+	closedir(d);
+	return (rc);
+}
+
+int
+folders_lock(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (io_path(path, "%s/lock", dir) != 0)
+		return (-1);
+	if ((fd = io_lock(path)) == -2)
+		say_refused(
+		    "%s: another vmferry is working on it; run the command again when it is done", dir);
+	return (fd);
+}

@@ -1,0 +1,15 @@
+#ifndef FOLDERS_H_
+#define FOLDERS_H_
+
+#include "site/site.h"
+
+/* The folders of a site's home that have one folder for each VM, named by its UUID: primaries and replicas. */
+
+/* Call each with the UUID of every VM there, until it returns other than 0, which is then returned.  -1, said. */
+int folders_each(
+    const struct site *S, const char *kind, int (*each)(void *context, const char *uuid), void *context);
+
+/* Lock a VM's folder for this process alone: the fd to close; -2, said, if another one works on it; -1. */
+int folders_lock(const char *dir);
+
+#endif
