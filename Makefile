@@ -52,7 +52,7 @@ $(B)/test/%: test/unit/%.c $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS) -larchive -lcriterion
 
-$(B)/test/%: test/hostile/%.c $(B)/libvmferry.a
+$(B)/test/%: test/hostile/%.c $(wildcard test/hostile/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 

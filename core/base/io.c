@@ -103,11 +103,9 @@ sync_parent(const char *path)
 int
 io_mkdir(const char *path, mode_t mode)
 {
-	if (mkdir(path, mode) != 0) {
-		if (errno == EEXIST)
-			return (0);
+	/* One that is there may be from a run that was interrupted before it was durable. */
+	if (mkdir(path, mode) != 0 && errno != EEXIST)
 		return (failed(path, "create the folder"));
-	}
 	return (sync_parent(path));
 }
 

@@ -1,6 +1,7 @@
 #include "base/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
@@ -16,10 +17,26 @@
 
 static const char *program = "vmferry";
 
+/*
+ * A program may be started with its standard descriptors closed; then the next files opened, a lock or a disk,
+ * would get their numbers, and words or a bundle would be written into them.  Fill the places with something
+ * that cannot be read or written.
+ */
+static void
+fill_standard(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+			_exit(3);
+}
+
 void
 say_init(const char *name)
 {
 	program = name;
+	fill_standard();
 	if (sodium_init() < 0) {
 		say_failed("libsodium cannot be used on this machine");
 		exit(3);

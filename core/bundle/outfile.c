@@ -26,8 +26,8 @@ open_standard(struct outfile *F)
 	F->is_standard = 1;
 	F->fd = STDOUT_FILENO;
 	strcpy(F->name, "standard output");
-	if (fcntl(F->fd, F_GETFD) < 0)
-		return (say_failed("standard output: is closed"));
+	if ((fcntl(F->fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return (say_failed("standard output: is closed, or not open for writing"));
 	if (isatty(F->fd))
 		return (say_refused("a bundle is not written to a terminal; say -o FILE, or pipe it on"));
 	fcntl(F->fd, F_SETPIPE_SZ, PIPE_SIZE);

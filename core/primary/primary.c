@@ -1,5 +1,7 @@
 #include "primary/primary.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -238,11 +240,34 @@ create_folder(const struct site *S, struct primary *P)
 	return (io_path(P->dir, "%s", path));
 }
 
+/* A folder that an interrupted enable left without its name goes; the caller holds the lock of enable. */
+static int
+remove_abandoned(const struct site *S)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if (io_path(path, "%s/primaries", site_home(S)) != 0)
+		return (-1);
+	if ((d = opendir(path)) == NULL)
+		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
+	while (rc == 0 && (e = readdir(d)) != NULL)
+		if (e->d_name[0] == '.' && name_check_uuid(e->d_name + 1) == NULL &&
+		    (rc = io_path(path, "%s/primaries/%s", site_home(S), e->d_name)) == 0)
+			rc = io_remove_tree(path);
+	closedir(d);
+	return (rc);
+}
+
 int
 primary_create(const struct site *S, struct primary *P)
 {
-	int rc = io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid);
+	int rc = remove_abandoned(S);
 
+	if (rc == 0)
+		rc = io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid);
 	if (rc == 0 && (rc = create_folder(S, P)) != 0)
 		io_remove_tree(P->dir);
 	return (rc);
@@ -355,6 +380,11 @@ prune(struct primary *P)
 int
 primary_commit(struct primary *P, const struct primary_point *point)
 {
+	char dir[PATH_MAX];
+
+	/* The record is to name maps of changes whose entries are durable. */
+	if (io_path(dir, "%s/changes", P->dir) != 0 || io_sync_dir(dir) != 0)
+		return (-1);
 	P->points[P->npoints++] = *point;
 	if (primary_save(P) != 0) {
 		P->npoints--;

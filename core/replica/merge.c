@@ -339,5 +339,6 @@ merge_all(struct replica *R, const struct site *S)
 
 	while (rc == 0 && R->nstaged > 0)
 		rc = merge_one(R, S);
-	return (rc);
+	/* A merge before this one may have been interrupted when only this was left to do. */
+	return (rc == 0 ? replica_prune(R) : rc);
 }

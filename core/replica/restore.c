@@ -16,7 +16,8 @@ struct restoring {
 	const struct site *S;
 	const char *dir;
 	const struct replica_point *point;
-	struct image *images[LIMIT_DISKS];
+	struct image
+	    *images[LIMIT_DISKS]; /* NULL: there already, whole, since a restore that was interrupted */
 };
 
 static int
@@ -31,32 +32,58 @@ final_path(const struct restoring *r, unsigned i, char out[PATH_MAX])
 	return (io_path(out, "%s/%s.raw", r->dir, r->R->disks[i]));
 }
 
-/* Nothing of the person's is overwritten. */
+/* Does the image at path, read again, have the root of the point?  0; 1; -1, said. */
 static int
-check_free(const struct restoring *r)
+has_root(const struct restoring *r, unsigned i, const char *path)
 {
-	char path[PATH_MAX];
-	int there;
+	struct source *S;
+	struct leaf_sum sum;
+	uint8_t root[LEAF_ROOT];
+	int rc;
 
-	for (unsigned i = 0; i < r->R->ndisks; i++) {
-		if (final_path(r, i, path) != 0 || (there = io_exists(path)) < 0)
-			return (-1);
-		if (there)
-			return (say_refused("%s: is there already; name another folder with -o", path));
-	}
-	return (0);
+	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
+		return (rc);
+	rc = scan_disk(S, &r->R->secret, NULL, "proving", &sum, NULL);
+	leaf_root(root, &r->R->secret, &sum, source_size(S));
+	source_close(S);
+	return (rc != 0 ? rc : memcmp(root, r->point->disks[i].root, LEAF_ROOT) != 0);
 }
 
-/* Copies of the disks as they are. */
+/* Nothing of the person's is overwritten; a disk of this very point, from an interrupted restore, stands. */
+static int
+is_there(const struct restoring *r, unsigned i)
+{
+	char path[PATH_MAX];
+	int there, rc;
+
+	if (final_path(r, i, path) != 0 || (there = io_exists(path)) < 0)
+		return (-1);
+	if (!there)
+		return (0);
+	if ((rc = has_root(r, i, path)) < 0)
+		return (-1);
+	if (rc > 0)
+		say_note("%s: is there already; name another folder with -o", path);
+	return (rc > 0 ? 2 : 1);
+}
+
+/* Copies of the disks as they are, of those that are not restored yet. */
 static int
 copy_disks(struct restoring *r)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 
-	for (unsigned i = 0; i < r->R->ndisks; i++)
+	for (unsigned i = 0; i < r->R->ndisks; i++) {
+		int there = is_there(r, i);
+
+		if (there == 1)
+			continue;
+		if (there != 0)
+			return (there == 2 ? say_refused("%s: nothing is overwritten", r->dir) : -1);
 		if (replica_disk_path(r->R, i, from) != 0 || part_path(r, i, to) != 0 || io_remove(to) != 0 ||
 		    (r->images[i] = image_create(to, 0)) == NULL || image_copy(r->images[i], from) != 0)
 			return (-1);
+	}
 	return (0);
 }
 
@@ -65,10 +92,9 @@ apply(void *context, const struct unpacked *u)
 {
 	struct restoring *r = context;
 	const struct record *rec = &u->member.record;
+	struct image *I = rec->type == RECORD_SEGMENT ? r->images[rec->disk] : NULL;
 
-	return (rec->type == RECORD_SEGMENT
-	            ? image_apply(r->images[rec->disk], u->extents, rec->extents, u->data)
-	            : 0);
+	return (I == NULL ? 0 : image_apply(I, u->extents, rec->extents, u->data));
 }
 
 static int
@@ -78,7 +104,8 @@ go_back(struct restoring *r, const struct replica_point *to)
 	int rc = inbox_open_undo(&b, r->R, r->S, &to->point);
 
 	for (unsigned i = 0; rc == 0 && i < r->R->ndisks; i++)
-		rc = image_resize(r->images[i], to->disks[i].size);
+		if (r->images[i] != NULL)
+			rc = image_resize(r->images[i], to->disks[i].size);
 	b.U.context = r;
 	b.U.take = apply;
 	b.U.what = "undo";
@@ -89,28 +116,19 @@ go_back(struct restoring *r, const struct replica_point *to)
 	return (rc);
 }
 
-/* What was written is read again, and its root is computed afresh. */
 static int
 prove(const struct restoring *r, unsigned i)
 {
 	char path[PATH_MAX];
-	struct source *S;
-	struct leaf_sum sum;
-	uint8_t root[LEAF_ROOT];
 	int rc;
 
-	if (image_sync(r->images[i]) != 0 || part_path(r, i, path) != 0)
+	if (image_sync(r->images[i]) != 0 || part_path(r, i, path) != 0 || (rc = has_root(r, i, path)) < 0)
 		return (-1);
-	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
-		return (rc);
-	rc = scan_disk(S, &r->R->secret, NULL, "proving", &sum, NULL);
-	leaf_root(root, &r->R->secret, &sum, source_size(S));
-	source_close(S);
-	if (rc == 0 && memcmp(root, r->point->disks[i].root, LEAF_ROOT) != 0)
-		rc =
+	if (rc > 0)
+		return (
 		    say_refused("%s: disk %s does not come out with the root of point %" PRIu64 "; run scrub",
-		        r->R->vm, r->R->disks[i], r->point->point.seq);
-	return (rc);
+		        r->R->vm, r->R->disks[i], r->point->point.seq));
+	return (0);
 }
 
 static int
@@ -119,8 +137,8 @@ publish(const struct restoring *r)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (unsigned i = 0; i < r->R->ndisks; i++)
-		if (part_path(r, i, from) != 0 || final_path(r, i, to) != 0 ||
-		    io_publish(from, to, r->dir) != 0)
+		if (r->images[i] != NULL && (part_path(r, i, from) != 0 || final_path(r, i, to) != 0 ||
+		                                io_publish(from, to, r->dir) != 0))
 			return (-1);
 	return (0);
 }
@@ -144,13 +162,13 @@ run(struct restoring *r)
 {
 	int rc;
 
-	if ((rc = io_mkdir_all(r->dir, 0755)) != 0 || (rc = check_free(r)) != 0 || (rc = copy_disks(r)) != 0)
+	if ((rc = io_mkdir_all(r->dir, 0755)) != 0 || (rc = copy_disks(r)) != 0)
 		return (rc);
 	for (const struct replica_point *p = replica_last(r->R); p > r->point; p--)
 		if ((rc = go_back(r, p - 1)) != 0)
 			return (rc);
 	for (unsigned i = 0; i < r->R->ndisks; i++)
-		if ((rc = prove(r, i)) != 0)
+		if (r->images[i] != NULL && (rc = prove(r, i)) != 0)
 			return (rc);
 	return (publish(r));
 }

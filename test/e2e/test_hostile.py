@@ -138,7 +138,7 @@ def test_hostile_seeds_are_refused_and_change_nothing():
     t.close()
 
 
-def test_hostile_encrypted_seeds_are_refused_where_a_good_one_is_not():
+def test_good_encrypted_bundles_are_accepted():
     t = Target()
     _, good = t.make()
     t.lab.dr('import', good['good-encrypted', 'seed'])

@@ -85,7 +85,8 @@ class Sweep:
             check(not killed(self.argv, self.lab.dir, call, calls[call].count + 1, must=False), self.name, 'has more calls of', call,
                   'than when they were counted')
         self.doubles(todo, random.Random(SEED))
-        print('        %s: %d kills at %s' % (self.name, self.kills, ', '.join('%s %d' % (c, calls[c].count - calls[c].first + 1) for c in sorted(calls))))
+        print('        %s: %d kills at %s' %
+              (self.name, self.kills, ', '.join('%s %d' % (c, calls[c].count - calls[c].first + 1) for c in sorted(calls))))
         self.stage.close()
 
     def doubles(self, todo, r):

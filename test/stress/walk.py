@@ -705,7 +705,8 @@ class Walk:
             left = leftovers(site)
             check(not left, 'left over at %s:' % name, *left)
         p, = glob.glob(os.path.join(self.lab.hq.home, 'primaries', '*-*', 'changes'))
-        want = {'%d.%s' % (seq, i) for seq in self.primary.points[1:] for i in self.disks}
+        points = self.primary.points
+        want = {'%d.%s' % (seq, i) for seq in points[1:] or points for i in self.disks}
         check(set(os.listdir(p)) == want, 'the maps of changes are', sorted(os.listdir(p)), 'not', sorted(want))
         left = os.listdir(os.path.join(self.lab.hq.home, 'tmp'))
         check(not left, 'left over at hq: tmp/', *left)
