@@ -19,7 +19,7 @@
 #include "chain.h"
 #include "disk/changelog.h"
 #include "extent.h"
-#include "primary/primary.h"
+#include "primary/primary_record.h"
 #include "replica/replica_record.h"
 #include "site/trust.h"
 #include "wire.h"
@@ -352,11 +352,9 @@ primaries(const char *dir)
 	strcpy(P.targets[0].name, "dr");
 	P.points = points;
 	P.npoints = 1;
-	if (io_path(P.dir, "%s/primary", dir) != 0 || io_mkdir(P.dir, 0700) != 0 || primary_save(&P) != 0 ||
-	    io_path(path, "%s/state", P.dir) != 0)
-		errx(1, "%s: cannot be written", P.dir);
+	if (io_path(path, "%s/state.tmp", dir) != 0 || primary_record_write(path, &P) != 0)
+		errx(1, "%s: cannot be written", path);
 	put_file(dir, "state", "primary", path, 22);
-	rmdir(P.dir);
 }
 
 int

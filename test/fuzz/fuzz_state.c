@@ -1,45 +1,33 @@
 /*
- * The text of a record; its sum is made right here.  It is shown to both sides' decoders, and a replica that is
- * taken is written and read to the same again.
+ * The text of a record; its sum is made right here.  It is shown to both sides' decoders, and what one
+ * takes is written and read to the same again.
  */
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <xxhash.h>
 
 #include "base/io.h"
-#include "base/state.h"
 #include "check.h"
 #include "input.h"
-#include "primary/primary.h"
+#include "primary/primary_record.h"
 #include "replica/replica_record.h"
 
-static const char uuid[] = "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77";
-static char home[PATH_MAX];
-static struct site *S;
-static struct input I;
+static char dir[PATH_MAX];
 
 static void
 leave(void)
 {
-	site_close(S);
-	io_remove_tree(home);
+	io_remove_tree(dir);
 }
 
-/* A site whose primary's record is the input. */
+/* Where records are written to be read again. */
 static void
 settle(void)
 {
 	const char *tmp = getenv("TMPDIR");
-	char path[PATH_MAX];
 
-	CHECK(io_path(home, "%s/fuzz_state.XXXXXX", tmp == NULL ? "/tmp" : tmp) == 0);
-	CHECK(mkdtemp(home) != NULL && atexit(leave) == 0);
-	CHECK(io_path(path, "%s/site", home) == 0 && site_init(path, "a") == 0);
-	CHECK((S = site_open(path)) != NULL);
-	CHECK(io_path(path, "%s/site/primaries/%s", home, uuid) == 0 && mkdir(path, 0700) == 0);
-	I = input_new();
-	CHECK(io_path(path, "%s/site/primaries/%s/state", home, uuid) == 0 && symlink(I.path, path) == 0);
+	CHECK(io_path(dir, "%s/fuzz_state.XXXXXX", tmp == NULL ? "/tmp" : tmp) == 0);
+	CHECK(mkdtemp(dir) != NULL && atexit(leave) == 0);
 }
 
 static struct replica *
@@ -55,13 +43,26 @@ replica(const char *path)
 	return (NULL);
 }
 
+static struct primary *
+primary(const char *path)
+{
+	struct primary *P = calloc(1, sizeof *P);
+
+	CHECK(P != NULL);
+	P->lock = -1;
+	if (primary_record_read(path, P) == 0)
+		return (P);
+	primary_close(P);
+	return (NULL);
+}
+
 static void
-check_again(const struct replica *R)
+check_replica(const struct replica *R)
 {
 	struct replica *A;
 	char path[PATH_MAX];
 
-	CHECK(io_path(path, "%s/again", home) == 0 && replica_record_write(path, R) == 0);
+	CHECK(io_path(path, "%s/replica", dir) == 0 && replica_record_write(path, R) == 0);
 	CHECK((A = replica(path)) != NULL);
 	CHECK(strcmp(A->vm, R->vm) == 0 && strcmp(A->primary, R->primary) == 0 && A->state == R->state);
 	CHECK(A->keep == R->keep && A->merging == R->merging && A->merging_undo == R->merging_undo);
@@ -73,24 +74,45 @@ check_again(const struct replica *R)
 	replica_close(A);
 }
 
+static void
+check_primary(const struct primary *P)
+{
+	struct primary *A;
+	char path[PATH_MAX];
+
+	CHECK(P->nreplicated > 0 && P->nreplicated <= P->ndisks && P->ndisks <= 2 * LIMIT_DISKS);
+	CHECK(io_path(path, "%s/primary", dir) == 0 && primary_record_write(path, P) == 0);
+	CHECK((A = primary(path)) != NULL);
+	CHECK(strcmp(A->vm, P->vm) == 0 && A->epoch == P->epoch && A->leaves_at == P->leaves_at);
+	CHECK(A->keep == P->keep && A->ntargets == P->ntargets && A->npoints == P->npoints);
+	for (unsigned i = 0; i < P->ndisks; i++)
+		CHECK(strcmp(A->disks[i].where, P->disks[i].where) == 0);
+	for (unsigned i = 0; i < P->ntargets; i++)
+		CHECK(A->targets[i].acked == P->targets[i].acked);
+	CHECK(memcmp(A->points, P->points, P->npoints * sizeof *P->points) == 0);
+	primary_close(A);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct input I = { .fd = -1 };
 	char sum[32];
 	struct primary *P;
 	struct replica *R;
 
-	if (S == NULL)
+	if (I.fd < 0) {
 		settle();
+		I = input_new();
+	}
 	input_set(&I, data, size);
 	snprintf(sum, sizeof sum, "xxh3 %016" PRIx64 "\n", (uint64_t)XXH3_64bits(data, size));
 	input_add(&I, sum, strlen(sum));
 	if ((R = replica(I.path)) != NULL)
-		check_again(R);
+		check_replica(R);
+	if ((P = primary(I.path)) != NULL)
+		check_primary(P);
 	replica_close(R);
-	if (primary_look(&P, S, uuid) == 0) {
-		CHECK(P->nreplicated > 0 && P->nreplicated <= P->ndisks);
-		primary_close(P);
-	}
+	primary_close(P);
 	return (0);
 }

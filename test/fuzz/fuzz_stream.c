@@ -127,8 +127,8 @@ mend(struct draft *D, const uint8_t *data, size_t size, unsigned victim, unsigne
 		to = next < end ? next - FRAME_TAR : end - FRAME_TRAILER;
 		memcpy(raw, p, RECORD_SIZE);
 		if (to > from)
-			n = (size_t)(to - from) < wire_get64(raw + 72) ? (size_t)(to - from) :
-			                                                 (size_t)wire_get64(raw + 72);
+			n = (size_t)(to - from) < wire_get64(raw + 72) ? (size_t)(to - from)
+			                                               : (size_t)wire_get64(raw + 72);
 		memcpy(payload, from, n);
 		if (victim == 0 && how == 0)
 			continue;
