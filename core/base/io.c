@@ -103,9 +103,17 @@ sync_parent(const char *path)
 int
 io_mkdir(const char *path, mode_t mode)
 {
-	/* One that is there may be from a run that was interrupted before it was durable. */
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
+	int is_there = mkdir(path, mode) != 0;
+	char copy[PATH_MAX];
+
+	if (is_there && errno != EEXIST)
 		return (failed(path, "create the folder"));
+	/*
+	 * One that is there may be from a run that was interrupted before it was durable; but not where its parent
+	 * is another's, which can be passed through and not be opened.
+	 */
+	if (is_there && (io_path(copy, "%s", path) != 0 || access(dirname(copy), R_OK) != 0))
+		return (0);
 	return (sync_parent(path));
 }
 
@@ -238,6 +246,8 @@ io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n
 			continue;
 		if (w < 0)
 			return (failed(path, "write"));
+		if (w == 0 && v[i].iov_len > 0)
+			return (say_failed("%s: nothing more can be written", path));
 		while (i < n && (size_t)w >= v[i].iov_len)
 			w -= (ssize_t)v[i++].iov_len;
 		if (i < n) {

@@ -308,6 +308,25 @@ def test_names_that_could_be_something_else_are_refused():
     lab.close()
 
 
+def test_a_home_below_a_folder_that_may_not_be_listed():
+    """As in /home of mode 0711: another's folder is passed through, and need not be read or made durable."""
+    lab = Lab(enable=False)
+    for program in ('vmferry', 'vmferry-init', 'vmferry-card', 'vmferry-trust'):
+        shutil.copy(os.path.join(BIN, program), lab.path(program))
+    os.chmod(lab.dir, 0o711)
+    os.makedirs(lab.path('closed', 'own'))
+    who = {}
+    if os.geteuid() == 0:       # root reads everything
+        os.chown(lab.path('closed', 'own'), 65534, 65534)
+        who = {'user': 65534, 'group': 65534, 'extra_groups': []}
+    os.chmod(lab.path('closed'), 0o311)
+    for home in (['own', 'new', 'home'], ['own', 'home']):
+        run(lab.path('vmferry'), '--home', lab.path('closed', *home), 'init', '--name', 'x', **who)
+        run(lab.path('vmferry'), '--home', lab.path('closed', *home), 'card', **who)
+    os.chmod(lab.path('closed'), 0o755)
+    lab.close()
+
+
 def busy(p):
     check(p.returncode == 1 and 'another vmferry' in p.stderr, 'exit', p.returncode, p.stderr)
 

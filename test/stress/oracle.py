@@ -108,7 +108,7 @@ def merge_all(s, keep):
     while s.staged:
         out += merge_one(s, keep)
         s = out[-1]
-    return out
+    return out + [prune(s, keep)]
 
 
 def recover(s, keep):

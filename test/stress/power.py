@@ -180,7 +180,6 @@ class Workload:
         self.disks = {'vda': self.path('vda.img'), 'vdb': self.path('vdb.img')}
         self.oracle = Oracle(self.path('oracle'), self.disks)
         self.steps, self.states, self.snapshots, self.bundles, self.receipts = [], [NOTHING], {}, {}, {}
-        self.cuts = []      # (seq, what the log had at its start): when the disks became what they are at seq
         for p, size in zip(self.disks.values(), (1 * M, 256 * K + 512)):
             with open(p, 'wb') as f:
                 f.truncate(size)
@@ -225,7 +224,6 @@ class Workload:
     def export(self, *args):
         seq = len(self.bundles) + 1
         self.oracle.keep(seq)
-        self.cuts.append((seq, self.recorder.position()))
         path = self.path('%d.vmf' % seq)
         self.tool('hq', 'export', 'web1', *args, out=path)
         since = json.loads(run(VMFERRY, 'inspect', '--json', path).stdout)

@@ -420,6 +420,16 @@ class Walk:
                 self.state[name] = states[-1]
             check(seen(self.state[name]) == now, '%s left %s, not %s' % (what, now, seen(self.state[name])))
         self.compare(name)
+        if p.returncode == 0 and self.state[name].known:
+            self.check_files(name)
+
+    def check_files(self, name):
+        """After a command that ended well there are the files that the record names, and no others."""
+        s, r = self.state[name], self.sites[name].replica()
+        inbox, undo = sorted(os.listdir(os.path.join(r, 'inbox'))), sorted(os.listdir(os.path.join(r, 'undo')))
+        check(inbox == sorted('1-%d.vmf' % seq for seq in s.staged), 'in the inbox are', inbox, 'and staged are', s.staged)
+        way_back = s.points if s.merging and (self.keep > 1 or any(v for _, v in s.points)) else s.points[:-1]
+        check(undo == sorted('1-%d.vmf' % seq for seq, _ in way_back), 'the undos are', undo, 'and the points', s.points)
 
     def compare(self, name):
         s = self.state[name]

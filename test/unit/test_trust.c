@@ -30,7 +30,9 @@ Test(trust, entries_come_back_as_they_were_written)
 	for (unsigned i = 0; i < 3; i++) {
 		e[i].card = sample_card();
 		e[i].card.sign[0] = (uint8_t)i;
+		memset(e[i].card.name, 0, sizeof e[i].card.name);
 	}
+	strcpy(e[0].card.name, "a");
 	strcpy(e[1].card.name, "hq 2 # b\xc3\xbcro = x");
 	strcpy(e[1].vm, "web [0-9]*");
 	strcpy(e[2].card.name, "c");
