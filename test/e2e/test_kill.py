@@ -66,6 +66,12 @@ class Sweep:
         except Failed as e:
             raise Failed('%s, %s (seed %d): %s' % (self.name, what, SEED, e)) from None
 
+    def fresh(self):
+        """The state before the command, and no bundle of a run before."""
+        self.stage.reset(*self.resets)
+        for p in glob.glob(self.lab.path('new.vmf*')):
+            os.unlink(p)
+
     def run(self):
         calls, p = record(self.argv, self.lab.dir)
         check(p.returncode == 0, self.name, 'undisturbed: exit', p.returncode, p.stderr)
@@ -73,7 +79,7 @@ class Sweep:
         self.step('undisturbed', self.finish, 0)
         todo = points(calls, STRIDE)
         for k, (call, n) in enumerate(todo):
-            self.stage.reset(*self.resets)
+            self.fresh()
             killed(self.argv, self.lab.dir, call, n)
             self.kills += 1
             what = 'killed at %s %d of %d' % (call, n, calls[call].count)
@@ -81,7 +87,7 @@ class Sweep:
             self.step(what + ', again', self.again, k)
             self.step(what + ', in the end', self.finish, k)
         for call in calls:      # one call more than there are: now it must survive
-            self.stage.reset(*self.resets)
+            self.fresh()
             check(not killed(self.argv, self.lab.dir, call, calls[call].count + 1, must=False), self.name, 'has more calls of', call,
                   'than when they were counted')
         self.doubles(todo, random.Random(SEED))
@@ -93,7 +99,7 @@ class Sweep:
         self.runs = 2
         for k in range(DOUBLES):
             one, two = r.choice(todo), r.choice(todo)
-            self.stage.reset(*self.resets)
+            self.fresh()
             killed(self.argv, self.lab.dir, *one)
             fell = self.try_kill(two)
             self.kills += 1 + fell

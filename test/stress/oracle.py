@@ -116,6 +116,12 @@ def recover(s, keep):
     return merge_one(s, keep) if s.merging else []
 
 
+def base_of(path):
+    """Where a bundle starts, by its own word: 0 for a seed."""
+    h = json.loads(run(VMFERRY, 'inspect', '--json', path).stdout)
+    return h['from']['seq'] if h['type'] == 'delta' else 0
+
+
 def receive(s, b, site, keep, merge):
     """An import of bundle b: its exit status, and the states that it leads through."""
     if b.sites and site not in b.sites:
@@ -184,22 +190,23 @@ class Primary:
     def __init__(self, sites):
         self.last, self.points = 0, []
         self.targets = {s: {'seeded': 0, 'sent': 0, 'acked': 0} for s in sites}
-        self.exact = True       # an interruption may have left more points than these
+        self.exact = True       # after an interruption those that nobody needs may be there, or not
 
-    def base(self, sites, seed=False, delta=False, since=None):
-        """Where an export starts: 0 for a seed, None if it is refused."""
+    def bases(self, sites, seed=False, delta=False, since=None):
+        """Where an export may start: one point, 0 for a seed, None if it is refused; more where it is not known."""
         if seed:
-            return 0
+            return {0}
         if isinstance(since, int):
-            return since if since in self.points else None
-        bases = []
-        for s in sites:
-            t = self.targets[s]
-            bases.append(t['sent'] if since == 'sent' and t['sent'] else t['acked'] or t['seeded'])
+            return ({since} if since in self.points else {None}) | ({None} if not self.exact and since < self.low() else set())
         if not sites:
-            bases = self.points[:1] or [0]
-        base = min(bases)
-        return None if base == 0 and delta else base
+            # For nobody in particular: the first point whose changes are kept.
+            return set(self.points[:1] if self.exact else self.points) or {None if delta else 0}
+        base = min(t['sent'] if since == 'sent' and t['sent'] else t['acked'] or t['seeded'] for t in (self.targets[s] for s in sites))
+        return {None if base == 0 and delta else base}
+
+    def low(self):
+        """Nothing before this point is needed."""
+        return min([t['acked'] or t['seeded'] for t in self.targets.values() if t['acked'] or t['seeded']] + [self.last])
 
     def cut(self, sites, base):
         """The point is in the record."""
@@ -210,8 +217,7 @@ class Primary:
                 self.targets[s]['seeded'] = self.last
 
     def prune(self):
-        low = min([t['acked'] or t['seeded'] for t in self.targets.values() if t['acked'] or t['seeded']] + [self.last])
-        self.points = [p for p in self.points if p >= low]
+        self.points = [p for p in self.points if p >= self.low()]
         self.exact = True
 
     def sent(self, sites):

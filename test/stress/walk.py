@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random walks of two or three sites, compared with an oracle at every step.
 
-    walk.py [--seconds S] [--jobs N] [--seed N] [--walks N] [--keep]
+    walk.py [--seconds S] [--jobs N] [--seed N [--many]] [--walks N] [--enough N] [--keep]
 
 A guest writes, trims and resizes; points are cut and exported in every way; bundles and receipts get lost, come
 twice, late, damaged or to the wrong site; tools are killed.  What a replica holds is compared with plain copies of
@@ -18,7 +18,6 @@ SIZES = [512, 1024, 3584, 4096, 4608, 8192, 12 * K + 512, 64 * K, 128 * K + 512,
          2 * M + 1536, 4 * M, 5 * M + 512, 9 * M]
 WEIGHTS = [3, 2, 2, 3, 3, 3, 4, 5, 5, 5, 5, 4, 4, 3, 2, 1, 1]
 LARGEST = 12 * M
-ENOUGH = 5      # walks that fail, and no more is started
 KILL_AT = {
     'export': ['openat', 'writev', 'write', 'pwrite64', 'fsync', 'rename', 'unlink', 'fchmod', 'fallocate'],
     'import': ['openat', 'writev', 'write', 'pwrite64', 'fsync', 'rename', 'unlink', 'ftruncate', 'fallocate', 'mkdir'],
@@ -270,13 +269,6 @@ class Walk:
                 left_out = False
         return args, how, sites, plain, left_out
 
-    def expect_base(self, how, sites):
-        """Where the export must start; None: refused; -1: whatever an interruption left decides."""
-        base = self.primary.base(sites, **how)
-        if base is None and not self.primary.exact and isinstance(how.get('since'), int):
-            return -1
-        return base
-
     def cut_points(self, base, sites, left_out, now):
         """Follow what the primary says was cut."""
         seq = self.primary.last + 1
@@ -301,36 +293,39 @@ class Walk:
 
     def do_export(self):
         args, how, sites, plain, left_out = self.plan_export()
-        seq, base = self.primary.last + 1, self.expect_base(how, sites)
+        seq, bases = self.primary.last + 1, self.primary.bases(sites, **how)
         out = self.new_file('b')
         kill = self.choose_kill('export')
         self.say('export %s -> point %d%s' % (' '.join(map(str, args)).replace(self.lab.dir, ''), seq, kill and ', killed at %s %d' % kill or ''))
         self.oracle.keep(seq)
         p = self.tool(self.lab.hq, 'export', kill, 'web1', '-o', out, *args)
-        if base == -1:
-            base = how['since'] if p.returncode in (0, -signal.SIGKILL) else None
-        if p.returncode != -signal.SIGKILL:
-            check(p.returncode == (1 if base is None else 0), 'export: exit', p.returncode, 'base', base, p.stderr)
-            if base is None:
-                check(not os.path.exists(out), 'a refused export left a file')
-                self.oracle.forget(seq)
-            else:
-                self.cut_points(base, sites, left_out, self.status())
-                self.primary.prune()
-                self.primary.sent(sites)
+        there = os.path.exists(out)
+        if there:       # a file of that name is a whole bundle, also if the tool was killed right after
+            base = base_of(out)
+            check(base in bases, 'the bundle starts at', base, 'and not at', bases)
         else:
-            self.killed_export(seq, base, sites, left_out, out)
-        if os.path.exists(out):
-            self.bundles.append(Bundle(out, 'delta' if base else 'seed', base or 0, seq, tuple(sites), plain))
+            base = max(bases, key=lambda b: -1 if b is None else b)
+        if p.returncode == -signal.SIGKILL:
+            self.killed_export(seq, base, sites, left_out, there)
+        elif there:
+            check(p.returncode == 0, 'export: exit', p.returncode, p.stderr)
+            self.cut_points(base, sites, left_out, self.status())
+            self.primary.prune()
+            self.primary.sent(sites)
+        else:
+            check(p.returncode == 1 and None in bases, 'export: exit', p.returncode, 'from', bases, p.stderr)
+            self.oracle.forget(seq)
+        if there:
+            self.bundles.append(Bundle(out, 'delta' if base else 'seed', base, seq, tuple(sites), plain))
             self.counts['bundles'] += 1
         self.check_primary()
 
-    def killed_export(self, seq, base, sites, left_out, out):
+    def killed_export(self, seq, base, sites, left_out, there):
         now = self.status()
         self.after_kill.add('hq')
         if (now['last_point']['seq'] if now['last_point'] else 0) < seq:
             self.oracle.forget(seq)
-            check(not os.path.exists(out), 'a bundle has its name, but its point was not cut')
+            check(not there, 'a bundle has its name, but its point was not cut')
             return
         check(base is not None, 'a point was cut by an export that must be refused')
         self.cut_points(base, sites, left_out, now)
@@ -343,7 +338,7 @@ class Walk:
     def do_pipe(self):
         """export | import, cut off somewhere or not."""
         args, how, sites, plain, left_out = self.plan_export()
-        seq, base = self.primary.last + 1, self.expect_base(how, sites)
+        seq, bases = self.primary.last + 1, self.primary.bases(sites, **how)
         site = self.r.choice(sorted(self.sites))
         limit = None if self.r.random() < 0.6 else int(self.r.expovariate(1 / 200e3))
         self.say('export %s -> point %d | import at %s%s' % (' '.join(map(str, args)).replace(self.lab.dir, ''), seq, site,
@@ -364,12 +359,13 @@ class Walk:
         words = e.stderr.read().decode()
         e.stderr.close()
         e.wait()
-        if base == -1:
-            base = how['since'] if e.returncode == 0 else None
-        now = self.status()
+        now, base = self.status(), max(bases, key=lambda b: -1 if b is None else b)
+        if rest and e.returncode == 0:
+            base = base_of(path)
+            check(base in bases, 'the bundle starts at', base, 'and not at', bases)
         if (now['last_point']['seq'] if now['last_point'] else 0) < seq:
-            check(base is None or not rest, 'export: exit', e.returncode, words)
-            check(e.returncode in ((1,) if base is None else (1, 3)), 'export: exit', e.returncode, words)
+            check(None in bases or not rest, 'export: exit', e.returncode, words)
+            check(e.returncode in ((1, 3) if not rest else (1,)), 'export: exit', e.returncode, words)
             self.oracle.forget(seq)
         else:
             self.cut_points(base, sites, left_out, now)
@@ -388,7 +384,7 @@ class Walk:
     # --- tools, killed or not
 
     def choose_kill(self, verb):
-        if self.r.random() > 0.13:
+        if self.r.random() > 0.18:
             return None
         return self.r.choice(KILL_AT[verb]), self.r.choice([1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30])
 
@@ -691,14 +687,13 @@ class Walk:
             to = ['--to', name] if name in self.known_targets else []
             targets = [name] if to else []
             how = {'delta': True} if s.points else {'seed': True}
-            base, seq = self.primary.base(targets, **how), self.primary.last + 1
-            if base is None or base > held(s):
+            out, seq = self.new_file('b'), self.primary.last + 1
+            if any(b is None or b > held(s) for b in self.primary.bases(targets, **how)):
                 how = {'seed': True}
-                base = 0
-            out = self.new_file('b')
             self.say('at last: export %s for %s -> %d, import' % (list(how)[0], name, seq))
             self.oracle.keep(seq)
             self.lab.hq('export', 'web1', *['--' + h for h in how], *to, '-o', out, *([] if to else ['--plain']))
+            base = base_of(out)
             self.cut_points(base, targets, False, self.status())
             self.primary.prune()
             self.primary.sent(targets)
@@ -746,20 +741,23 @@ def main():
     a = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     a.add_argument('--seconds', type=float, default=60, help='no walk starts later than this')
     a.add_argument('--walks', type=int, help='so many, instead')
+    a.add_argument('--many', action='store_true', help='with --seed: go on from there for as long as --seconds says')
     a.add_argument('--jobs', type=int, default=2)
     a.add_argument('--seed', type=int, help='repeat that walk')
+    a.add_argument('--enough', type=int, default=5, help='failed walks after which none is started')
     a.add_argument('--keep', action='store_true', help='keep the folder of a walk that failed')
     o = a.parse_args()
     hurry()
     first = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
-    most = 1 if o.seed is not None and o.walks is None else o.walks or 1 << 30
+    is_timed = o.walks is None and (o.seed is None or o.many)
+    most = 1 << 30 if is_timed else o.walks or 1
     print('walks from seed %d on' % first, flush=True)
     end, total, ok, bad, n = time.monotonic() + o.seconds, collections.Counter(), 0, 0, 0
 
     def seeds():
         for k in itertools.count():
             room.acquire()      # so that none waits in a queue when the time is over
-            if k >= most or o.seed is None and o.walks is None and k > 0 and time.monotonic() > end:
+            if k >= most or is_timed and k > 0 and time.monotonic() > end:
                 return
             yield first + k, o.keep
 
@@ -771,7 +769,7 @@ def main():
             ok, bad = ok + (why is None), bad + (why is not None)
             if why is not None:
                 print('FAILED  walk %d after %d steps: %s' % (seed, counts['steps'], why), flush=True)
-            if bad == ENOUGH:
+            if bad == o.enough:
                 print('        that is enough')
                 most = 0
     print('        %d walks: %s' % (ok + bad, ', '.join('%d %s' % (total[k], k) for k in sorted(total))))

@@ -58,11 +58,18 @@ prepare(void)
 	cr_assert((fd = open(outside, O_RDONLY)) >= 0);
 }
 
+/* Not even asked for: the call is refused, whatever Landlock says of the file. */
+static int
+opens(const char *path, int flags)
+{
+	return (open(path, flags, 0600) >= 0 || errno != EPERM);
+}
+
 static int
 opens_nothing(void)
 {
-	return (open(outside, O_RDONLY) >= 0 || open(inside, O_RDWR | O_CREAT, 0600) >= 0 ||
-	        open("/dev/null", O_RDONLY) >= 0 || open("/proc/self/status", O_RDONLY) >= 0);
+	return (opens(outside, O_RDONLY) || opens(inside, O_RDWR | O_CREAT) || opens("/dev/null", O_RDONLY) ||
+	        opens("/proc/self/status", O_RDONLY));
 }
 
 Test(sandbox, of_a_reader_opens_no_file)
@@ -97,7 +104,7 @@ touches_nobody(void)
 	if (ptrace(PTRACE_ATTACH, parent, NULL, NULL) == 0 || kill(parent, 0) == 0)
 		return (1);
 	execv("/bin/true", argv);
-	return (errno != EPERM && errno != EACCES);
+	return (errno != EPERM);
 }
 
 Test(sandbox, makes_no_socket_runs_no_program_and_touches_no_process)

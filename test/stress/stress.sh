@@ -1,0 +1,37 @@
+#!/bin/sh
+# Longer searches than those of "make test", for STRESS_SECONDS in all: power failures on real file systems, kills at
+# every system call, random walks against an oracle.  Ends with "N passed, N failed".
+# STRESS_SEED=N repeats a run, as far as the kernel lets it.
+set -u
+cd "$(dirname "$0")" || exit 1
+seconds=${STRESS_SECONDS:-600}
+seed=${STRESS_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+begin=$(date +%s)
+passed=0 failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# part NAME SECONDS ARGUMENT...: run one and add up its closing line.
+part() {
+	name=$1 budget=$2
+	shift 2
+	echo "== $name, $budget s"
+	python3 "$name.py" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log"
+	p=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$log" | tail -n 1)
+	f=$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$log" | tail -n 1)
+	if [ -z "$p" ] || [ -z "$f" ]; then
+		echo "FAILED  $name did not come to its end"
+		p=0 f=1
+	fi
+	passed=$((passed + p)) failed=$((failed + f))
+}
+
+echo "stress: $seconds s, seed $seed"
+part power $((seconds * 40 / 100))
+part kills $((seconds * 15 / 100))
+left=$((begin + seconds - $(date +%s)))
+# What the others left over or took too much of; but some walks there are in any case.
+[ "$left" -ge $((seconds / 5)) ] || left=$((seconds / 5))
+part walk "$left" --many
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
