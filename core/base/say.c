@@ -56,7 +56,12 @@ line(const char *prefix, const char *format, va_list ap)
 
 	vsnprintf(text, sizeof text, format, ap);
 	for (const char *p = text; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+		/* The second row of control characters has two bytes in UTF-8. */
+		int is_c1 = (unsigned char)p[0] == 0xc2 && ((unsigned char)p[1] & 0xe0) == 0x80;
+
+		if (is_c1)
+			n += (size_t)sprintf(out + n, "\\x%02x", (unsigned char)*p++);
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || is_c1)
 			n += (size_t)sprintf(out + n, "\\x%02x", (unsigned char)*p);
 		else
 			out[n++] = *p;

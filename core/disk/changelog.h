@@ -11,7 +11,7 @@
  * What changed on one disk between two recovery points: runs of blocks with their new leaves, in ascending
  * order.  It is the journal that brings the leaves from one point to the next, and, without the leaves, the
  * map of changes that later deltas are made from.  In the file: start and count (8 bytes each, little endian;
- * the top bit of count: all these leaves are 0 and left out), then the leaves.
+ * the top bit of count: all these leaves are 0 and left out), then the leaves; in the end the XXH3-64 of it all.
  */
 struct changelog;
 

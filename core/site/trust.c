@@ -1,5 +1,7 @@
 #include "site/trust.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -30,6 +32,9 @@ word(const char **p, char *key, size_t key_size, char *value, size_t value_size)
 		end = s + strcspn(s, " \t");
 		*p = end;
 	}
+	/* A quote stands around a whole value or nowhere. */
+	if ((**p != '\0' && strchr(" \t", **p) == NULL) || memchr(s, '"', (size_t)(end - s)) != NULL)
+		return (-1);
 	if ((size_t)(end - s) >= value_size)
 		return (-1);
 	memcpy(value, s, (size_t)(end - s));
@@ -63,8 +68,9 @@ set(struct trust_entry *e, const char *key, const char *value)
 	} else if (strcmp(key, "store") == 0 && value[0] == '/') {
 		strcpy(e->store, value);
 	} else if (strcmp(key, "max-size") == 0) {
+		errno = 0;
 		e->max_size = strtoull(value, &end, 10);
-		return (*end == '\0' && end != value ? 0 : -1);
+		return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
 	} else {
 		return (-1);
 	}

@@ -35,8 +35,10 @@ sample_record(enum record_type type)
 		sample_keys(R.link, secret, 1);
 	if (type == RECORD_HEADER || type == RECORD_END)
 		R.plain = R.stored = 700;
-	if (type == RECORD_VOLUME)
+	if (type == RECORD_VOLUME) {
 		R.number = 1;
+		crypto_generichash(R.digest, RECORD_DIGEST, NULL, 0, NULL, 0);
+	}
 	if (type == RECORD_SEGMENT) {
 		R.codec = RECORD_ZSTD;
 		R.cipher = RECORD_XCHACHA20POLY1305;
