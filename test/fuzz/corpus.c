@@ -305,7 +305,7 @@ changelogs(const char *dir)
 	    changelog_add(L, 3, 5, leaves) != 0 || changelog_add(L, 10, 1000, NULL) != 0 ||
 	    changelog_add(L, 1 << 20, 2, leaves) != 0 || changelog_commit(L) != 0)
 		errx(1, "%s: cannot be written", path);
-	put_file(dir, "changelog", "three", path, 16);
+	put_file(dir, "changelog", "three", path, 8);
 }
 
 static void
@@ -334,6 +334,15 @@ replicas(const char *dir)
 			errx(1, "%s: cannot be written", path);
 		put_file(dir, "state", R.merging ? "merging" : "replica", path, 22);
 	}
+	/* Every text as long as it may be. */
+	memset(R.vm, 'v', LIMIT_NAME);
+	memset(R.primary, 'p', LIMIT_NAME);
+	memset(R.cause, 'c', REPLICA_CAUSE - 1);
+	memset(R.disks[0], 'd', LIMIT_DISK_ID);
+	memset(R.excluded[0].id, 'x', LIMIT_DISK_ID);
+	if (replica_record_write(path, &R) != 0)
+		errx(1, "%s: cannot be written", path);
+	put_file(dir, "state", "long", path, 22);
 }
 
 static void

@@ -25,11 +25,11 @@ mkdir -p "$B/obj" "$B/found" "$B/log"
 build() {
 	objects=
 	newest=$(find format core -name '*.h' -newer "$B/headers" 2>/dev/null | head -1)
-	[ -e "$B/headers" ] && [ -z "$newest" ] || rm -f "$B"/obj/*.o
+	if [ ! -e "$B/headers" ] || [ -n "$newest" ]; then rm -f "$B"/obj/*.o; fi
 	touch "$B/headers"
 	for c in format/*.c core/*.c core/*/*.c; do
 		o=$B/obj/$(echo "${c%.c}" | tr / -).o
-		[ "$o" -nt "$c" ] || $cc $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c"
+		[ -n "$(find "$o" -newer "$c" 2>/dev/null)" ] || $cc $flags -fsanitize=fuzzer-no-link -c -o "$o" "$c"
 		objects="$objects $o"
 	done
 	rm -f "$B/lib.a"
@@ -38,6 +38,11 @@ build() {
 	rm -f "$B"/fuzz_*
 	for t in "$@"; do
 		plain="test/fuzz/$t.c test/fuzz/quiet.c"
+		case $t in
+		fuzz_card | fuzz_changelist | fuzz_header | fuzz_state | fuzz_trust)
+			plain="$plain test/fuzz/longer.c"
+			;;
+		esac
 		case $t in
 		fuzz_chain | fuzz_segment | fuzz_record | fuzz_stream)
 			$cc $flags -fsanitize=fuzzer -o "$B/$t.nosign" $plain test/fuzz/nosign.c "$B/lib.a" $libs
@@ -59,7 +64,7 @@ run() {
 	kind=${kind%.nosign}
 	mkdir -p "$B/grown/$1"
 	set -- "$1" -runs="$runs" -max_total_time="$seconds" -seed="$seed" -max_len=16384 -timeout=20 \
-	    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$B/found/$1-" \
+	    -rss_limit_mb=2048 -print_final_stats=1 -keep_seed=1 -artifact_prefix="$B/found/$1-" \
 	    "$B/grown/$1" "$B/seeds/$kind"
 	target=$1
 	shift
@@ -70,6 +75,7 @@ run() {
 	edges=$(sed -n 's/^.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)
 	found=0
 	[ $rc = 0 ] || found=1
+	[ "${speed:-0}" != 0 ] || speed=
 	printf '%-22s %10s %9s %7s %9s\n' "$target" "${done:--}" "${speed:--}" "${edges:--}" $found
 	[ $rc != 0 ] || return 0
 	grep -m 3 -e 'does not hold' -e 'runtime error' -e 'ERROR: ' "$log" || tail -3 "$log"

@@ -50,12 +50,31 @@ check_again(struct segment_coder *C, const struct record *R, const uint8_t *plai
 	free(out);
 }
 
+/* What was in the buffer before is nowhere in what is decoded. */
+static void
+check_fresh(struct segment_coder *C, const struct record *R, const uint8_t *stored, uint8_t *plain,
+    struct extent *e, uint64_t disk_size)
+{
+	const struct segment_crypt clear = { .cipher = RECORD_CLEAR };
+	uint8_t *other = malloc(R->plain);
+
+	CHECK(other != NULL);
+	memset(plain, 0x55, R->plain);
+	CHECK(segment_decode(C, &clear, R, stored, plain, e, disk_size) == NULL);
+	memcpy(other, plain, R->plain);
+	memset(plain, 0xaa, R->plain);
+	CHECK(segment_decode(C, &clear, R, stored, plain, e, disk_size) == NULL);
+	CHECK(memcmp(other, plain, R->plain) == 0);
+	free(other);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct segment_coder *C;
 	static uint8_t *plain;
 	const struct segment_crypt clear = { .cipher = RECORD_CLEAR };
+	uint64_t disk_size;
 	struct extent *e;
 	struct record R;
 
@@ -63,10 +82,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK((C = segment_coder_new(SEGMENT_FAST)) != NULL && (plain = malloc(LIMIT_PLAIN)) != NULL);
 	if (size < HEAD || !describe(&R, data, size))
 		return (0);
+	disk_size = wire_get64(data + 29);
 	CHECK((e = calloc(R.extents, sizeof *e)) != NULL);
-	if (segment_decode(C, &clear, &R, data + HEAD, plain, e, wire_get64(data + 29)) == NULL) {
-		CHECK(e[0].offset == R.offset && R.offset + R.span <= wire_get64(data + 29));
-		check_again(C, &R, plain, e, wire_get64(data + 29));
+	if (segment_decode(C, &clear, &R, data + HEAD, plain, e, disk_size) == NULL) {
+		CHECK(e[0].offset == R.offset && R.offset + R.span <= disk_size);
+		check_again(C, &R, plain, e, disk_size);
+		check_fresh(C, &R, data + HEAD, plain, e, disk_size);
 	}
 	free(e);
 	return (0);

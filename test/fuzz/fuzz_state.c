@@ -67,6 +67,11 @@ check_replica(const struct replica *R)
 	CHECK(strcmp(A->vm, R->vm) == 0 && strcmp(A->primary, R->primary) == 0 && A->state == R->state);
 	CHECK(A->keep == R->keep && A->merging == R->merging && A->merging_undo == R->merging_undo);
 	CHECK(memcmp(&A->secret, &R->secret, sizeof A->secret) == 0);
+	for (unsigned i = 0; i < R->ndisks; i++)
+		CHECK(strlen(R->disks[i]) <= LIMIT_DISK_ID && strcmp(A->disks[i], R->disks[i]) == 0);
+	for (unsigned i = 0; i < R->nexcluded; i++)
+		CHECK(strcmp(A->excluded[i].id, R->excluded[i].id) == 0);
+	CHECK(A->nexcluded == R->nexcluded && strcmp(A->cause, R->cause) == 0);
 	CHECK(A->ndisks == R->ndisks && memcmp(A->merged, R->merged, sizeof A->merged) == 0);
 	CHECK(A->npoints == R->npoints && A->nstaged == R->nstaged);
 	CHECK(R->npoints == 0 || memcmp(A->points, R->points, R->npoints * sizeof *R->points) == 0);

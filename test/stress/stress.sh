@@ -27,8 +27,8 @@ part() {
 }
 
 echo "stress: $seconds s, seed $seed"
-part power $((seconds * 40 / 100))
-part kills $((seconds * 15 / 100))
+part power $((seconds * 35 / 100))
+part kills $((seconds * 25 / 100))
 left=$((begin + seconds - $(date +%s)))
 # What the others left over or took too much of; but some walks there are in any case.
 [ "$left" -ge $((seconds / 5)) ] || left=$((seconds / 5))

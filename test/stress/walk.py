@@ -600,10 +600,10 @@ class Walk:
     def do_points(self):
         name = self.r.choice(sorted(self.sites))
         s, kill = self.state[name], self.choose_kill('points')
-        seqs = [p for p, _ in s.points] + [1000]
-        how = self.r.choice(['--pin', '--unpin', '--prune', '--unpin'])
-        seq = self.r.choice(seqs)
-        self.say('points at %s %s %d%s' % (name, how, seq, kill and ', killed at %s %d' % kill or ''))
+        how = self.r.choice(['--pin', '--pin', '--unpin', '--unpin', '--prune'])
+        seqs = [p for p, v in s.points if v or how == '--pin']
+        seq = seqs[0] if seqs and self.r.random() < 0.5 else self.r.choice(seqs + [1000])
+        self.say('points at %s %s%s%s' % (name, how, '' if how == '--prune' else ' %d' % seq, kill and ', killed at %s %d' % kill or ''))
         if how == '--prune':
             rc, states, args = 0, prune_now(s, self.keep), ['--prune']
         else:
@@ -665,7 +665,7 @@ class Walk:
     # --- the walk
 
     OPS = [('write', 20), ('zero', 5), ('punch', 6), ('resize', 6), ('flip', 4), ('export', 17), ('pipe', 5), ('import', 26), ('receipt', 8),
-           ('corrupt', 7), ('astray', 1), ('lose', 4), ('merge', 5), ('points', 6), ('restore', 6)]
+           ('corrupt', 7), ('astray', 1), ('lose', 4), ('merge', 5), ('points', 9), ('restore', 6)]
 
     def run(self):
         steps = self.r.randrange(20, 55)
