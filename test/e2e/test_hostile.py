@@ -208,7 +208,7 @@ def test_flipped_bits_and_cuts_of_a_delta_change_nothing_at_import():
     t.lab.dr('trust', 'remove', 'hq')
     t.lab.dr('trust', 'add', t.lab.hq.card, '--vm', 'web*')
     t.lab.dr('import', seed)
-    print(flips('import', t.lab.dr.home, delta, 1 if THOROUGH else 13))
+    print(flips('import', t.lab.dr.home, delta, 1 if THOROUGH else 41))
     t.lab.dr('import', delta)
     t.close()
 
@@ -218,7 +218,7 @@ def test_flipped_bits_and_cuts_of_a_seed_change_nothing_at_import():
     seed, _ = small(t)
     t.lab.dr('trust', 'remove', 'hq')
     t.lab.dr('trust', 'add', t.lab.hq.card, '--vm', 'web*')
-    print(flips('import', t.lab.dr.home, seed, 3 if THOROUGH else 101))
+    print(flips('import', t.lab.dr.home, seed, 3 if THOROUGH else 307))
     t.lab.dr('import', seed)
     t.close()
 

@@ -14,17 +14,23 @@ sys.path.insert(0, os.path.dirname(SWEEP))
 from inject import on_disk
 
 
+running = []
+
+
 def one(name, seed, folder, end):
     """True, False, or None if the time was over; and the words."""
     env = dict(os.environ, VMFERRY_FULL='1', VMFERRY_SEED=str(seed), TMPDIR=folder)
     p = subprocess.Popen([sys.executable, SWEEP, name], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True, start_new_session=True)
+    running.append(p)
     try:
         words = p.communicate(timeout=max(1, end - time.monotonic()))[0]
     except subprocess.TimeoutExpired:
         os.killpg(p.pid, signal.SIGKILL)
         p.communicate()
         return None, ''
+    finally:
+        running.remove(p)
     return p.returncode == 0, '\n'.join(l for l in words.splitlines() if not re.fullmatch(r'\d+ passed, \d+ failed', l))
 
 
@@ -34,6 +40,7 @@ def main():
     a.add_argument('--jobs', type=int, default=2)
     a.add_argument('--seed', type=int)
     o = a.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     if not os.path.exists(SWEEP) or shutil.which('strace') is None:
         print('SKIPPED the kill sweep: needs strace')
         print('0 passed, 0 failed')
@@ -58,8 +65,14 @@ def main():
         workers = [threading.Thread(target=work) for _ in range(o.jobs)]
         for w in workers:
             w.start()
-        for w in workers:
-            w.join()
+        try:
+            for w in workers:
+                w.join()
+        except BaseException:
+            end = 0
+            for p in running[:]:
+                os.killpg(p.pid, signal.SIGKILL)
+            raise
     print('%d passed, %d failed' % (results.count(True), results.count(False)), flush=True)
     sys.exit(results.count(False) > 0)
 

@@ -510,6 +510,7 @@ def main():
     a.add_argument('--no-control', action='store_true')
     a.add_argument('--inside', action='store_true', help=argparse.SUPPRESS)
     o = a.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     os.environ['PATH'] += ':/usr/sbin:/sbin'
     why = why_not()
     if why is None and not o.inside:

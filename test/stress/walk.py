@@ -747,6 +747,7 @@ def main():
     a.add_argument('--enough', type=int, default=5, help='failed walks after which none is started')
     a.add_argument('--keep', action='store_true', help='keep the folder of a walk that failed')
     o = a.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     hurry()
     first = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
     is_timed = o.walks is None and (o.seed is None or o.many)
