@@ -138,8 +138,8 @@ decode_point(const struct primary *P, struct primary_point *p, const json_t *o)
 	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->point.epoch) != 0 ||
 	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->point.seq) != 0 ||
 	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 ||
-	    json_array_size(disks) != P->nreplicated)
+	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 || p->point.epoch == 0 ||
+	    p->point.seq == 0 || json_array_size(disks) != P->nreplicated)
 		return (-1);
 	p->point.time = (int64_t)time;
 	p->point.kind = (enum point_kind)kind;

@@ -123,7 +123,8 @@ decode_point(struct point *p, const json_t *o)
 	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->epoch) != 0 ||
 	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->seq) != 0 ||
 	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0)
+	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 || p->epoch == 0 ||
+	    p->seq == 0)
 		return (-1);
 	p->time = (int64_t)time;
 	p->kind = (enum point_kind)kind;

@@ -411,6 +411,7 @@ class Walk:
         now = look(self.sites[name])
         if p.returncode == -signal.SIGKILL:
             self.state[name] = settle(self.state[name], states, now, what)
+            self.counts['merges cut short'] += self.state[name].merging
         else:
             if states:
                 self.state[name] = states[-1]
