@@ -22,7 +22,7 @@ class Pair:
         self.card = self.folder + '/hq.card'
 
 
-def new_pair(bench, folder, disk, points=24, max_size='2T'):
+def new_pair(bench, folder, disk, points=24, max_size='64T'):
     """Two sites that know each other, the disk enabled, nothing sent yet; saved as "empty"."""
     pair = Pair(folder, disk)
     remove(folder)
