@@ -11,20 +11,18 @@ one, and a walk that fails prints its seed and its steps.
 import argparse, ctypes, itertools, signal, threading
 
 from oracle import *
-from inject import Stage, hurry, leftovers, on_disk, strace, tool
+from inject import hurry, leftovers, on_disk, strace, tool
 
 libc = ctypes.CDLL(None, use_errno=True)
 SIZES = [512, 1024, 3584, 4096, 4608, 8192, 12 * K + 512, 64 * K, 128 * K + 512, 256 * K, 512 * K, 1 * M - 512, 1 * M,
          2 * M + 1536, 4 * M, 5 * M + 512, 9 * M]
 WEIGHTS = [3, 2, 2, 3, 3, 3, 4, 5, 5, 5, 5, 4, 4, 3, 2, 1, 1]
 LARGEST = 12 * M
-KILL_AT = {
-    'export': ['openat', 'writev', 'write', 'pwrite64', 'fsync', 'rename', 'unlink', 'fchmod', 'fallocate'],
-    'import': ['openat', 'writev', 'write', 'pwrite64', 'fsync', 'rename', 'unlink', 'ftruncate', 'fallocate', 'mkdir'],
-    'merge': ['openat', 'writev', 'write', 'pwrite64', 'fsync', 'rename', 'unlink', 'ftruncate', 'fallocate'],
-    'points': ['openat', 'write', 'fsync', 'rename', 'unlink'],
-    'restore': ['openat', 'writev', 'pwrite64', 'fsync', 'rename', 'unlink', 'ftruncate'],
-}
+# Where a tool is killed: a call, and the highest number of it that is worth a try, on one processor.  The loader
+# makes some 25 opens before anything happens.
+KILL_AT = {'fsync': 18, 'rename': 6, 'writev': 30, 'pwrite64': 8, 'ftruncate': 4, 'unlink': 4, 'fallocate': 3, 'openat': 66, 'write': 3,
+           'fchmod': 3}
+KILL_WEIGHTS = [6, 4, 4, 3, 2, 3, 1, 4, 1, 1]
 
 
 def punch(path, offset, length):
@@ -295,7 +293,7 @@ class Walk:
         args, how, sites, plain, left_out = self.plan_export()
         seq, bases = self.primary.last + 1, self.primary.bases(sites, **how)
         out = self.new_file('b')
-        kill = self.choose_kill('export')
+        kill = self.choose_kill()
         self.say('export %s -> point %d%s' % (' '.join(map(str, args)).replace(self.lab.dir, ''), seq, kill and ', killed at %s %d' % kill or ''))
         self.oracle.keep(seq)
         p = self.tool(self.lab.hq, 'export', kill, 'web1', '-o', out, *args)
@@ -383,10 +381,11 @@ class Walk:
 
     # --- tools, killed or not
 
-    def choose_kill(self, verb):
+    def choose_kill(self):
         if self.r.random() > 0.18:
             return None
-        return self.r.choice(KILL_AT[verb]), self.r.choice([1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30])
+        call = self.r.choices(list(KILL_AT), KILL_WEIGHTS)[0]
+        return call, self.r.randrange(25 if call == 'openat' else 1, KILL_AT[call] + 1)
 
     def tool(self, site, verb, kill, *args, **kw):
         """Run a verb, killed at that system call if it comes so far.  The exit status is -SIGKILL if it was."""
@@ -442,7 +441,7 @@ class Walk:
         if self.r.random() < 0.5:
             receipt = self.new_file('r')
             args += ['--receipt', receipt]
-        kill = None if stdin else self.choose_kill('import')
+        kill = None if stdin else self.choose_kill()
         rc, states = receive(s, b, name, self.keep, merge)
         if rc == 1:
             return self.refuse(site, name, b.path, 'bundle %s %d -> %d for %s' % (b.kind, b.start, b.end, ' '.join(b.sites)))
@@ -571,7 +570,7 @@ class Walk:
         path, name, at, seq = self.r.choice(self.receipts[-4:] if self.r.random() < 0.7 else self.receipts)
         if self.is_for_nobody:
             return self.refuse(self.lab.hq, 'hq', path, 'a receipt of a site that is not known')
-        kill = self.choose_kill('points')
+        kill = self.choose_kill()
         self.say('receipt of %s for point %d (merged %d)%s' % (name, seq, at, kill and ', killed at %s %d' % kill or ''))
         p = self.tool(self.lab.hq, 'import', kill, path)
         if p.returncode == -signal.SIGKILL:
@@ -592,7 +591,7 @@ class Walk:
 
     def do_merge(self):
         name = self.r.choice(sorted(self.sites))
-        s, kill = self.state[name], self.choose_kill('merge')
+        s, kill = self.state[name], self.choose_kill()
         self.say('merge at %s%s' % (name, kill and ', killed at %s %d' % kill or ''))
         p = self.tool(self.sites[name], 'merge', kill, 'web1')
         self.follow(name, 0 if s.known else 1, merge_all(s, self.keep), p, 'merge', kill)
@@ -600,7 +599,7 @@ class Walk:
 
     def do_points(self):
         name = self.r.choice(sorted(self.sites))
-        s, kill = self.state[name], self.choose_kill('points')
+        s, kill = self.state[name], self.choose_kill()
         how = self.r.choice(['--pin', '--pin', '--unpin', '--unpin', '--prune'])
         seqs = [p for p, v in s.points if v or how == '--pin']
         seq = seqs[0] if seqs and self.r.random() < 0.5 else self.r.choice(seqs + [1000])
@@ -635,7 +634,7 @@ class Walk:
     def do_restore(self):
         name = self.r.choice(sorted(self.sites))
         seq = self.r.choice([0, 1000] + 3 * [p for p, _ in self.state[name].points])
-        kill = self.choose_kill('restore')
+        kill = self.choose_kill()
         self.say('restore at %s point %d%s' % (name, seq, kill and ', killed at %s %d' % kill or ''))
         self.restore(name, seq, kill)
 
