@@ -3,17 +3,18 @@
 
 #include <stdint.h>
 
+#include "bundle/outfile.h"
 #include "header.h"
 #include "record.h"
 
-/* Writes a bundle, in order, to a file or pipe; or writes one that was received once more, byte for byte. */
+/* Writes a bundle, in order; or writes one that was received once more, byte for byte. */
 struct writer;
 
 /**
- * A writer to fd, which stays the caller's; path is for the words.  What the index and the manifest will
+ * A writer to out, which stays the caller's to commit.  What the index and the manifest will
  * hold is kept in a nameless file in tmpdir.  secret signs, and is NULL for a copy.  NULL, said, on error.
  */
-struct writer *writer_new(int fd, const char *path, const char *tmpdir, const uint8_t *secret);
+struct writer *writer_new(struct outfile *out, const char *tmpdir, const uint8_t *secret);
 void writer_free(struct writer *W);
 
 /* The header and the volume record.  0 or -1. */

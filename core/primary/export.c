@@ -459,7 +459,7 @@ run(struct cut *c)
 		return (rc);
 	if (io_path(tmp, "%s/tmp", site_home(c->S)) != 0 || make_logs(c) != 0)
 		return (-1);
-	c->writer = writer_new(outfile_fd(c->out), outfile_name(c->out), tmp, site_secret(c->S));
+	c->writer = writer_new(c->out, tmp, site_secret(c->S));
 	if (c->writer == NULL)
 		return (-1);
 	if ((rc = write_segments(c)) != 0 || (rc = commit_point(c)) != 0)
