@@ -15,6 +15,7 @@
 struct reader {
 	int fd;
 	char name[PATH_MAX];
+	int is_quiet;
 	uint64_t position;        /* bytes read */
 	uint8_t head[FRAME_HEAD]; /* of the first record, between start and header */
 	uint8_t key[RECORD_KEY];
@@ -54,6 +55,30 @@ reader_position(const struct reader *R)
 	return (R->position);
 }
 
+const struct chain_volume *
+reader_volume(const struct reader *R)
+{
+	return (&R->chain.volume);
+}
+
+uint64_t
+reader_stored(const struct reader *R)
+{
+	return (R->stored);
+}
+
+uint64_t
+reader_good(const struct reader *R)
+{
+	return (R->chain.position);
+}
+
+void
+reader_set_quiet(struct reader *R)
+{
+	R->is_quiet = 1;
+}
+
 const struct trailer *
 reader_trailer(const struct reader *R)
 {
@@ -63,6 +88,8 @@ reader_trailer(const struct reader *R)
 int
 reader_refuse(const struct reader *R, const struct record *m, const char *why)
 {
+	if (R->is_quiet)
+		return (1);
 	if (m != NULL && m->type == RECORD_SEGMENT)
 		return (say_refused("%s: segment %" PRIu64 " (disk %u, byte %" PRIu64 "): %s", R->name,
 		    m->number, m->disk, m->offset, why));
@@ -224,7 +251,10 @@ take_end(struct reader *R, struct member *m)
 		return (reader_refuse(R, NULL, why));
 	if (R->trailer.segments != R->chain.segments)
 		return (reader_refuse(R, NULL, "the end counts other segments than there are"));
-	if (R->trailer.stored != R->stored)
+	if (R->trailer.volumes != R->chain.volume.number)
+		return (reader_refuse(R, NULL, "the end counts other volumes than there are"));
+	/* Of several volumes, this one alone is known here. */
+	if (R->trailer.volumes == 1 ? R->trailer.stored != R->stored : R->trailer.stored < R->stored)
 		return (reader_refuse(R, NULL, "the end counts other bytes than there are"));
 	return (take_trailer(R));
 }
@@ -238,10 +268,16 @@ next_record(struct reader *R, struct member *m)
 
 	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
 		return (rc);
+	if (m->record.type == RECORD_BLOB && header_leads(R->header.type) && R->header.nparts == 0)
+		return (reader_refuse(R, NULL, "a blob in a bundle that has none"));
 	if (m->record.type != RECORD_SEGMENT)
 		return (0);
+	if (!header_leads(R->header.type))
+		return (reader_refuse(R, NULL, "a segment in a bundle that has none"));
 	if (m->record.disk >= R->header.ndisks)
 		return (reader_refuse(R, NULL, "a segment of a disk that the header does not name"));
+	if (m->record.part > 0 && m->record.part >= R->header.nparts)
+		return (reader_refuse(R, NULL, "a segment of a part that the header does not name"));
 	R->stored += m->record.stored;
 	return (0);
 }
@@ -255,7 +291,11 @@ rest_of_record(struct reader *R, struct member *m)
 	if (m->record.type == RECORD_INDEX || m->record.type == RECORD_MANIFEST)
 		return (take_table(R, m));
 	rc = take_payload(R, m);
-	return (rc == 0 && m->record.type == RECORD_END ? take_end(R, m) : rc);
+	if (rc == 0 && m->record.type == RECORD_END)
+		rc = take_end(R, m);
+	if (rc == 0 && m->record.type == RECORD_VOLUME_END)
+		rc = take_trailer(R);
+	return (rc);
 }
 
 int

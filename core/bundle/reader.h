@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "chain.h"
 #include "header.h"
 #include "record.h"
 
@@ -31,16 +32,28 @@ int reader_start(struct reader *R, uint8_t key[RECORD_KEY]);
 int reader_header(struct reader *R, struct member *m, const struct header **H);
 
 /**
- * Read the next record with its payload: 0; 1 or -1, said.  When m->record.type is RECORD_END, all of the
- * bundle was there, in order, and nothing stood behind it.
+ * Read the next record with its payload: 0; 1 or -1, said.  When m->record.type is RECORD_END or
+ * RECORD_VOLUME_END, all of the volume was there, in order, and nothing stood behind it.
  */
 int reader_next(struct reader *R, struct member *m);
 
 /* The same for those who do not want the payloads of segments: where the file can seek they are not read. */
 int reader_skip(struct reader *R, struct member *m);
 
-/* What the end said; to be asked after it was read. */
+/* What the end said; to be asked after it was read, in the last volume. */
 const struct trailer *reader_trailer(const struct reader *R);
+
+/* Which volume this is; all of it is known once its last record was read. */
+const struct chain_volume *reader_volume(const struct reader *R);
+
+/* Bytes of payload in the segments read so far. */
+uint64_t reader_stored(const struct reader *R);
+
+/* Refuse without a word from now on: for a volume that may be cut short anywhere. */
+void reader_set_quiet(struct reader *R);
+
+/* Bytes of the archive up to the end of the last record that was in order (its payload may not be). */
+uint64_t reader_good(const struct reader *R);
 
 /* Refuse the record m (NULL: what was read last) for a reason: says where, and returns 1. */
 int reader_refuse(const struct reader *R, const struct record *m, const char *why);
