@@ -208,7 +208,7 @@ ship_open(struct ship *s)
 		return (rc);
 	if (io_path(tmp, "%s/tmp", site_home(s->cut->S)) != 0 || make_logs(s) != 0)
 		return (-1);
-	s->writer = writer_new(outfile_fd(s->out), outfile_name(s->out), tmp, site_secret(s->cut->S));
+	s->writer = writer_new(s->out, tmp, site_secret(s->cut->S));
 	return (s->writer == NULL ? -1 : 0);
 }
 
