@@ -45,7 +45,7 @@ message(char out[KEYLIST_MAX], const struct keylist *L)
 }
 
 size_t
-keylist_encode(char out[KEYLIST_MAX], const struct keylist *L, const uint8_t (*secrets)[RECORD_SECRET])
+keylist_encode(char out[KEYLIST_MAX], const struct keylist *L, const uint8_t *secrets)
 {
 	char m[KEYLIST_MAX], hex[2 * crypto_sign_BYTES + 1];
 	uint8_t sig[crypto_sign_BYTES];
@@ -53,7 +53,7 @@ keylist_encode(char out[KEYLIST_MAX], const struct keylist *L, const uint8_t (*s
 
 	memcpy(out, m + strlen(CONTEXT), n);
 	for (unsigned i = 0; i < L->n; i++) {
-		crypto_sign_detached(sig, NULL, (const uint8_t *)m, signed_n, secrets[i]);
+		crypto_sign_detached(sig, NULL, (const uint8_t *)m, signed_n, secrets + i * RECORD_SECRET);
 		sodium_bin2hex(hex, sizeof hex, sig, sizeof sig);
 		n += (size_t)snprintf(out + n, KEYLIST_MAX - n, "signature: %s\n", hex);
 	}

@@ -39,9 +39,11 @@ struct keylist {
 	struct keylist_key keys[KEYLIST_KEYS];
 };
 
-/* Write L as text, signed with the secret key of each key in it.  Return its length, less than KEYLIST_MAX. */
-size_t keylist_encode(
-    char out[KEYLIST_MAX], const struct keylist *L, const uint8_t (*secrets)[RECORD_SECRET]);
+/**
+ * Write L as text, signed with the secret key of each key in it: secrets has one after the other, in the order of
+ * L.  Return its length, less than KEYLIST_MAX.
+ */
+size_t keylist_encode(char out[KEYLIST_MAX], const struct keylist *L, const uint8_t *secrets);
 
 /* Read and check n bytes of text: no two texts are the same list.  Return NULL, or why not; L is then undefined. */
 const char *keylist_decode(struct keylist *L, const char *text, size_t n);

@@ -42,7 +42,7 @@ struct cut {
 static int
 adopt_target(struct cut *c, const struct trust_entry *e)
 {
-	struct primary_target *t = primary_target_by_key(c->P, e->card.sign);
+	struct primary_target *t = primary_target_of(c->P, e);
 
 	if (t == NULL && c->P->ntargets == LIMIT_TARGETS)
 		return (say_refused("%s: a VM is replicated to at most %u sites", c->P->vm, LIMIT_TARGETS));
@@ -311,6 +311,10 @@ seal(struct cut *c)
 			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust "
 			                    "add', or say --to",
 			    c->targets[i]->name));
+		if (e->is_revoked)
+			return (say_refused(
+			    "%s: the keys of this site were revoked here: nothing is sealed to them",
+			    e->card.name));
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, c->pack.crypt.key, c->P->leaf_seed, H->targets[H->ntargets++].seal);
 	}

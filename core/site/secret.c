@@ -32,7 +32,7 @@ secret_encode(char out[SECRET_MAX], const struct secret *K)
 		sodium_bin2hex(box, sizeof box, K->box[i], CARD_BOX);
 		n += (size_t)snprintf(out + n, SECRET_MAX - n, "sign: %s\nbox: %s\n", sign, box);
 	}
-	n += keylist_encode(out + n, &K->list, K->sign);
+	n += keylist_encode(out + n, &K->list, K->sign[0]);
 	sodium_memzero(seed, sizeof seed);
 	sodium_memzero(sign, sizeof sign);
 	sodium_memzero(box, sizeof box);
