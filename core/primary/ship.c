@@ -62,6 +62,10 @@ seal(struct ship *s)
 			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust "
 			                    "add', or say --to",
 			    s->cut->targets[i]->name));
+		if (e->is_revoked)
+			return (say_refused(
+			    "%s: the keys of this site were revoked here: nothing is sealed to them",
+			    e->card.name));
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, s->pack.crypt.key, s->cut->P->leaf_seed, H->targets[H->ntargets++].seal);
 	}
