@@ -148,6 +148,12 @@ io_exists(const char *path)
 }
 
 int
+io_is_writable(const char *dir)
+{
+	return (access(dir, W_OK | X_OK) == 0);
+}
+
+int
 io_is_link(const char *path)
 {
 	struct stat st;

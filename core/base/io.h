@@ -34,6 +34,9 @@ int io_link_to(const char *target, const char *path);
 /* 1 if there is something at path, 0 if not, -1 on error. */
 int io_exists(const char *path);
 
+/* May this process make files in that folder? */
+int io_is_writable(const char *dir);
+
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
 

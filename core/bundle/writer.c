@@ -84,6 +84,12 @@ writer_stored(const struct writer *W)
 	return (W->stored);
 }
 
+const struct chain *
+writer_chain(const struct writer *W)
+{
+	return (&W->chain);
+}
+
 void
 writer_use_volumes(struct writer *W, const struct writer_volumes *v)
 {

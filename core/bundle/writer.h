@@ -65,6 +65,9 @@ int writer_finish(struct writer *W, const struct header *H, struct trailer *T);
 int writer_copy(
     struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload);
 
+/* The chain up to here. */
+const struct chain *writer_chain(const struct writer *W);
+
 /* The volume that is being written; bytes of payload in all segments so far. */
 const struct chain_volume *writer_volume(const struct writer *W);
 uint64_t writer_stored(const struct writer *W);

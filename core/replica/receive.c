@@ -31,7 +31,7 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
-	if (memcmp(R->key, e->card.sign, RECORD_KEY) != 0)
+	if (!trust_has_key(e, R->key))
 		return (say_refused(
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
@@ -307,8 +307,7 @@ static int
 receive_next(struct replica *R, const struct trust_entry *e, struct unpack *U, const struct member *header,
     const uint8_t leaf_seed[LEAF_SEED])
 {
-	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED &&
-	    memcmp(R->key, e->card.sign, RECORD_KEY) == 0) {
+	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED && trust_has_key(e, R->key)) {
 		replica_describe(R, e, U->header, leaf_seed);
 		if (replica_save(R) != 0)
 			return (-1);
