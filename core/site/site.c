@@ -435,6 +435,7 @@ add(struct trust *T, void *context)
 	strcpy(named->vm, e->vm);
 	strcpy(named->store, e->store);
 	named->max_size = e->max_size;
+	named->inbox = e->inbox;
 	return (0);
 }
 

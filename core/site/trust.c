@@ -103,9 +103,9 @@ set(struct trust_entry *e, const char *key, const char *value)
 		strcpy(e->vm, value);
 	} else if (strcmp(key, "store") == 0 && value[0] == '/') {
 		strcpy(e->store, value);
-	} else if (strcmp(key, "max-size") == 0) {
+	} else if (strcmp(key, "max-size") == 0 || strcmp(key, "inbox") == 0) {
 		errno = 0;
-		e->max_size = strtoull(value, &end, 10);
+		*(key[0] == 'm' ? &e->max_size : &e->inbox) = strtoull(value, &end, 10);
 		return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
 	} else if (strcmp(key, "earlier") == 0) {
 		return (set_earlier(e, value));
@@ -202,6 +202,8 @@ encode_line(FILE *f, const struct trust_entry *e)
 		fprintf(f, " store=\"%s\"", e->store);
 	if (e->max_size != 0)
 		fprintf(f, " max-size=%" PRIu64, e->max_size);
+	if (e->inbox != 0)
+		fprintf(f, " inbox=%" PRIu64, e->inbox);
 	encode_keys(f, e);
 	fprintf(f, "\n");
 }
@@ -435,6 +437,6 @@ trust_bury(struct trust_entry *e)
 	e->cutoff = 0;
 	e->version = 0;
 	e->vm[0] = e->store[0] = '\0';
-	e->max_size = 0;
+	e->max_size = e->inbox = 0;
 	return (1);
 }

@@ -66,6 +66,7 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 	if (e == NULL)
 		return (say_failed("out of memory"));
 	e->max_size = o->max_size;
+	e->inbox = o->inbox;
 	rc = trusting_card(cardfile, &e->card);
 	if (rc == 0 && o->vm != NULL)
 		rc = set_pattern(e, o->vm);
@@ -97,6 +98,7 @@ entry_json(const struct trust_entry *e)
 	json_object_set_new(o, "store", e->store[0] == '\0' ? json_null() : json_string(e->store));
 	json_object_set_new(
 	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
+	json_object_set_new(o, "inbox", e->inbox == 0 ? json_null() : json_integer((json_int_t)e->inbox));
 	return (o);
 }
 
@@ -120,6 +122,8 @@ trusting_list(const struct site *S, int json)
 			printf("  store %s", e->store);
 		if (e->max_size != 0)
 			printf("  at most %" PRIu64 " bytes", e->max_size);
+		if (e->inbox != 0)
+			printf("  inbox %" PRIu64 " bytes", e->inbox);
 		printf("\n");
 	}
 	if (json)
