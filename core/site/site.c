@@ -432,14 +432,10 @@ add(struct trust *T, void *context)
 		    "with 'vmferry key import', or compare the "
 		    "fingerprints, and remove the old entry with 'trust remove'",
 		    e->card.name));
-	if (T->entries == NULL && (T->entries = calloc(TRUST_MAX, sizeof *T->entries)) == NULL)
-		return (say_failed("out of memory"));
 	if (named == NULL && T->n == TRUST_MAX)
 		return (say_refused("%s: no more than %u sites can be trusted", e->card.name, TRUST_MAX));
-	if (named == NULL) {
-		T->entries[T->n++] = *e;
-		return (0);
-	}
+	if (named == NULL)
+		return (trust_append(T, e) != NULL ? 0 : say_failed("out of memory"));
 	if (named != keyed && trust_renew(named, &e->card) != 0)
 		return (say_refused("%s: no more keys of one site are kept", e->card.name));
 	named->card = e->card;
