@@ -108,9 +108,17 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 	case BUNDLE_RECEIPT:
 		return (import_receipt(S, e, &U));
 	case BUNDLE_UNDO:
-		break;
+		return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
+	case BUNDLE_REQUEST:
+		return (say_refused("%s: is a repair request; answer it with 'vmferry export --repair'",
+		    infile_name(F)));
+	case BUNDLE_REPAIR:
+		return (say_refused("%s: is a repair; import the damaged bundle with --repair", infile_name(F)));
+	case BUNDLE_COMPARE:
+		return (say_refused("%s: says what disks hold; use it with 'vmferry export --against'",
+		    infile_name(F)));
 	}
-	return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
+	return (-1);
 }
 
 /* The folders that an import may touch: the home, the stores, and the one of the receipt. */

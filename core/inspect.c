@@ -149,7 +149,7 @@ inspect_open(struct infile *F, struct member *m, int json)
 		return (rc);
 	do
 		rc = reader_skip(R, m);
-	while (rc == 0 && m->record.type != RECORD_END);
+	while (rc == 0 && m->record.type != RECORD_END && m->record.type != RECORD_VOLUME_END);
 	if (rc != 0)
 		return (rc);
 	return ((json ? print_json : print_text)(H, reader_trailer(R), key, reader_position(R)));

@@ -20,6 +20,9 @@
 #define LIMIT_PLAIN (LIMIT_DATA + 24u * LIMIT_EXTENTS) /* a segment before compression */
 #define LIMIT_STORED (LIMIT_PLAIN + (LIMIT_PLAIN >> 7) + 1024u) /* and as it is stored */
 #define LIMIT_SEGMENTS 80000000u      /* segments in one bundle: its manifest stays below 8 GiB */
+#define LIMIT_VOLUMES 65536u          /* volumes of one bundle */
+#define LIMIT_BLOBS (1u << 20)        /* opaque members in one bundle */
+#define LIMIT_PARTS 32u               /* bundles that are combined in one */
 #define LIMIT_SEQ (UINT64_C(1) << 48) /* recovery points of one lineage */
 #define LIMIT_POINTS 1000u            /* recovery points that a replica keeps */
 

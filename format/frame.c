@@ -27,6 +27,12 @@ name_of(char out[FRAME_NAME], const struct record *R, int is_record)
 	case RECORD_END:
 		strcpy(out, is_record ? "end.rec" : "end.json");
 		break;
+	case RECORD_BLOB:
+		snprintf(out, FRAME_NAME, "b/%010" PRIu64 ".%s", R->number, is_record ? "rec" : "dat");
+		break;
+	case RECORD_VOLUME_END:
+		strcpy(out, is_record ? "volume-end.rec" : "volume-end");
+		break;
 	}
 }
 

@@ -7,13 +7,20 @@
 #include "jsontext.h"
 #include "name.h"
 
-static const char *const types[] = { NULL, "seed", "delta", "undo", "receipt" };
+static const char *const types[] = { NULL, "seed", "delta", "undo", "receipt", "request", "repair",
+	"compare" };
 static const char *const ciphers[] = { "none", "xchacha20poly1305" };
 
 const char *
 header_type_text(enum bundle_type type)
 {
 	return (types[type]);
+}
+
+int
+header_leads(enum bundle_type type)
+{
+	return (type == BUNDLE_SEED || type == BUNDLE_DELTA || type == BUNDLE_UNDO);
 }
 
 /* --- encode ------------------------------------------------------------------------------------------- */
@@ -61,16 +68,33 @@ encode_excluded(const struct header *H)
 }
 
 static json_t *
-encode_targets(const struct header *H)
+encode_targets(const struct header_target *targets, unsigned n)
 {
 	json_t *a = json_array();
 	int bad = 0;
 
-	for (unsigned i = 0; i < H->ntargets; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		json_t *o = json_object();
 
-		bad |= jsontext_set_bytes(o, "site", H->targets[i].key, RECORD_KEY);
-		bad |= jsontext_set_bytes(o, "seal", H->targets[i].seal, HEADER_SEAL);
+		bad |= jsontext_set_bytes(o, "site", targets[i].key, RECORD_KEY);
+		bad |= jsontext_set_bytes(o, "seal", targets[i].seal, HEADER_SEAL);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
+static json_t *
+encode_parts(const struct header *H)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < H->nparts; i++) {
+		const struct header_part *p = &H->parts[i];
+		json_t *o = json_pack("{s:s,s:o}", "cipher", ciphers[p->cipher], "targets",
+		    encode_targets(p->targets, p->ntargets));
+
+		bad |= jsontext_set_bytes(o, "id", p->id, RECORD_ID);
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -93,7 +117,12 @@ header_encode(const struct header *H, size_t *size)
 	bad |= jsontext_set_bytes(o, "lineage", H->lineage, RECORD_ID);
 	if (H->from.seq != 0)
 		bad |= json_object_set_new(o, "from", encode_point(&H->from));
-	bad |= json_object_set_new(o, "to", encode_point(&H->to));
+	if (H->to.seq != 0)
+		bad |= json_object_set_new(o, "to", encode_point(&H->to));
+	if (H->has_of)
+		bad |= jsontext_set_bytes(o, "of", H->of, RECORD_ID);
+	if (H->has_against)
+		bad |= jsontext_set_bytes(o, "against", H->against, RECORD_ID);
 	bad |= json_object_set_new(o, "disks", encode_disks(H));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(H));
 	bad |= json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
@@ -103,7 +132,9 @@ header_encode(const struct header *H, size_t *size)
 	bad |= json_object_set_new(o, "cipher", json_string(ciphers[H->cipher]));
 	if (H->has_leaf_seed)
 		bad |= jsontext_set_bytes(o, "leaf_seed", H->leaf_seed, LEAF_SEED);
-	bad |= json_object_set_new(o, "targets", encode_targets(H));
+	bad |= json_object_set_new(o, "targets", encode_targets(H->targets, H->ntargets));
+	if (H->nparts > 0)
+		bad |= json_object_set_new(o, "parts", encode_parts(H));
 	return (jsontext_dump(jsontext_whole(o, bad), LIMIT_JSON, size));
 }
 
@@ -111,7 +142,8 @@ char *
 trailer_encode(const struct trailer *T, const struct header *H, size_t *size)
 {
 	json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:i}", "segments", (json_int_t)T->segments, "data",
-	    (json_int_t)T->data, "zero", (json_int_t)T->zero, "stored", (json_int_t)T->stored, "volumes", 1);
+	    (json_int_t)T->data, "zero", (json_int_t)T->zero, "stored", (json_int_t)T->stored, "volumes",
+	    (int)T->volumes);
 	json_t *a = json_array();
 	int bad = 0;
 
@@ -228,20 +260,49 @@ decode_disks(struct header *H, json_t *a, json_t *x)
 }
 
 static const char *
-decode_targets(struct header *H, json_t *a)
+decode_targets(struct header_target *targets, unsigned *n, const json_t *a)
 {
 	static const char *const keys[] = { "site", "seal", NULL };
 
 	if (!json_is_array(a) || json_array_size(a) > LIMIT_TARGETS)
 		return ("a bundle is for at most 32 sites");
-	for (H->ntargets = 0; H->ntargets < json_array_size(a); H->ntargets++) {
-		struct header_target *t = &H->targets[H->ntargets];
-		json_t *o = json_array_get(a, H->ntargets);
+	for (*n = 0; *n < json_array_size(a); ++*n) {
+		struct header_target *t = &targets[*n];
+		json_t *o = json_array_get(a, *n);
 
 		if (!json_is_object(o) || !jsontext_only(o, keys) ||
 		    jsontext_get_bytes(o, "site", t->key, RECORD_KEY) != 0 ||
 		    jsontext_get_bytes(o, "seal", t->seal, HEADER_SEAL) != 0)
 			return ("a target without a proper key and seal");
+	}
+	return (NULL);
+}
+
+static const char *
+decode_parts(struct header *H, const json_t *a)
+{
+	static const char *const keys[] = { "id", "cipher", "targets", NULL };
+	const char *why;
+	int c;
+
+	if (a == NULL)
+		return (NULL);
+	if (H->type != BUNDLE_DELTA || !json_is_array(a) || json_array_size(a) < 1 ||
+	    json_array_size(a) > LIMIT_PARTS)
+		return ("its parts are out of range");
+	for (H->nparts = 0; H->nparts < json_array_size(a); H->nparts++) {
+		struct header_part *p = &H->parts[H->nparts];
+		json_t *o = json_array_get(a, H->nparts);
+
+		if (!json_is_object(o) || !jsontext_only(o, keys) ||
+		    jsontext_get_bytes(o, "id", p->id, RECORD_ID) != 0 ||
+		    (c = choice(o, "cipher", ciphers, RECORD_CLEAR, RECORD_XCHACHA20POLY1305)) < 0)
+			return ("a part without a proper id and cipher");
+		p->cipher = (enum record_cipher)c;
+		if ((why = decode_targets(p->targets, &p->ntargets, json_object_get(o, "targets"))) != NULL)
+			return (why);
+		if (p->cipher != RECORD_CLEAR && p->ntargets == 0)
+			return ("a part is encrypted, but to no site");
 	}
 	return (NULL);
 }
@@ -266,13 +327,17 @@ decode_points(struct header *H, json_t *o)
 {
 	json_t *from = json_object_get(o, "from");
 
-	H->from.seq = 0;
+	H->from.seq = H->to.seq = 0;
 	if (from != NULL && decode_point(&H->from, from) != 0)
 		return ("the point it starts from is not one");
+	/* Disks that were adopted are compared before they are at any point. */
+	if (H->type == BUNDLE_COMPARE && json_object_get(o, "to") == NULL)
+		return (from == NULL ? NULL : "it starts from a point and leads to none");
 	if (decode_point(&H->to, json_object_get(o, "to")) != 0)
 		return ("the point it leads to is not one");
 	switch (H->type) {
 	case BUNDLE_SEED:
+	case BUNDLE_COMPARE:
 		return (from == NULL ? NULL : "a seed starts from a point");
 	case BUNDLE_DELTA:
 	case BUNDLE_UNDO:
@@ -282,9 +347,27 @@ decode_points(struct header *H, json_t *o)
 			return ("its points are in the wrong order");
 		return (NULL);
 	case BUNDLE_RECEIPT:
+	case BUNDLE_REQUEST:
+	case BUNDLE_REPAIR:
 		return (NULL);
 	}
 	return ("unknown type");
+}
+
+/* The other bundle that this one belongs to. */
+static const char *
+decode_relations(struct header *H, const json_t *o)
+{
+	int needs_of = H->type == BUNDLE_REQUEST || H->type == BUNDLE_REPAIR;
+
+	H->has_of = json_object_get(o, "of") != NULL;
+	if (H->has_of != needs_of || (needs_of && jsontext_get_bytes(o, "of", H->of, RECORD_ID) != 0))
+		return ("the bundle that it concerns is not named, or there is none");
+	H->has_against = json_object_get(o, "against") != NULL;
+	if (H->has_against && ((H->type != BUNDLE_SEED && H->type != BUNDLE_DELTA) ||
+	                          jsontext_get_bytes(o, "against", H->against, RECORD_ID) != 0))
+		return ("what it was compared with is not named properly");
+	return (NULL);
 }
 
 /* The fields that stand by themselves. */
@@ -295,7 +378,7 @@ decode_plain(struct header *H, json_t *o)
 	uint64_t n;
 	int c;
 
-	if ((c = choice(o, "type", types, BUNDLE_SEED, BUNDLE_RECEIPT)) < 0)
+	if ((c = choice(o, "type", types, BUNDLE_SEED, BUNDLE_COMPARE)) < 0)
 		return ("a bundle of a type that this version does not know");
 	H->type = (enum bundle_type)c;
 	if (jsontext_get_bytes(o, "id", H->id, RECORD_ID) != 0 ||
@@ -348,9 +431,11 @@ decode(struct header *H, json_t *o)
 		return ("the header is not a JSON object");
 	if ((why = decode_features(o)) != NULL || (why = decode_plain(H, o)) != NULL ||
 	    (why = decode_vm(H, json_object_get(o, "vm"))) != NULL || (why = decode_points(H, o)) != NULL ||
+	    (why = decode_relations(H, o)) != NULL ||
 	    (why = decode_disks(H, json_object_get(o, "disks"), json_object_get(o, "excluded"))) != NULL)
 		return (why);
-	if ((why = decode_targets(H, json_object_get(o, "targets"))) != NULL)
+	if ((why = decode_targets(H->targets, &H->ntargets, json_object_get(o, "targets"))) != NULL ||
+	    (why = decode_parts(H, json_object_get(o, "parts"))) != NULL)
 		return (why);
 	if (H->cipher != RECORD_CLEAR && H->ntargets == 0)
 		return ("it is encrypted, but to no site");
@@ -387,9 +472,10 @@ decode_trailer(struct trailer *T, const struct header *H, json_t *o)
 	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
 	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
 	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
-	    jsontext_get_number(o, "volumes", INT64_MAX, &volumes) != 0 || volumes != 1)
+	    jsontext_get_number(o, "volumes", LIMIT_VOLUMES, &volumes) != 0 || volumes == 0)
 		return ("the end does not give the bundle's totals");
-	T->ndisks = H->type == BUNDLE_RECEIPT ? 0 : H->ndisks;
+	T->volumes = (unsigned)volumes;
+	T->ndisks = header_leads(H->type) ? H->ndisks : 0;
 	if (!json_is_array(a) || json_array_size(a) != T->ndisks)
 		return ("the end does not name the header's disks");
 	for (unsigned i = 0; i < T->ndisks; i++) {

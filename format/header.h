@@ -16,7 +16,15 @@
 #define HEADER_CONTENT_KEY 32u
 #define HEADER_SEAL (HEADER_CONTENT_KEY + LEAF_SEED + 48u) /* both in a libsodium sealed box */
 
-enum bundle_type { BUNDLE_SEED = 1, BUNDLE_DELTA = 2, BUNDLE_UNDO = 3, BUNDLE_RECEIPT = 4 };
+enum bundle_type {
+	BUNDLE_SEED = 1,
+	BUNDLE_DELTA = 2,
+	BUNDLE_UNDO = 3,
+	BUNDLE_RECEIPT = 4,
+	BUNDLE_REQUEST = 5, /* which segments of another bundle are damaged; in blobs */
+	BUNDLE_REPAIR = 6,  /* those segments once more; in blobs */
+	BUNDLE_COMPARE = 7, /* digests of what a replica's disks hold; in blobs */
+};
 
 struct header_disk {
 	char id[LIMIT_DISK_ID + 1];
@@ -35,6 +43,14 @@ struct header_target {
 	uint8_t seal[HEADER_SEAL]; /* content key and leaf seed, sealed to the site */
 };
 
+/* One of the bundles that were combined: its segments are as they were, under its own id and key. */
+struct header_part {
+	uint8_t id[RECORD_ID];
+	enum record_cipher cipher;
+	unsigned ntargets;
+	struct header_target targets[LIMIT_TARGETS];
+};
+
 struct header {
 	enum bundle_type type;
 	uint8_t id[RECORD_ID];
@@ -47,6 +63,10 @@ struct header {
 	struct point to;             /* In a receipt: the newest point that is durable at the replica */
 	unsigned keep;               /* recovery points that the replica is asked to keep */
 	uint64_t most;               /* no more bytes of disk are carried as data than this */
+	int has_of;                  /* of a request or repair, always: */
+	uint8_t of[RECORD_ID];       /* the bundle that is damaged */
+	int has_against;             /* of a seed or delta made for disks that were compared: */
+	uint8_t against[RECORD_ID];  /* the compare bundle; it applies to the disks as they were then */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */
 	uint8_t leaf_seed[LEAF_SEED];
@@ -54,9 +74,14 @@ struct header {
 	struct header_target targets[LIMIT_TARGETS];
 	struct header_disk disks[LIMIT_DISKS];
 	struct header_excluded excluded[LIMIT_DISKS];
+	unsigned nparts; /* of a combined delta; 0: all segments are under this header's id and cipher */
+	struct header_part parts[LIMIT_PARTS];
 };
 
 const char *header_type_text(enum bundle_type type);
+
+/* Does a bundle of that type lead disks to a point, in segments?  The others carry blobs, or nothing. */
+int header_leads(enum bundle_type type);
 
 /**
  * The text of H, or NULL if there is no memory or it would be over LIMIT_JSON.  The caller frees it.
@@ -75,8 +100,9 @@ struct trailer {
 	uint64_t data;   /* bytes of disk carried as data */
 	uint64_t zero;   /* bytes of disk carried as zero or discard */
 	uint64_t stored; /* bytes of payload in the segments as stored */
+	unsigned volumes;
 	unsigned ndisks;
-	uint8_t root[LIMIT_DISKS][LEAF_ROOT]; /* in the header's order; in a receipt none */
+	uint8_t root[LIMIT_DISKS][LEAF_ROOT]; /* in the header's order; only if it leads somewhere */
 };
 
 char *trailer_encode(const struct trailer *T, const struct header *H, size_t *size);

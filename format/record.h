@@ -12,7 +12,7 @@
  *    8  4  type                        72  8  stored length
  *   12  1  codec                       80 24  nonce
  *   13  1  cipher                     104 32  digest of the stored payload (BLAKE2b-256)
- *   14  2  zero                       136 32  link
+ *   14  2  part                       136 32  link
  *   16 16  bundle id                  168 24  zero
  *   32  8  number                     192 64  Ed25519 signature over a context and bytes 0 to 191
  *   40  4  disk
@@ -34,6 +34,8 @@ enum record_type {
 	RECORD_INDEX = 4,
 	RECORD_MANIFEST = 5,
 	RECORD_END = 6,
+	RECORD_BLOB = 7,       /* an opaque member, for bundles that carry something else than disks */
+	RECORD_VOLUME_END = 8, /* in place of END, where another volume follows */
 };
 
 enum record_codec { RECORD_RAW = 0, RECORD_ZSTD = 1 };
@@ -44,13 +46,15 @@ struct record {
 	enum record_codec codec;
 	enum record_cipher cipher;
 	uint8_t bundle[RECORD_ID];
-	uint64_t number;               /* segment: from 1, without gaps; volume: from 1; else 0 */
-	uint32_t disk;                 /* segment: index into the header's disks; else 0 */
-	uint32_t extents;              /* segment: entries in its extent table; else 0 */
-	uint64_t offset;               /* segment: where its first extent starts; else 0 */
-	uint64_t span;                 /* segment: bytes from there to the end of its last extent; else 0 */
-	uint64_t plain;                /* bytes of payload before compression and encryption */
-	uint64_t stored;               /* bytes of payload as stored */
+	uint32_t part;    /* segment: index into the header's parts; else 0 */
+	uint64_t number;  /* segment, blob: from 1, without gaps; volume: from 1; else 0 */
+	uint32_t disk;    /* segment: index into the header's disks; else 0 */
+	uint32_t extents; /* segment: entries in its extent table; else 0 */
+	uint64_t offset;  /* segment: where its first extent starts; volume: segments before it; volume end:
+	                    segments up to there; else 0 */
+	uint64_t span;    /* segment: bytes from there to the end of its last extent; else 0 */
+	uint64_t plain;   /* bytes of payload before compression and encryption */
+	uint64_t stored;  /* bytes of payload as stored */
 	uint8_t nonce[RECORD_NONCE];   /* zero unless encrypted */
 	uint8_t digest[RECORD_DIGEST]; /* BLAKE2b-256 of the payload as stored */
 	uint8_t link[RECORD_DIGEST]; /* header: the signer's public key; else the hash of the record before */
@@ -67,6 +71,9 @@ const char *record_unpack(struct record *R, const uint8_t in[RECORD_SIZE], const
 
 /* The key that a header record claims to be signed with: a claim, until record_unpack has checked it. */
 const uint8_t *record_claimed_key(const uint8_t in[RECORD_SIZE]);
+
+/* Is it, by its own unchecked claim, a record from the middle of a bundle?  1, and the bundle's id; else 0. */
+int record_claims_rest(const uint8_t in[RECORD_SIZE], uint8_t bundle[RECORD_ID]);
 
 /* The hash of a packed record, which the next record carries as its link. */
 void record_hash(uint8_t out[RECORD_DIGEST], const uint8_t in[RECORD_SIZE]);

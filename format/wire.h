@@ -5,6 +5,13 @@
 #include <stdint.h>
 
 static inline void
+wire_put16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void
 wire_put32(uint8_t *p, uint32_t v)
 {
 	for (int i = 0; i < 4; i++)
@@ -16,6 +23,12 @@ wire_put64(uint8_t *p, uint64_t v)
 {
 	for (int i = 0; i < 8; i++)
 		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline uint32_t
+wire_get16(const uint8_t *p)
+{
+	return ((uint32_t)p[0] | (uint32_t)p[1] << 8);
 }
 
 static inline uint32_t

@@ -18,6 +18,12 @@ struct unpacking {
 };
 
 static int
+is_end(enum record_type type)
+{
+	return (type == RECORD_END || type == RECORD_VOLUME_END);
+}
+
+static int
 fill(void *context, void *slot)
 {
 	struct unpacking *k = context;
@@ -27,7 +33,7 @@ fill(void *context, void *slot)
 	if (k->U->ended)
 		return (1);
 	rc = reader_next(k->U->reader, &s->u.member);
-	if (rc == 0 && s->u.member.record.type == RECORD_END)
+	if (rc == 0 && is_end(s->u.member.record.type))
 		k->U->ended = 1;
 	/* A refusal must not look like the end. */
 	return (rc == 1 ? 2 : rc);
@@ -66,14 +72,16 @@ work(void *context, void *slot)
 	const struct record *R = &s->u.member.record;
 
 	s->why = NULL;
+	if (R->type == RECORD_BLOB)
+		s->why = segment_check(R, s->u.member.payload);
 	if (R->type != RECORD_SEGMENT)
 		return (0);
 	if (!U->decode) {
 		s->why = segment_check(R, s->u.member.payload);
 		return (0);
 	}
-	s->why = segment_decode(s->coder, &U->crypt, R, s->u.member.payload, s->plain, s->u.extents,
-	    U->header->disks[R->disk].size);
+	s->why = segment_decode(s->coder, U->parts == NULL ? &U->crypt : &U->parts[R->part], R,
+	    s->u.member.payload, s->plain, s->u.extents, U->header->disks[R->disk].size);
 	if (s->why != NULL)
 		return (0);
 	s->u.data = s->plain + (size_t)R->extents * EXTENT_SIZE;
@@ -90,7 +98,9 @@ check_totals(const struct unpack *U, const struct slot *s)
 		return (NULL);
 	if (s->u.member.record.type == RECORD_SEGMENT && U->data > U->header->most)
 		return ("it holds more data than its header promised");
-	if (s->u.member.record.type == RECORD_END && (T->data != U->data || T->zero != U->zero))
+	/* Of several volumes, this one alone is known here. */
+	if (s->u.member.record.type == RECORD_END && T->volumes == 1 &&
+	    (T->data != U->data || T->zero != U->zero))
 		return ("the end counts other bytes than there are");
 	return (NULL);
 }
@@ -158,7 +168,6 @@ unpack_run(struct unpack *U)
 	struct pipeline line = { &k, fill, work, drain, make, drop };
 	int rc;
 
-	U->data = U->zero = 0;
 	U->ended = 0;
 	progress_start(&k.progress, U->what, U->total);
 	rc = pipeline_run(&line);

@@ -215,6 +215,7 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	struct segment_crypt K = { .cipher = cipher };
 	struct trailer T = { .ndisks = type == BUNDLE_RECEIPT ? 0 : 2 };
 	char path[4096];
+	struct outfile *F;
 	struct writer *W;
 	int fd;
 
@@ -225,8 +226,8 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	memset(K.key, 7, sizeof K.key);
 	put(dir, "stream", name, "", 0);
 	snprintf(path, sizeof path, "%s/stream/%s", dir, name);
-	if ((fd = open(path, O_WRONLY)) < 0 || (W = writer_new(fd, path, dir, secret)) == NULL ||
-	    writer_header(W, &H) != 0)
+	if ((fd = open(path, O_WRONLY)) < 0 || (F = outfile_wrap(fd, path)) == NULL ||
+	    (W = writer_new(F, dir, secret)) == NULL || writer_header(W, &H) != 0)
 		err(1, "%s", path);
 	for (uint32_t i = 0; i < 2 * T.ndisks; i++) {
 		struct record R = { .disk = i / 2 };
@@ -240,6 +241,7 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	if (writer_finish(W, &H, &T) != 0 || close(fd) != 0)
 		err(1, "%s", path);
 	writer_free(W);
+	outfile_free(F);
 }
 
 static void
