@@ -342,7 +342,8 @@ def test_a_site_that_is_revoked_here_is_taken_for_nothing():
     lab.dr('trust', 'remove', 'hq')
     refused(lab.dr, 'trust', 'add', lab.hq.card, words='not added again')
     refused(lab.dr, 'import', bundle, words='revoked here')
-    check(lab.dr.json('trust', 'list')[0]['vm'] is None)
+    entry, = lab.dr.json('trust', 'list')
+    check(entry['vm'] is None and entry['revoked'] and 'revoked' in lab.dr('trust', 'list').stdout, entry)
     lab.close()
 
 
