@@ -145,10 +145,13 @@ int
 trust_decode(struct trust *T, const char *text)
 {
 	char *copy = strdup(text), *rest = copy, *line;
+	size_t lines = 1;
 	int n = 0, bad = 0;
 
 	*T = (struct trust){ NULL, 0 };
-	T->entries = calloc(TRUST_MAX, sizeof *T->entries);
+	for (const char *p = text; lines < TRUST_MAX && (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	T->entries = calloc(lines, sizeof *T->entries);
 	if (copy == NULL || T->entries == NULL)
 		bad = -1;
 	while (bad == 0 && (line = strsep(&rest, "\n")) != NULL) {
@@ -232,6 +235,18 @@ trust_free(struct trust *T)
 {
 	free(T->entries);
 	*T = (struct trust){ NULL, 0 };
+}
+
+struct trust_entry *
+trust_append(struct trust *T, const struct trust_entry *e)
+{
+	struct trust_entry *more = realloc(T->entries, (T->n + 1) * sizeof *more);
+
+	if (more == NULL)
+		return (NULL);
+	T->entries = more;
+	more[T->n] = *e;
+	return (&more[T->n++]);
 }
 
 struct trust_entry *

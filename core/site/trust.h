@@ -52,6 +52,9 @@ char *trust_encode(const struct trust *T);
 
 void trust_free(struct trust *T);
 
+/* Put a copy of e behind the entries of T, which move; NULL if there is no memory. */
+struct trust_entry *trust_append(struct trust *T, const struct trust_entry *e);
+
 /* The entry that has that key or had it, or that of a name; NULL if there is none. */
 struct trust_entry *trust_by_key(const struct trust *T, const uint8_t key[RECORD_KEY]);
 struct trust_entry *trust_by_name(const struct trust *T, const char *name);

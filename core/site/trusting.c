@@ -11,6 +11,7 @@
 #include "jsontext.h"
 #include "minisig.h"
 #include "name.h"
+#include "point.h"
 #include "base/say.h"
 
 int
@@ -87,9 +88,10 @@ static json_t *
 entry_json(const struct trust_entry *e)
 {
 	json_t *o = json_object();
-	char print[CARD_FINGERPRINT];
+	char print[CARD_FINGERPRINT], cutoff[POINT_TIME];
 
 	card_fingerprint(print, &e->card);
+	point_time_text(cutoff, e->cutoff);
 	json_object_set_new(o, "name", json_string(e->card.name));
 	json_object_set_new(o, "fingerprint", json_string(print));
 	jsontext_set_bytes(o, "sign", e->card.sign, RECORD_KEY);
@@ -99,6 +101,7 @@ entry_json(const struct trust_entry *e)
 	json_object_set_new(
 	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
 	json_object_set_new(o, "inbox", e->inbox == 0 ? json_null() : json_integer((json_int_t)e->inbox));
+	json_object_set_new(o, "revoked", e->is_revoked ? json_string(cutoff) : json_null());
 	return (o);
 }
 
@@ -124,7 +127,7 @@ trusting_list(const struct site *S, int json)
 			printf("  at most %" PRIu64 " bytes", e->max_size);
 		if (e->inbox != 0)
 			printf("  inbox %" PRIu64 " bytes", e->inbox);
-		printf("\n");
+		printf("%s\n", e->is_revoked ? "  revoked" : "");
 	}
 	if (json)
 		rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
