@@ -268,7 +268,7 @@ next_record(struct reader *R, struct member *m)
 
 	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
 		return (rc);
-	if (m->record.type == RECORD_BLOB && header_leads(R->header.type) && R->header.nparts == 0)
+	if (m->record.type == RECORD_BLOB && !header_has_blobs(&R->header))
 		return (reader_refuse(R, NULL, "a blob in a bundle that has none"));
 	if (m->record.type != RECORD_SEGMENT)
 		return (0);
