@@ -392,6 +392,9 @@ next_volume(struct writer *W)
 {
 	int rc;
 
+	if (W->chain.volume.number == LIMIT_VOLUMES)
+		return (say_failed("%s: the bundle would need more than %u volumes; let them be larger",
+		    name(W), LIMIT_VOLUMES));
 	if (end_volume(W) != 0)
 		return (-1);
 	if ((rc = W->volumes.ended(W->volumes.context, &W->chain.volume)) != 0)
