@@ -14,7 +14,7 @@
 static int
 adopt_target(struct cut *c, const struct trust_entry *e)
 {
-	struct primary_target *t = primary_target_by_key(c->P, e->card.sign);
+	struct primary_target *t = primary_target_of(c->P, e);
 
 	if (t == NULL && c->P->ntargets == LIMIT_TARGETS)
 		return (say_refused("%s: a VM is replicated to at most %u sites", c->P->vm, LIMIT_TARGETS));

@@ -110,9 +110,9 @@ int primary_save(const struct primary *P);
 struct primary_point *primary_last(const struct primary *P);
 struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 
-/* The target of that name or key, or NULL. */
+/* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
-struct primary_target *primary_target_by_key(struct primary *P, const uint8_t key[RECORD_KEY]);
+struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
 
 /* Paths of a disk's leaves, and of its changes at a point. */
 int primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX]);

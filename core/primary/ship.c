@@ -64,6 +64,10 @@ seal(struct ship *s)
 			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust "
 			                    "add', or say --to",
 			    s->cut->targets[i]->name));
+		if (e->is_revoked)
+			return (say_refused(
+			    "%s: the keys of this site were revoked here: nothing is sealed to them",
+			    e->card.name));
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, s->pack.crypt.key, s->cut->P->leaf_seed, H->targets[H->ntargets++].seal);
 	}
@@ -245,7 +249,7 @@ ship_open(struct ship *s)
 		return (rc);
 	if (io_path(tmp, "%s/tmp", site_home(s->cut->S)) != 0 || make_logs(s) != 0)
 		return (-1);
-	s->writer = writer_new(outfile_fd(s->out), outfile_name(s->out), tmp, site_secret(s->cut->S));
+	s->writer = writer_new(s->out, tmp, site_secret(s->cut->S));
 	return (s->writer == NULL ? -1 : 0);
 }
 
