@@ -19,12 +19,13 @@ struct changelog {
 	char path[PATH_MAX];
 	uint64_t start, count; /* a run of zero leaves that may still grow */
 	XXH3_state_t *sum;     /* over all that was written */
+	uint64_t size;         /* bytes of it */
 	size_t n;
 	uint8_t buffer[BUFFER];
 };
 
-struct changelog *
-changelog_create(const char *path)
+static struct changelog *
+new_log(const char *path)
 {
 	struct changelog *L = malloc(sizeof *L);
 
@@ -33,18 +34,66 @@ changelog_create(const char *path)
 		return (NULL);
 	}
 	L->n = 0;
-	L->start = L->count = 0;
+	L->start = L->count = L->size = 0;
 	L->fd = -1;
-	if ((L->sum = XXH3_createState()) == NULL || XXH3_64bits_reset(L->sum) != XXH_OK) {
-		say_failed("out of memory");
-		changelog_free(L);
-		return (NULL);
+	L->sum = XXH3_createState();
+	if (L->sum != NULL && XXH3_64bits_reset(L->sum) == XXH_OK && io_path(L->path, "%s", path) == 0)
+		return (L);
+	say_failed("out of memory");
+	changelog_free(L);
+	return (NULL);
+}
+
+struct changelog *
+changelog_create(const char *path)
+{
+	struct changelog *L = new_log(path);
+
+	if (L != NULL && io_remove(path) == 0 && (L->fd = io_create(path)) >= 0)
+		return (L);
+	changelog_free(L);
+	return (NULL);
+}
+
+/* Read the first size bytes back: 0; 1 if they are not there; -1. */
+static int
+read_start(struct changelog *L, uint64_t size)
+{
+	while (L->size < size) {
+		size_t n = size - L->size < BUFFER ? (size_t)(size - L->size) : BUFFER;
+		ssize_t got = io_read(L->fd, L->path, L->buffer, n);
+
+		if (got != (ssize_t)n)
+			return (got < 0 ? -1 : 1);
+		XXH3_64bits_update(L->sum, L->buffer, n);
+		L->size += n;
 	}
-	if (io_path(L->path, "%s", path) != 0 || io_remove(path) != 0 || (L->fd = io_create(path)) < 0) {
-		changelog_free(L);
-		return (NULL);
-	}
-	return (L);
+	return (0);
+}
+
+int
+changelog_resume(struct changelog **out, const char *path, uint64_t size, uint64_t sum)
+{
+	struct changelog *L = *out = new_log(path);
+	int rc;
+
+	if (L == NULL)
+		return (-1);
+	if ((rc = io_exists(path)) > 0)
+		rc = (L->fd = io_open_write(path)) < 0 ? -1 : read_start(L, size);
+	else if (rc == 0)
+		rc = 1;
+	if (rc == 0 && XXH3_64bits_digest(L->sum) != sum)
+		rc = 1;
+	if (rc == 1)
+		say_refused("%s: the map of changes has not what it had", path);
+	if (rc == 0)
+		rc = io_resize(L->fd, path, size);
+	if (rc == 0)
+		return (0);
+	changelog_free(L);
+	*out = NULL;
+	return (rc);
 }
 
 void
@@ -63,6 +112,7 @@ flush(struct changelog *L)
 	size_t n = L->n;
 
 	L->n = 0;
+	L->size += n;
 	XXH3_64bits_update(L->sum, L->buffer, n);
 	return (n == 0 ? 0 : io_write(L->fd, L->path, L->buffer, n));
 }
@@ -105,6 +155,16 @@ changelog_add(struct changelog *L, uint64_t start, uint64_t count, const uint64_
 	for (uint64_t i = 0; i < count; i++)
 		if (put(L, leaves[i]) != 0)
 			return (-1);
+	return (0);
+}
+
+int
+changelog_flush(struct changelog *L, uint64_t *size, uint64_t *sum)
+{
+	if (put_zero_run(L) != 0 || flush(L) != 0 || io_sync(L->fd, L->path) != 0)
+		return (-1);
+	*size = L->size;
+	*sum = XXH3_64bits_digest(L->sum);
 	return (0);
 }
 
