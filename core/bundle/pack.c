@@ -421,7 +421,11 @@ drain(void *context, void *slot)
 	k->P->trailer->data += it->data;
 	k->P->trailer->zero += it->zero;
 	progress_add(&k->progress, it->seen);
-	return (it->nextents == 0 ? 0 : writer_segment(k->P->writer, &it->record, it->out));
+	if (it->nextents == 0)
+		return (0);
+	if (k->P->extents != NULL && k->P->extents(k->P->context, it->extents, it->nextents) != 0)
+		return (-1);
+	return (writer_segment(k->P->writer, &it->record, it->out));
 }
 
 static void

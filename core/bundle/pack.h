@@ -9,6 +9,7 @@
 #include "disk/leaves.h"
 #include "disk/ranges.h"
 #include "disk/source.h"
+#include "extent.h"
 #include "header.h"
 #include "leaf.h"
 #include "base/say.h"
@@ -37,9 +38,12 @@ struct pack {
 	struct pack_disk *disks;
 	unsigned ndisks;
 	struct trailer *trailer; /* its totals of data and zero are counted here */
-	const char *what;        /* for the progress */
-	uint64_t most;           /* as pack_most said */
-	uint64_t damaged;        /* out: blocks of our own disks that are not what their leaves say; said */
+	/* Called with the extents of each segment in front of its record, or NULL: 0 or -1, said. */
+	int (*extents)(void *context, const struct extent *extents, uint32_t n);
+	void *context;
+	const char *what; /* for the progress */
+	uint64_t most;    /* as pack_most said */
+	uint64_t damaged; /* out: blocks of our own disks that are not what their leaves say; said */
 };
 
 /* The most bytes of data that P's disks can give: for the header.  0 or -1. */
