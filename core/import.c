@@ -27,14 +27,16 @@ find_signer(
 
 	if ((*e = trust_by_key(site_trust(S), key)) != NULL)
 		return (0);
-	if (memcmp(key, site_card(S)->sign, RECORD_KEY) == 0)
+	if (site_is_own_key(S, key))
 		return (say_refused("%s: it was made at this very site", name));
 	memset(&unknown, 0, sizeof unknown);
 	memcpy(unknown.sign, key, RECORD_KEY);
 	sodium_bin2hex(print, sizeof print, key, 16);
 	return (say_refused(
 	    "%s: it is signed with a key that this site does not know (%s...), or is not a bundle at all; "
-	    "add the sender's card with 'vmferry trust add'",
+	    "add the sender's card with 'vmferry trust add', or, if it has new keys, its list of them with "
+	    "'vmferry "
+	    "key import'",
 	    name, print));
 }
 
@@ -85,7 +87,9 @@ static int
 import_from(const struct site *S, const struct import_options *o, struct infile *F, struct member *m)
 {
 	uint8_t key[RECORD_KEY];
+	char words[TRUST_WORDS];
 	const struct trust_entry *e;
+	const char *why;
 	struct unpack U;
 	int rc;
 
@@ -95,6 +99,8 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 	if ((rc = reader_start(U.reader, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
 	    (rc = reader_header(U.reader, m, &U.header)) != 0)
 		return (rc);
+	if ((why = trust_objection(e, key, U.header->created, words)) != NULL)
+		return (reader_refuse(U.reader, NULL, why));
 	switch (U.header->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_DELTA:

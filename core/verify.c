@@ -12,9 +12,10 @@
 static int
 verify_open(struct infile *F, const struct card *by, const struct trust *T, struct member *m)
 {
-	const struct trust_entry *e;
+	const struct trust_entry *e = NULL;
 	uint8_t key[RECORD_KEY];
-	char time[POINT_TIME];
+	char time[POINT_TIME], words[TRUST_WORDS];
+	const char *why;
 	struct unpack U;
 	int rc;
 
@@ -33,7 +34,11 @@ verify_open(struct infile *F, const struct card *by, const struct trust *T, stru
 		return (reader_refuse(
 		    U.reader, NULL, "it is not a bundle, or signed with another key than the card's"));
 	}
-	if ((rc = reader_header(U.reader, m, &U.header)) != 0 || (rc = unpack_run(&U)) != 0)
+	if ((rc = reader_header(U.reader, m, &U.header)) != 0)
+		return (rc);
+	if (e != NULL && (why = trust_objection(e, key, U.header->created, words)) != NULL)
+		return (reader_refuse(U.reader, NULL, why));
+	if ((rc = unpack_run(&U)) != 0)
 		return (rc);
 	point_time_text(time, U.header->to.time);
 	say_note("%s: good: %s of '%s' to point %" PRIu64 " (%s), %" PRIu64 " segments, signed by '%s'",

@@ -174,6 +174,15 @@ record_claimed_key(const uint8_t in[RECORD_SIZE])
 	return (in + 136);
 }
 
+int
+record_claims_rest(const uint8_t in[RECORD_SIZE], uint8_t bundle[RECORD_ID])
+{
+	uint32_t type = wire_get32(in + 8);
+
+	memcpy(bundle, in + 16, RECORD_ID);
+	return (memcmp(in, magic, sizeof magic) == 0 && type > RECORD_HEADER && type <= RECORD_VOLUME_END);
+}
+
 void
 record_hash(uint8_t out[RECORD_DIGEST], const uint8_t in[RECORD_SIZE])
 {

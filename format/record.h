@@ -72,6 +72,9 @@ const char *record_unpack(struct record *R, const uint8_t in[RECORD_SIZE], const
 /* The key that a header record claims to be signed with: a claim, until record_unpack has checked it. */
 const uint8_t *record_claimed_key(const uint8_t in[RECORD_SIZE]);
 
+/* Is it, by its own unchecked claim, a record from the middle of a bundle?  1, and the bundle's id; else 0. */
+int record_claims_rest(const uint8_t in[RECORD_SIZE], uint8_t bundle[RECORD_ID]);
+
 /* The hash of a packed record, which the next record carries as its link. */
 void record_hash(uint8_t out[RECORD_DIGEST], const uint8_t in[RECORD_SIZE]);
 

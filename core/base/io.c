@@ -1,5 +1,6 @@
 #include "base/io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -147,6 +148,12 @@ io_exists(const char *path)
 }
 
 int
+io_is_writable(const char *dir)
+{
+	return (access(dir, W_OK | X_OK) == 0);
+}
+
+int
 io_is_link(const char *path)
 {
 	struct stat st;
@@ -233,6 +240,12 @@ io_can_seek(int fd)
 }
 
 int
+io_seek(int fd, const char *path, uint64_t offset)
+{
+	return (lseek(fd, (off_t)offset, SEEK_SET) >= 0 ? 0 : failed(path, "seek in"));
+}
+
+int
 io_skip(int fd, uint64_t n)
 {
 	return (lseek(fd, (off_t)n, SEEK_CUR) >= 0);
@@ -263,8 +276,9 @@ io_pwrite(int fd, const char *path, const void *buf, size_t n, uint64_t offset)
 
 #define PARTS_MAX 8
 
-int
-io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n)
+/* 0; an errno; -1: the descriptor takes no more. */
+static int
+write_all(int fd, const struct io_part *parts, unsigned n)
 {
 	struct iovec v[PARTS_MAX];
 	unsigned i = 0;
@@ -277,9 +291,9 @@ io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0)
-			return (failed(path, "write"));
+			return (errno);
 		if (w == 0 && v[i].iov_len > 0)
-			return (say_failed("%s: nothing more can be written", path));
+			return (-1);
 		while (i < n && (size_t)w >= v[i].iov_len)
 			w -= (ssize_t)v[i++].iov_len;
 		if (i < n) {
@@ -290,6 +304,96 @@ io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n
 	return (0);
 }
 
+static int
+say_write(int error, const char *path)
+{
+	if (error == 0)
+		return (0);
+	if (error < 0)
+		return (say_failed("%s: nothing more can be written", path));
+	errno = error;
+	return (failed(path, "write"));
+}
+
+int
+io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n)
+{
+	return (say_write(write_all(fd, parts, n), path));
+}
+
+/* EFBIG: the file system's files end here, as those of FAT do at 4 GiB. */
+static int
+is_full(int error)
+{
+	return (error == ENOSPC || error == EDQUOT || error == EFBIG);
+}
+
+int
+io_fill_parts(int fd, const char *path, const struct io_part *parts, unsigned n)
+{
+	int error = write_all(fd, parts, n);
+
+	return (is_full(error) ? 2 : say_write(error, path));
+}
+
+int
+io_is_regular(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
+}
+
+void
+io_start_writing(int fd, uint64_t offset, uint64_t length)
+{
+	sync_file_range(fd, (off_t)offset, (off_t)length, SYNC_FILE_RANGE_WRITE);
+}
+
+int
+io_open_direct(const char *path)
+{
+	int fd = open_retry(path, O_RDONLY | O_DIRECT | O_NOFOLLOW, 0);
+
+	if (fd >= 0)
+		return (fd);
+	return (errno == EINVAL || errno == EOPNOTSUPP ? -2 : failed(path, "open for reading back"));
+}
+
+int
+io_forget(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
+	if (sync_file_range(fd, (off_t)offset, (off_t)length, all) != 0 && errno == EIO)
+		return (failed(path, "write back"));
+	posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_DONTNEED);
+	return (0);
+}
+
+ssize_t
+io_read_back(int fd, const char *path, void *buf, size_t n, uint64_t offset)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = pread(fd, (char *)buf + got, n - got, (off_t)(offset + got));
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && errno == EINVAL && got == 0)
+			return (-2);
+		if (r < 0)
+			return (say_failed("%s: cannot read back what was written at byte %" PRIu64 ": %s",
+			    path, offset + got, strerror(errno)));
+		got += (size_t)r;
+		/* The end of the file; there is nothing aligned behind it to ask for. */
+		if (r % IO_ALIGN != 0 || r == 0)
+			break;
+	}
+	return ((ssize_t)got);
+}
+
 int
 io_sync(int fd, const char *path)
 {
@@ -297,13 +401,26 @@ io_sync(int fd, const char *path)
 }
 
 int
+io_sync_filled(int fd, const char *path)
+{
+	if (fsync(fd) == 0)
+		return (0);
+	return (is_full(errno) ? 2 : failed(path, "make durable"));
+}
+
+int
 io_sync_dir(const char *path)
 {
-	int fd = open_retry(path, O_RDONLY | O_DIRECTORY, 0), rc;
+	int fd = open_retry(path, O_RDONLY | O_DIRECTORY, 0), rc = 0;
 
 	if (fd < 0)
 		return (failed(path, "open"));
-	rc = io_sync(fd, path);
+	if (fsync(fd) != 0) {
+		if (errno != EINVAL)
+			rc = failed(path, "make durable");
+		else
+			say_note("%s: this file system does not say when a folder is durable", path);
+	}
 	close(fd);
 	return (rc);
 }
@@ -389,6 +506,18 @@ io_clone(int to, int from)
 	return (ioctl(to, FICLONE, from) == 0);
 }
 
+static int
+has_no_modes(void)
+{
+	return (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_let_read(int fd, const char *path)
+{
+	return (fchmod(fd, 0644) == 0 || has_no_modes() ? 0 : failed(path, "set the mode of"));
+}
+
 int
 io_replace(const char *path, const void *data, size_t n, mode_t mode)
 {
@@ -397,9 +526,10 @@ io_replace(const char *path, const void *data, size_t n, mode_t mode)
 
 	if (io_path(new, "%s.new", path) != 0)
 		return (-1);
-	if ((fd = open_retry(new, O_WRONLY | O_CREAT | O_TRUNC, 0600)) < 0)
+	if ((fd = open_retry(new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600)) < 0)
 		return (failed(new, "create"));
-	rc = fchmod(fd, mode) != 0 ? failed(new, "set the mode of") : io_write(fd, new, data, n);
+	rc = fchmod(fd, mode) == 0 || (mode != 0600 && has_no_modes()) ? io_write(fd, new, data, n)
+	                                                               : failed(new, "set the mode of");
 	if (rc == 0)
 		rc = io_sync(fd, new);
 	if (close(fd) != 0 && rc == 0)
@@ -414,36 +544,154 @@ io_replace(const char *path, const void *data, size_t n, mode_t mode)
 }
 
 char *
-io_slurp(const char *path, size_t max, size_t *size)
+io_slurp_fd(int fd, const char *path, size_t max, size_t *size)
 {
 	uint64_t n;
-	char *text = NULL;
-	ssize_t got = -1;
-	int fd = io_open_read(path);
+	char *text;
+	ssize_t got;
 
-	if (fd < 0)
-		return (NULL);
 	if (io_size(fd, path, &n) != 0)
-		goto done;
+		return (NULL);
 	if (n > max) {
 		say_failed("%s: has %" PRIu64 " bytes, more than the %zu it may have", path, n, max);
-		goto done;
+		return (NULL);
 	}
 	if ((text = malloc((size_t)n + 1)) == NULL) {
 		say_failed("out of memory");
-		goto done;
+		return (NULL);
 	}
-	if ((got = io_read(fd, path, text, (size_t)n)) >= 0) {
-		text[got] = '\0';
-		*size = (size_t)got;
-	}
-done:
-	io_close(fd);
-	if (got < 0) {
+	if ((got = io_read(fd, path, text, (size_t)n)) < 0) {
 		free(text);
 		return (NULL);
 	}
+	text[got] = '\0';
+	*size = (size_t)got;
 	return (text);
+}
+
+char *
+io_slurp(const char *path, size_t max, size_t *size)
+{
+	int fd = io_open_read(path);
+	char *text = fd < 0 ? NULL : io_slurp_fd(fd, path, max, size);
+
+	io_close(fd);
+	return (text);
+}
+
+int
+io_open_dir(const char *path)
+{
+	int fd = open_retry(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+	return (fd >= 0 ? fd : failed(path, "open"));
+}
+
+int
+io_open_in(int dirfd, const char *dir, const char *name)
+{
+	struct stat st;
+	int fd;
+
+	do
+		fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return (fd);
+	if (fd >= 0) {
+		close(fd);
+		return (-2);
+	}
+	if (errno == ENOENT || errno == ELOOP || errno == ENXIO || errno == ENODEV)
+		return (-2);
+	return (say_failed("%s/%s: cannot open: %s", dir, name, strerror(errno)));
+}
+
+struct names {
+	char **list;
+	size_t n, room;
+};
+
+static int
+add_name(struct names *N, const char *name)
+{
+	if (N->n + 1 >= N->room) {
+		size_t room = N->room == 0 ? 64 : 2 * N->room;
+		char **more = reallocarray(N->list, room, sizeof *more);
+
+		if (more == NULL)
+			return (-1);
+		N->list = more;
+		N->room = room;
+	}
+	N->list[N->n] = strdup(name);
+	return (N->list[N->n] == NULL ? -1 : (N->n++, 0));
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	return (strcmp(*(char *const *)a, *(char *const *)b));
+}
+
+static int
+has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return (n > m && strcmp(name + n - m, suffix) == 0);
+}
+
+static int
+read_names(DIR *d, const char *dir, const char *suffix, size_t max, struct names *N)
+{
+	struct dirent *e;
+
+	while (errno = 0, (e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    !has_suffix(e->d_name, suffix))
+			continue;
+		if (N->n == max)
+			return (say_failed("%s: has more than %zu files", dir, max));
+		if (add_name(N, e->d_name) != 0)
+			return (say_failed("out of memory"));
+	}
+	return (errno == 0 ? 0 : failed(dir, "list"));
+}
+
+void
+io_names_free(char **names)
+{
+	for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+		free(names[i]);
+	free(names);
+}
+
+char **
+io_names(int dirfd, const char *dir, const char *suffix, size_t max)
+{
+	struct names N = { NULL, 0, 0 };
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d == NULL) {
+		failed(dir, "list");
+		io_close(fd);
+		return (NULL);
+	}
+	rc = read_names(d, dir, suffix, max, &N);
+	closedir(d);
+	if (rc == 0 && N.list == NULL && (N.list = calloc(1, sizeof *N.list)) == NULL)
+		rc = say_failed("out of memory");
+	if (N.list != NULL)
+		N.list[N.n] = NULL;
+	if (rc != 0) {
+		io_names_free(N.list);
+		return (NULL);
+	}
+	if (N.n > 0)
+		qsort(N.list, N.n, sizeof *N.list, by_bytes);
+	return (N.list);
 }
 
 int
@@ -481,11 +729,11 @@ int
 io_lock(const char *path)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open_retry(path, O_RDWR | O_CREAT, 0600);
+	int fd = open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return (failed(path, "open the lock"));
-	if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS)
 		return (fd);
 	if (errno == EAGAIN || errno == EACCES) {
 		close(fd);
@@ -494,6 +742,12 @@ io_lock(const char *path)
 	failed(path, "lock");
 	close(fd);
 	return (-1);
+}
+
+int
+io_can_write(const char *dir)
+{
+	return (access(dir, W_OK | X_OK) == 0);
 }
 
 int

@@ -34,6 +34,9 @@ int io_link_to(const char *target, const char *path);
 /* 1 if there is something at path, 0 if not, -1 on error. */
 int io_exists(const char *path);
 
+/* May this process make files in that folder? */
+int io_is_writable(const char *dir);
+
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
 
@@ -55,6 +58,9 @@ ssize_t io_read_worn(int fd, const char *path, void *buf, size_t n, uint64_t off
 /* Can this descriptor be read at any offset? */
 int io_can_seek(int fd);
 
+/* Go on reading or writing at that offset; 0 or -1. */
+int io_seek(int fd, const char *path, uint64_t offset);
+
 /* Step over n bytes: 1 done, 0 if this descriptor cannot. */
 int io_skip(int fd, uint64_t n);
 
@@ -69,10 +75,38 @@ struct io_part {
 };
 int io_write_parts(int fd, const char *path, const struct io_part *parts, unsigned n);
 
+/* The same where a full file system is no failure: 2, unsaid, if not all of it fitted. */
+int io_fill_parts(int fd, const char *path, const struct io_part *parts, unsigned n);
+
+/* Is it a regular file? */
+int io_is_regular(int fd);
+
+/* Ask the kernel to begin writing a range to the medium now.  A hint: what it cannot do is passed over. */
+void io_start_writing(int fd, uint64_t offset, uint64_t length);
+
+/**
+ * A second descriptor of the file at path that reads from its medium, past the page cache.  Return -2, unsaid,
+ * where the file system refuses that; io_forget in front of each read is then the next best.
+ */
+int io_open_direct(const char *path);
+
+/* Bring a range to the medium and drop it from the page cache, as far as the kernel does; 0 or -1. */
+int io_forget(int fd, const char *path, uint64_t offset, uint64_t length);
+
+/**
+ * Read up to n bytes at offset, both multiples of IO_ALIGN, into memory aligned to that: less only at the end
+ * of the file; -2, unsaid, where the file system refuses direct reads after all; -1 on error.
+ */
+#define IO_ALIGN 4096u
+ssize_t io_read_back(int fd, const char *path, void *buf, size_t n, uint64_t offset);
+
 /* Make the content durable; 0 or -1, and then nothing is known of what was written since the last time. */
 int io_sync(int fd, const char *path);
 
-/* Make the entries of a directory durable. */
+/* The same where a full file system is no failure: 2, unsaid, if it turns out to be full only now. */
+int io_sync_filled(int fd, const char *path);
+
+/* Make the entries of a directory durable.  Where its file system has no such thing, that is noted. */
 int io_sync_dir(const char *path);
 
 int io_size(int fd, const char *path, uint64_t *size);
@@ -90,11 +124,36 @@ int io_stretch(int fd, const char *path, uint64_t offset, uint64_t end, uint64_t
 /* Share the whole content of from with to (reflink): 1 done, 0 not possible here. */
 int io_clone(int to, int from);
 
-/* Replace the file at path by n bytes, durably: it is the old one or the new one, whole, at any moment. */
+/* Let others read a file that was made with 0600; a file system without modes (FAT) has none to set. */
+int io_let_read(int fd, const char *path);
+
+/**
+ * Replace the file at path by n bytes, durably: it is the old one or the new one, whole, at any moment.  A mode
+ * other than 0600 is a wish, which a file system without modes does not grant.
+ */
 int io_replace(const char *path, const void *data, size_t n, mode_t mode);
 
 /* Read a whole file of at most max bytes into memory that the caller frees, with a NUL behind it. */
 char *io_slurp(const char *path, size_t max, size_t *size);
+
+/* Open a directory itself, following no link at its end; the fd or -1. */
+int io_open_dir(const char *path);
+
+/**
+ * Open the regular file of that name in a directory for reading, following no link; dir is its path, for the
+ * words.  Return the fd; -2, unsaid, if there is none or it is no regular file; -1.
+ */
+int io_open_in(int dirfd, const char *dir, const char *name);
+
+/* The same as io_slurp from a descriptor; path is for the words. */
+char *io_slurp_fd(int fd, const char *path, size_t max, size_t *size);
+
+/**
+ * The names in a directory that end in suffix, in the order of their bytes, NULL behind the last; free them with
+ * io_names_free.  NULL, said, on error or if there are more than max.
+ */
+char **io_names(int dirfd, const char *dir, const char *suffix, size_t max);
+void io_names_free(char **names);
 
 /* Rename within one directory, durably. */
 int io_publish(const char *from, const char *to, const char *dir);
@@ -107,9 +166,12 @@ int io_remove_tree(const char *path);
 
 /**
  * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;
- * -2 if another process holds it; -1 on error.
+ * -2 if another process holds it; -1 on error.  A file system without locks has nothing to hold it back.
  */
 int io_lock(const char *path);
+
+/* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
+int io_can_write(const char *dir);
 
 /* Bytes free for us on the file system of path. */
 int io_free(const char *path, uint64_t *bytes);

@@ -30,10 +30,10 @@ static const int always[] = { SYSCALL(read), SYSCALL(pread64), SYSCALL(write), S
 static const int store[] = { SYSCALL(openat), SYSCALL(open), SYSCALL(stat), SYSCALL(lstat), SYSCALL(statx),
 	SYSCALL(access), SYSCALL(faccessat), SYSCALL(faccessat2), SYSCALL(readlink), SYSCALL(readlinkat),
 	SYSCALL(getdents64), SYSCALL(getcwd), SYSCALL(statfs), SYSCALL(fstatfs), SYSCALL(pwrite64),
-	SYSCALL(fsync), SYSCALL(fdatasync), SYSCALL(ftruncate), SYSCALL(fallocate), SYSCALL(copy_file_range),
-	SYSCALL(rename), SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlink), SYSCALL(unlinkat),
-	SYSCALL(rmdir), SYSCALL(mkdir), SYSCALL(mkdirat), SYSCALL(symlink), SYSCALL(symlinkat),
-	SYSCALL(fchmod), SYSCALL(fcntl), SYSCALL(umask), SYSCALL(geteuid) };
+	SYSCALL(fsync), SYSCALL(fdatasync), SYSCALL(sync_file_range), SYSCALL(ftruncate), SYSCALL(fallocate),
+	SYSCALL(copy_file_range), SYSCALL(rename), SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlink),
+	SYSCALL(unlinkat), SYSCALL(rmdir), SYSCALL(mkdir), SYSCALL(mkdirat), SYSCALL(symlink),
+	SYSCALL(symlinkat), SYSCALL(fchmod), SYSCALL(fcntl), SYSCALL(umask), SYSCALL(geteuid) };
 
 int
 sandbox_add(struct sandbox *B, const char *dir)

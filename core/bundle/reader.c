@@ -16,6 +16,8 @@ struct reader {
 	int fd;
 	char name[PATH_MAX];
 	int is_quiet;
+	int is_cut;               /* it ended where more had to come */
+	int has_head;             /* the next record's head was read into head already */
 	uint64_t position;        /* bytes read */
 	uint8_t head[FRAME_HEAD]; /* of the first record, between start and header */
 	uint8_t key[RECORD_KEY];
@@ -105,8 +107,10 @@ get(struct reader *R, void *buf, size_t n)
 	if (got < 0)
 		return (-1);
 	R->position += (uint64_t)got;
-	if ((size_t)got < n)
+	if ((size_t)got < n) {
+		R->is_cut = 1;
 		return (reader_refuse(R, NULL, "the bundle is cut short; get it again"));
+	}
 	return (0);
 }
 
@@ -120,6 +124,33 @@ reader_start(struct reader *R, uint8_t key[RECORD_KEY])
 	memcpy(key, record_claimed_key(frame_record(R->head)), RECORD_KEY);
 	memcpy(R->key, key, RECORD_KEY);
 	return (0);
+}
+
+int
+reader_is_rest(const struct reader *R, uint8_t bundle[RECORD_ID])
+{
+	return (record_claims_rest(frame_record(R->head), bundle));
+}
+
+int
+reader_continue(struct reader *R, const struct member *header, const struct chain *C, uint64_t stored)
+{
+	const char *why =
+	    header_decode(&R->header, (const char *)header->payload, (size_t)header->record.stored);
+
+	if (why != NULL)
+		return (reader_refuse(R, NULL, why));
+	memcpy(R->key, header->record.link, RECORD_KEY);
+	R->chain = *C;
+	R->stored = stored;
+	R->has_head = 1;
+	return (0);
+}
+
+int
+reader_is_cut(const struct reader *R)
+{
+	return (R->is_cut);
 }
 
 /* The record in a head that was read: its signature, its frame and its place. */
@@ -259,14 +290,41 @@ take_end(struct reader *R, struct member *m)
 	return (take_trailer(R));
 }
 
+/* Have the head of the next record at hand. */
+static int
+need_head(struct reader *R)
+{
+	int rc = R->has_head ? 0 : get(R, R->head, FRAME_HEAD);
+
+	R->has_head = rc == 0;
+	return (rc);
+}
+
+int
+reader_peek_volume(struct reader *R, uint32_t *number)
+{
+	struct record V;
+	const char *why;
+	int rc = need_head(R);
+
+	if (rc != 0)
+		return (rc);
+	if ((why = record_unpack(&V, frame_record(R->head), R->key)) != NULL)
+		return (reader_refuse(R, NULL, why));
+	if (V.type != RECORD_VOLUME)
+		return (reader_refuse(R, NULL, "no volume record follows the header"));
+	*number = (uint32_t)V.number;
+	return (0);
+}
+
 /* The next record, and all but its payload. */
 static int
 next_record(struct reader *R, struct member *m)
 {
-	uint8_t head[FRAME_HEAD];
-	int rc;
+	int rc = need_head(R);
 
-	if ((rc = get(R, head, sizeof head)) != 0 || (rc = take_record(R, head, m)) != 0)
+	R->has_head = 0;
+	if (rc != 0 || (rc = take_record(R, R->head, m)) != 0)
 		return (rc);
 	if (m->record.type == RECORD_BLOB && header_leads(R->header.type) && R->header.nparts == 0)
 		return (reader_refuse(R, NULL, "a blob in a bundle that has none"));

@@ -28,8 +28,22 @@ void reader_free(struct reader *R);
 /* Read the first record and set key to the one that it claims to be signed with: 0; 1 or -1, said. */
 int reader_start(struct reader *R, uint8_t key[RECORD_KEY]);
 
+/**
+ * What was read is not the start of a bundle but, by its claim, the rest of one: 1, and its id; else 0.
+ * reader_continue then takes the place of reader_header: the header and the chain are those of the beginning,
+ * which was verified before, and so many bytes of payload were in its segments.  0; 1 or -1, said.
+ */
+int reader_is_rest(const struct reader *R, uint8_t bundle[RECORD_ID]);
+int reader_continue(struct reader *R, const struct member *header, const struct chain *C, uint64_t stored);
+
 /* Accept that key, and read, check and decode the header: 0; 1 or -1, said.  It is the reader's own. */
 int reader_header(struct reader *R, struct member *m, const struct header **H);
+
+/* Which volume is it?  To be asked behind the header: 0; 1 or -1, said. */
+int reader_peek_volume(struct reader *R, uint32_t *number);
+
+/* Did it end where more had to come? */
+int reader_is_cut(const struct reader *R);
 
 /**
  * Read the next record with its payload: 0; 1 or -1, said.  When m->record.type is RECORD_END or

@@ -168,7 +168,6 @@ unpack_run(struct unpack *U)
 	struct pipeline line = { &k, fill, work, drain, make, drop };
 	int rc;
 
-	U->data = U->zero = 0;
 	U->ended = 0;
 	progress_start(&k.progress, U->what, U->total);
 	rc = pipeline_run(&line);

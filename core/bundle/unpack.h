@@ -33,11 +33,10 @@ struct unpack {
 	void *context;
 	/* Each record behind the header: 0; 1, said; -1.  NULL: they are only checked. */
 	int (*take)(void *context, const struct unpacked *u);
-	const char *what; /* for the progress */
-	uint64_t total;   /* bytes of the bundle; 0 if not known */
-	/* Set here: */
-	uint64_t data, zero;
-	int ended;
+	const char *what;    /* for the progress */
+	uint64_t total;      /* bytes of the bundle; 0 if not known */
+	uint64_t data, zero; /* bytes of disk; in: in what was read before; out: with what was read now */
+	int ended;           /* out */
 };
 
 /* 0 when all of the bundle, or of this volume of it, was there and was right; 1, said; -1. */

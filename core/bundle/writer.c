@@ -12,8 +12,7 @@
 #define NOTES 1024u                        /* so many at a time */
 
 struct writer {
-	int fd;
-	char path[PATH_MAX];
+	struct outfile *out;
 	int notes;
 	char tmpdir[PATH_MAX];
 	const uint8_t *secret;
@@ -29,8 +28,15 @@ struct writer {
 	size_t nkept;
 };
 
+/* For the words; between two volumes there may be no file. */
+static const char *
+name(const struct writer *W)
+{
+	return (W->out == NULL ? W->tmpdir : outfile_name(W->out));
+}
+
 struct writer *
-writer_new(int fd, const char *path, const char *tmpdir, const uint8_t *secret)
+writer_new(struct outfile *out, const char *tmpdir, const uint8_t *secret)
 {
 	struct writer *W = calloc(1, sizeof *W);
 
@@ -38,11 +44,11 @@ writer_new(int fd, const char *path, const char *tmpdir, const uint8_t *secret)
 		say_failed("out of memory");
 		return (NULL);
 	}
-	W->fd = fd;
+	W->out = out;
 	W->secret = secret;
 	W->notes = -1;
 	chain_init(&W->chain);
-	if (io_path(W->path, "%s", path) != 0 || io_path(W->tmpdir, "%s", tmpdir) != 0) {
+	if (io_path(W->tmpdir, "%s", tmpdir) != 0) {
 		writer_free(W);
 		return (NULL);
 	}
@@ -77,6 +83,12 @@ uint64_t
 writer_stored(const struct writer *W)
 {
 	return (W->stored);
+}
+
+const struct chain *
+writer_chain(const struct writer *W)
+{
+	return (&W->chain);
 }
 
 void
@@ -117,6 +129,14 @@ note(struct writer *W, const struct record *R, uint64_t position)
 	return (0);
 }
 
+static int
+put_bytes(struct writer *W, const void *p, size_t n)
+{
+	const struct io_part part = { p, n };
+
+	return (outfile_write(W->out, &part, 1));
+}
+
 /* Take rec into the chain, and keep of it what the end of the volume needs. */
 static int
 take(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload)
@@ -125,7 +145,7 @@ take(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], c
 	const char *why = chain_next(&W->chain, R, rec);
 
 	if (why != NULL)
-		return (say_failed("%s: cannot write the bundle: %s", W->path, why));
+		return (say_failed("%s: cannot write the bundle: %s", name(W), why));
 	if ((R->type == RECORD_SEGMENT || R->type == RECORD_BLOB) && note(W, R, position) != 0)
 		return (-1);
 	W->blobs += R->type == RECORD_BLOB;
@@ -158,10 +178,10 @@ put_head(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE
 		parts[0].size += FRAME_TAR;
 	}
 	if (payload == NULL)
-		return (io_write_parts(W->fd, W->path, parts, 1));
+		return (outfile_write(W->out, parts, 1));
 	parts[1] = (struct io_part){ payload, (size_t)R->stored };
 	parts[2] = (struct io_part){ zeroes, frame_padding(R->stored) };
-	return (io_write_parts(W->fd, W->path, parts, 3));
+	return (outfile_write(W->out, parts, 3));
 }
 
 /* Give a record its place in the chain, sign and write it. */
@@ -202,7 +222,7 @@ put_notes(struct writer *W, const uint8_t *notes, size_t n, enum record_type tab
 		memcpy(R.digest, notes + i * NOTE + CHAIN_ENTRY, RECORD_DIGEST);
 		size += chain_line(out + size, &R);
 	}
-	rc = io_write(W->fd, W->path, out, size);
+	rc = put_bytes(W, out, size);
 	free(out);
 	return (rc);
 }
@@ -237,7 +257,7 @@ put_line(struct writer *W, const struct record *R)
 	char line[CHAIN_LINE];
 	size_t n = chain_line(line, R);
 
-	return (io_write(W->fd, W->path, line, n));
+	return (put_bytes(W, line, n));
 }
 
 /* The payload of the index or the manifest, whose head is written. */
@@ -252,7 +272,7 @@ put_table(struct writer *W, const struct record *R)
 		return (-1);
 	if (R->type == RECORD_MANIFEST && W->index.stored > 0 && put_line(W, &W->index) != 0)
 		return (-1);
-	return (io_write(W->fd, W->path, zeroes, frame_padding(R->stored)));
+	return (put_bytes(W, zeroes, frame_padding(R->stored)));
 }
 
 static int
@@ -260,7 +280,7 @@ put_trailer(struct writer *W)
 {
 	static const uint8_t zeroes[FRAME_TRAILER];
 
-	return (io_write(W->fd, W->path, zeroes, sizeof zeroes));
+	return (put_bytes(W, zeroes, sizeof zeroes));
 }
 
 static int
@@ -271,7 +291,7 @@ put_text(struct writer *W, struct record *R, char *text, size_t n)
 	if (text == NULL)
 		return (say_failed(
 		    "%s: the bundle's description does not fit; too many disks or sites, or no memory",
-		    W->path));
+		    name(W)));
 	R->stored = R->plain = n;
 	crypto_generichash(R->digest, RECORD_DIGEST, (const uint8_t *)text, n, NULL, 0);
 	rc = put(W, R, (const uint8_t *)text);
@@ -323,11 +343,10 @@ writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_
 }
 
 int
-writer_begin_volume(struct writer *W, int fd, const char *path)
+writer_begin_volume(struct writer *W, struct outfile *out)
 {
-	W->fd = fd;
-	if (io_path(W->path, "%s", path) != 0 ||
-	    put_head(W, &W->header, W->header_rec, (const uint8_t *)W->header_text) != 0)
+	W->out = out;
+	if (put_head(W, &W->header, W->header_rec, (const uint8_t *)W->header_text) != 0)
 		return (-1);
 	return (put_volume(W));
 }

@@ -3,19 +3,20 @@
 
 #include <stdint.h>
 
+#include "bundle/outfile.h"
 #include "bundle/reader.h"
 #include "chain.h"
 #include "header.h"
 #include "record.h"
 
-/* Writes a bundle, in order, to a file or pipe; or writes one that was received once more, byte for byte. */
+/* Writes a bundle, in order; or writes one that was received once more, byte for byte. */
 struct writer;
 
 /**
- * A writer to fd, which stays the caller's; path is for the words.  What the index and the manifest will
+ * A writer to out, which stays the caller's to commit.  What the index and the manifest will
  * hold is kept in a nameless file in tmpdir.  secret signs, and is NULL for a copy.  NULL, said, on error.
  */
-struct writer *writer_new(int fd, const char *path, const char *tmpdir, const uint8_t *secret);
+struct writer *writer_new(struct outfile *out, const char *tmpdir, const uint8_t *secret);
 void writer_free(struct writer *W);
 
 /* The header and the volume record.  0 or -1. */
@@ -43,8 +44,8 @@ struct writer_watch {
 
 void writer_use_watch(struct writer *W, const struct writer_watch *w);
 
-/* Header and volume record of the next volume, to fd, which stays the caller's.  0 or -1. */
-int writer_begin_volume(struct writer *W, int fd, const char *path);
+/* Header and volume record of the next volume, to out, which stays the caller's to commit.  0 or -1. */
+int writer_begin_volume(struct writer *W, struct outfile *out);
 
 /**
  * Instead of writer_header: go on with a bundle whose header was written before, so many bytes of segments
@@ -72,6 +73,9 @@ int writer_finish(struct writer *W, const struct header *H, struct trailer *T);
 /* One verified record of another bundle with its payload (which the index and the manifest need not have). */
 int writer_copy(
     struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload);
+
+/* The chain up to here. */
+const struct chain *writer_chain(const struct writer *W);
 
 /* The volume that is being written; bytes of payload in all segments so far. */
 const struct chain_volume *writer_volume(const struct writer *W);

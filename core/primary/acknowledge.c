@@ -45,7 +45,7 @@ check(const struct primary *P, const struct trust_entry *e, const struct header 
 static int
 take(struct primary *P, const struct trust_entry *e, const struct header *H)
 {
-	struct primary_target *t = primary_target_by_key(P, e->card.sign);
+	struct primary_target *t = primary_target_of(P, e);
 	int rc;
 
 	if (t == NULL)

@@ -81,6 +81,8 @@ add_target(const struct site *S, struct primary *P, const char *name)
 	if (e == NULL)
 		return (say_refused(
 		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
+	if (e->is_revoked)
+		return (say_refused("%s: the keys of this site were revoked here", name));
 	if (primary_target(P, name) != NULL)
 		return (0);
 	strcpy(t->name, e->card.name);

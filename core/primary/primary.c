@@ -85,10 +85,10 @@ primary_target(struct primary *P, const char *name)
 }
 
 struct primary_target *
-primary_target_by_key(struct primary *P, const uint8_t key[RECORD_KEY])
+primary_target_of(struct primary *P, const struct trust_entry *e)
 {
 	for (unsigned i = 0; i < P->ntargets; i++)
-		if (memcmp(P->targets[i].key, key, RECORD_KEY) == 0)
+		if (trust_has_key(e, P->targets[i].key))
 			return (&P->targets[i]);
 	return (NULL);
 }

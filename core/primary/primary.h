@@ -88,9 +88,9 @@ int primary_save(const struct primary *P);
 struct primary_point *primary_last(const struct primary *P);
 struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 
-/* The target of that name or key, or NULL. */
+/* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
-struct primary_target *primary_target_by_key(struct primary *P, const uint8_t key[RECORD_KEY]);
+struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
 
 /* The point that a delta to t starts from: acknowledged, or the seed; 0: it needs a seed. */
 uint64_t primary_base(const struct primary_target *t);

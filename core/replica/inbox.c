@@ -7,11 +7,23 @@
 #include "base/io.h"
 #include "base/say.h"
 
-/* Open the file and read its header, which key must have signed. */
+/* Was it signed by the primary, with whatever key it had then?  It was judged when it came in. */
 static int
-open_signed(struct inbox *b, const char *path, const uint8_t key[RECORD_KEY])
+is_primary_key(const struct site *S, const struct replica *R, const uint8_t key[RECORD_KEY])
 {
-	uint8_t claimed[RECORD_KEY];
+	const struct trust_entry *e;
+
+	if (memcmp(key, R->key, RECORD_KEY) == 0)
+		return (1);
+	return ((e = trust_by_key(site_trust(S), R->key)) != NULL && trust_has_key(e, key));
+}
+
+/* Open the file and read its header, which the primary must have signed, or, an undo, this very site. */
+static int
+open_signed(
+    struct inbox *b, const char *path, const struct replica *R, const struct site *S, enum bundle_type type)
+{
+	uint8_t key[RECORD_KEY];
 	int rc;
 
 	if ((b->fd = io_open_read(path)) < 0 || (b->reader = reader_new(b->fd, path)) == NULL ||
@@ -19,9 +31,9 @@ open_signed(struct inbox *b, const char *path, const uint8_t key[RECORD_KEY])
 		return (-1);
 	if ((b->member.payload = malloc(LIMIT_JSON)) == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = reader_start(b->reader, claimed)) != 0)
+	if ((rc = reader_start(b->reader, key)) != 0)
 		return (rc);
-	if (memcmp(claimed, key, RECORD_KEY) != 0)
+	if (type == BUNDLE_UNDO ? !site_is_own_key(S, key) : !is_primary_key(S, R, key))
 		return (reader_refuse(
 		    b->reader, NULL, "it is signed with another key than when it was put here"));
 	return (reader_header(b->reader, &b->member, &b->header));
@@ -50,7 +62,7 @@ inbox_open(struct inbox *b, const struct replica *R, const struct site *S, const
 	b->fd = -1;
 	if (replica_inbox_path(R, to, path) != 0)
 		return (-1);
-	if ((rc = open_signed(b, path, R->key)) != 0)
+	if ((rc = open_signed(b, path, R, S, BUNDLE_DELTA)) != 0)
 		return (rc);
 	make_ready(b, R);
 	if ((why = site_unseal(S, b->header, b->U.crypt.key, leaf_seed)) != NULL)
@@ -71,7 +83,7 @@ inbox_open_undo(struct inbox *b, const struct replica *R, const struct site *S, 
 	b->fd = -1;
 	if (replica_undo_path(R, to, path) != 0)
 		return (-1);
-	if ((rc = open_signed(b, path, site_card(S)->sign)) != 0)
+	if ((rc = open_signed(b, path, R, S, BUNDLE_UNDO)) != 0)
 		return (rc);
 	make_ready(b, R);
 	if (b->header->type != BUNDLE_UNDO || b->header->ndisks != R->ndisks || b->header->to.seq != to->seq)

@@ -166,17 +166,20 @@ describe_undo(struct undo *u, const struct merging *m, const struct header *of)
 static int
 pack_undo(struct undo *u, const struct merging *m, int fd, const char *path)
 {
-	struct writer *W = writer_new(fd, path, m->R->dir, site_secret(m->S));
-	int rc;
+	struct outfile *F = outfile_wrap(fd, path);
+	struct writer *W = F == NULL ? NULL : writer_new(F, m->R->dir, site_secret(m->S));
+	int rc = -1;
 
 	if (W == NULL)
-		return (-1);
+		goto done;
 	u->pack.writer = W;
 	if ((rc = writer_header(W, &u->header)) == 0 && (rc = pack_run(&u->pack)) == 0)
 		rc = writer_finish(W, &u->header, &u->trailer);
 	if (rc == 0)
-		rc = io_sync(fd, path);
+		rc = outfile_commit(F);
+done:
 	writer_free(W);
+	outfile_free(F);
 	return (rc);
 }
 

@@ -41,8 +41,7 @@ write_bundle(const struct header *H, const struct site *S, struct outfile *F)
 	struct writer *W;
 	int rc = -1;
 
-	if (io_path(tmp, "%s/tmp", site_home(S)) != 0 ||
-	    (W = writer_new(outfile_fd(F), outfile_name(F), tmp, site_secret(S))) == NULL)
+	if (io_path(tmp, "%s/tmp", site_home(S)) != 0 || (W = writer_new(F, tmp, site_secret(S))) == NULL)
 		return (-1);
 	if (writer_header(W, H) == 0 && writer_finish(W, H, &T) == 0)
 		rc = outfile_commit(F);

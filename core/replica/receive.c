@@ -31,7 +31,7 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
-	if (memcmp(R->key, e->card.sign, RECORD_KEY) != 0)
+	if (!trust_has_key(e, R->key))
 		return (say_refused(
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
@@ -230,12 +230,13 @@ take_copy(void *context, const struct unpacked *u)
 static int
 copy_to_inbox(struct replica *R, struct unpack *U, const struct member *header, const char *part)
 {
+	struct outfile *F = NULL;
 	struct writer *W = NULL;
 	int fd, rc = -1;
 
 	if (io_remove(part) != 0 || (fd = io_create(part)) < 0)
 		return (-1);
-	if ((W = writer_new(fd, part, R->dir, NULL)) != NULL)
+	if ((F = outfile_wrap(fd, part)) != NULL && (W = writer_new(F, R->dir, NULL)) != NULL)
 		rc = writer_copy(W, &header->record, header->raw, header->payload);
 	U->context = W;
 	U->take = take_copy;
@@ -243,8 +244,9 @@ copy_to_inbox(struct replica *R, struct unpack *U, const struct member *header, 
 	if (rc == 0)
 		rc = unpack_run(U);
 	if (rc == 0)
-		rc = io_sync(fd, part);
+		rc = outfile_commit(F);
 	writer_free(W);
+	outfile_free(F);
 	io_close(fd);
 	return (rc);
 }
@@ -305,8 +307,7 @@ static int
 receive_next(struct replica *R, const struct trust_entry *e, struct unpack *U, const struct member *header,
     const uint8_t leaf_seed[LEAF_SEED])
 {
-	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED &&
-	    memcmp(R->key, e->card.sign, RECORD_KEY) == 0) {
+	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED && trust_has_key(e, R->key)) {
 		replica_describe(R, e, U->header, leaf_seed);
 		if (replica_save(R) != 0)
 			return (-1);

@@ -5,26 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "name.h"
 #include "base/say.h"
 
-#define SECRET_FIRST "vmferry secret 1\n"
-#define SECRET_TEXT 512u
-
-struct keys {
-	uint8_t sign[RECORD_SECRET];
-	uint8_t box[CARD_BOX];
-};
-
 struct site {
 	char home[PATH_MAX];
-	int lock; /* held while the trust file is changed */
-	struct card card;
+	int lock;         /* held while the trust file or the keys are changed */
+	struct card card; /* of the present key */
 	struct trust trust;
-	struct keys *keys; /* in locked memory */
+	struct secret *keys; /* in locked memory */
 };
 
 int
@@ -49,46 +42,39 @@ find_home(char out[PATH_MAX], const char *home)
 	return (home != NULL ? io_path(out, "%s", home) : site_default_home(out));
 }
 
+/* The keys, and then the card that is made from them.  What counts is the first. */
 static int
-write_secret(const char *path, const uint8_t seed[crypto_sign_SEEDBYTES], const uint8_t box[CARD_BOX])
+write_keys(const char *home, const struct secret *K)
 {
-	char text[SECRET_TEXT], a[2 * crypto_sign_SEEDBYTES + 1], b[2 * CARD_BOX + 1];
-	int n, rc;
+	char path[PATH_MAX], card[CARD_MAX], *text = sodium_malloc(SECRET_MAX);
+	struct card C = secret_card(K);
+	int rc = text == NULL ? say_failed("out of memory") : io_path(path, "%s/secret", home);
 
-	sodium_bin2hex(a, sizeof a, seed, crypto_sign_SEEDBYTES);
-	sodium_bin2hex(b, sizeof b, box, CARD_BOX);
-	n = snprintf(text, sizeof text, SECRET_FIRST "sign: %s\nbox: %s\n", a, b);
-	rc = io_replace(path, text, (size_t)n, 0600);
-	sodium_memzero(text, sizeof text);
-	sodium_memzero(a, sizeof a);
-	sodium_memzero(b, sizeof b);
-	return (rc);
-}
-
-/* The keys, and then the card that says the site is there. */
-static int
-make_identity(const char *home, const char *name)
-{
-	uint8_t seed[crypto_sign_SEEDBYTES], secret[RECORD_SECRET], box[CARD_BOX];
-	struct card card;
-	char path[PATH_MAX], text[CARD_MAX];
-	int rc;
-
-	memset(&card, 0, sizeof card);
-	strcpy(card.name, name);
-	randombytes_buf(seed, sizeof seed);
-	crypto_sign_seed_keypair(card.sign, secret, seed);
-	crypto_box_keypair(card.box, box);
-	rc = io_path(path, "%s/secret", home);
 	if (rc == 0)
-		rc = write_secret(path, seed, box);
+		rc = io_replace(path, text, secret_encode(text, K), 0600);
 	if (rc == 0)
 		rc = io_path(path, "%s/card", home);
 	if (rc == 0)
-		rc = io_replace(path, text, card_encode(text, &card, secret), 0644);
-	sodium_memzero(seed, sizeof seed);
-	sodium_memzero(secret, sizeof secret);
-	sodium_memzero(box, sizeof box);
+		rc = io_replace(path, card, card_encode(card, &C, secret_sign(K)), 0644);
+	sodium_free(text);
+	return (rc);
+}
+
+static int
+make_identity(const char *home, const char *name)
+{
+	struct secret *K = sodium_malloc(sizeof *K);
+	int rc;
+
+	if (K == NULL)
+		return (say_failed("out of memory"));
+	sodium_memzero(K, sizeof *K);
+	strcpy(K->list.name, name);
+	K->list.version = 1;
+	K->list.made = (int64_t)time(NULL);
+	secret_add_key(K, K->list.made);
+	rc = write_keys(home, K);
+	sodium_free(K);
 	return (rc);
 }
 
@@ -115,7 +101,7 @@ site_init(const char *home, const char *name)
 }
 
 static int
-read_card(struct site *S)
+read_card(const struct site *S, struct card *C)
 {
 	char path[PATH_MAX], *text;
 	const char *why;
@@ -128,35 +114,16 @@ read_card(struct site *S)
 		    "%s: there is no site here; make one with 'vmferry init', or say --home DIR", S->home));
 	if ((text = io_slurp(path, CARD_MAX, &n)) == NULL)
 		return (-1);
-	why = card_decode(&S->card, text, n);
+	why = card_decode(C, text, n);
 	free(text);
 	return (why == NULL ? 0 : say_failed("%s: %s", path, why));
 }
 
+/* The secret beside a card, which must be of one of its keys. */
 static int
-parse_secret(struct keys *K, const char *text)
-{
-	char a[2 * crypto_sign_SEEDBYTES + 1], b[2 * CARD_BOX + 1];
-	uint8_t seed[crypto_sign_SEEDBYTES], pk[RECORD_KEY];
-	size_t n = 0, m = 0;
-	int ok = sscanf(text, SECRET_FIRST "sign: %64[0-9a-f]\nbox: %64[0-9a-f]\n", a, b) == 2 &&
-	         sodium_hex2bin(seed, sizeof seed, a, strlen(a), NULL, &n, NULL) == 0 && n == sizeof seed &&
-	         sodium_hex2bin(K->box, sizeof K->box, b, strlen(b), NULL, &m, NULL) == 0 &&
-	         m == sizeof K->box;
-
-	if (ok)
-		crypto_sign_seed_keypair(pk, K->sign, seed);
-	sodium_memzero(seed, sizeof seed);
-	sodium_memzero(a, sizeof a);
-	sodium_memzero(b, sizeof b);
-	return (ok ? 0 : -1);
-}
-
-static int
-read_secret(struct site *S)
+read_secret(const struct site *S, struct secret *K, const struct card *C)
 {
 	char path[PATH_MAX], *text;
-	uint8_t pk[RECORD_KEY];
 	struct stat st;
 	size_t n;
 	int rc;
@@ -165,16 +132,42 @@ read_secret(struct site *S)
 		return (-1);
 	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
 		return (say_failed("%s: others can read the secret key; set its mode to 0600", path));
-	if ((text = io_slurp(path, SECRET_TEXT, &n)) == NULL)
+	if ((text = io_slurp(path, SECRET_MAX, &n)) == NULL)
 		return (-1);
-	rc = parse_secret(S->keys, text);
+	rc = secret_decode(K, text, n, C);
 	sodium_memzero(text, n);
 	free(text);
-	if (rc == 0)
-		crypto_sign_ed25519_sk_to_pk(pk, S->keys->sign);
-	if (rc != 0 || memcmp(pk, S->card.sign, RECORD_KEY) != 0)
-		return (say_failed("%s: is not the secret key of the card beside it", path));
+	if (rc != 0 || keylist_find(&K->list, C->sign) == NULL)
+		return (say_failed("%s: is damaged, or not the secret key of the card beside it", path));
 	return (0);
+}
+
+/* A change of keys that was cut short left the card of the key before. */
+static int
+repair_card(const struct site *S)
+{
+	char path[PATH_MAX], text[CARD_MAX];
+	int lock, rc;
+
+	if (!io_is_writable(S->home) || io_path(path, "%s/trust.lock", S->home) != 0 ||
+	    (lock = io_lock(path)) == -2)
+		return (0);
+	if (lock < 0 || io_path(path, "%s/card", S->home) != 0)
+		return (-1);
+	rc = io_replace(path, text, site_card_text(S, text), 0644);
+	io_close(lock);
+	return (rc);
+}
+
+static int
+read_identity(struct site *S)
+{
+	struct card C;
+
+	if (read_card(S, &C) != 0 || read_secret(S, S->keys, &C) != 0)
+		return (-1);
+	S->card = secret_card(S->keys);
+	return (memcmp(S->card.sign, C.sign, RECORD_KEY) == 0 ? 0 : repair_card(S));
 }
 
 static int
@@ -209,7 +202,7 @@ site_open(const char *home)
 		return (NULL);
 	}
 	S->lock = -1;
-	if (find_home(S->home, home) != 0 || read_card(S) != 0 || read_secret(S) != 0 || read_trust(S) != 0) {
+	if (find_home(S->home, home) != 0 || read_identity(S) != 0 || read_trust(S) != 0) {
 		site_close(S);
 		return (NULL);
 	}
@@ -247,13 +240,31 @@ site_home(const struct site *S)
 const uint8_t *
 site_secret(const struct site *S)
 {
-	return (S->keys->sign);
+	return (secret_sign(S->keys));
+}
+
+const struct keylist *
+site_keys(const struct site *S)
+{
+	return (&S->keys->list);
+}
+
+size_t
+site_keys_text(const struct site *S, char out[KEYLIST_MAX])
+{
+	return (keylist_encode(out, &S->keys->list, S->keys->sign[0]));
+}
+
+int
+site_is_own_key(const struct site *S, const uint8_t key[RECORD_KEY])
+{
+	return (keylist_find(&S->keys->list, key) != NULL);
 }
 
 size_t
 site_card_text(const struct site *S, char out[CARD_MAX])
 {
-	return (card_encode(out, &S->card, S->keys->sign));
+	return (card_encode(out, &S->card, secret_sign(S->keys)));
 }
 
 void
@@ -268,6 +279,16 @@ site_seal(const struct card *to, const uint8_t content_key[HEADER_CONTENT_KEY],
 	sodium_memzero(both, sizeof both);
 }
 
+/* Open what is sealed to one of our keys. */
+static int
+unseal(const struct site *S, const struct header_target *t, uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED])
+{
+	const struct keylist *L = &S->keys->list;
+	size_t i = (size_t)(keylist_find(L, t->key) - L->keys);
+
+	return (crypto_box_seal_open(both, t->seal, HEADER_SEAL, L->keys[i].box, S->keys->box[i]));
+}
+
 const char *
 site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HEADER_CONTENT_KEY],
     uint8_t leaf_seed[LEAF_SEED])
@@ -280,11 +301,11 @@ site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HE
 		memcpy(leaf_seed, H->leaf_seed, LEAF_SEED);
 		return (NULL);
 	}
-	while (i < H->ntargets && memcmp(H->targets[i].key, S->card.sign, RECORD_KEY) != 0)
+	while (i < H->ntargets && !site_is_own_key(S, H->targets[i].key))
 		i++;
 	if (i == H->ntargets)
 		return ("it is not addressed to this site; export it with --to");
-	if (crypto_box_seal_open(both, H->targets[i].seal, HEADER_SEAL, S->card.box, S->keys->box) != 0)
+	if (unseal(S, &H->targets[i], both) != 0)
 		return (
 		    "its keys were sealed to another card of this site; give the primary the present card");
 	memcpy(content_key, both, HEADER_CONTENT_KEY);
@@ -293,9 +314,9 @@ site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HE
 	return (NULL);
 }
 
-/* Lock the trust file and read it again, so that two changes at once do not undo each other. */
+/* Lock the trust file and the keys, so that two changes at once do not undo each other. */
 static int
-trust_begin(struct site *S)
+begin(struct site *S)
 {
 	char path[PATH_MAX];
 
@@ -304,73 +325,166 @@ trust_begin(struct site *S)
 	S->lock = io_lock(path);
 	if (S->lock == -2)
 		return (say_refused("%s: another vmferry is changing the trust file", S->home));
-	return (S->lock < 0 ? -1 : read_trust(S));
+	return (S->lock < 0 ? -1 : 0);
 }
 
 static int
-trust_end(struct site *S, int rc)
+end(struct site *S, int rc)
 {
-	char path[PATH_MAX], *text = NULL;
-
-	if (rc == 0) {
-		if (io_path(path, "%s/trust", S->home) != 0)
-			rc = -1;
-		else if ((text = trust_encode(&S->trust)) == NULL)
-			rc = say_failed("out of memory");
-		else
-			rc = io_replace(path, text, strlen(text), 0600);
-	}
-	free(text);
 	io_close(S->lock);
 	S->lock = -1;
+	return (rc == SITE_SAME ? 0 : rc);
+}
+
+static int
+write_trust(const struct site *S)
+{
+	char path[PATH_MAX], *text = trust_encode(&S->trust);
+	int rc;
+
+	if (text == NULL)
+		return (say_failed("out of memory"));
+	if (strlen(text) > TRUST_TEXT)
+		rc = say_refused("%s: the trust file would have more than %u bytes", S->home, TRUST_TEXT);
+	else if ((rc = io_path(path, "%s/trust", S->home)) == 0)
+		rc = io_replace(path, text, strlen(text), 0600);
+	free(text);
 	return (rc);
 }
 
-static int
-add(struct trust *T, const struct trust_entry *e)
+int
+site_change_trust(struct site *S, int (*change)(struct trust *T, void *context), void *context)
 {
+	int rc = begin(S);
+
+	if (rc == 0)
+		rc = read_trust(S);
+	if (rc == 0)
+		rc = change(&S->trust, context);
+	if (rc == 0)
+		rc = write_trust(S);
+	return (end(S, rc));
+}
+
+int
+site_change_keys(struct site *S, int (*change)(struct secret *K, void *context), void *context)
+{
+	struct secret *K = sodium_malloc(sizeof *K);
+	int rc;
+
+	if (K == NULL)
+		return (say_failed("out of memory"));
+	if ((rc = begin(S)) == 0)
+		rc = read_secret(S, K, &S->card);
+	if (rc == 0)
+		rc = change(K, context);
+	if (rc == 0 && (rc = write_keys(S->home, K)) == 0) {
+		memcpy(S->keys, K, sizeof *K);
+		S->card = secret_card(K);
+	}
+	sodium_free(K);
+	return (end(S, rc));
+}
+
+/* What speaks against a card of which a key is known: 0, or 1, said. */
+static int
+check_known(const struct trust_entry *keyed, const struct card *C)
+{
+	if (keyed->is_revoked)
+		return (say_refused(
+		    "%s: the keys of site '%s' were revoked here, and this is one of them: it is not "
+		    "added again",
+		    C->name, keyed->card.name));
+	if (memcmp(keyed->card.sign, C->sign, RECORD_KEY) == 0)
+		return (0);
+	for (unsigned i = 0; i < keyed->nearlier; i++)
+		if (memcmp(keyed->earlier[i].sign, C->sign, RECORD_KEY) == 0 &&
+		    keyed->earlier[i].state == KEYLIST_REVOKED)
+			return (say_refused("%s: this key of site '%s' was revoked: it is not added again",
+			    C->name, keyed->card.name));
+	return (say_refused(
+	    "%s: is an earlier card of site '%s', whose keys have changed since; ask for the present one",
+	    C->name, keyed->card.name));
+}
+
+static int
+add(struct trust *T, void *context)
+{
+	const struct trust_entry *e = context;
 	struct trust_entry *named = trust_by_name(T, e->card.name), *keyed = trust_by_key(T, e->card.sign);
 
-	if (named != keyed)
-		return (
-		    say_refused("%s: a site of that name or key is known already and differs; compare the "
-		                "fingerprints, and remove the old entry with 'trust remove'",
-		        e->card.name));
+	if (keyed != NULL && check_known(keyed, &e->card) != 0)
+		return (1);
+	if (named != keyed && (named == NULL || keyed != NULL || !named->is_revoked))
+		return (say_refused(
+		    "%s: a site of that name or key is known already and differs; take its key list "
+		    "with 'vmferry key import', or compare the "
+		    "fingerprints, and remove the old entry with 'trust remove'",
+		    e->card.name));
 	if (T->entries == NULL && (T->entries = calloc(TRUST_MAX, sizeof *T->entries)) == NULL)
 		return (say_failed("out of memory"));
 	if (named == NULL && T->n == TRUST_MAX)
 		return (say_refused("%s: no more than %u sites can be trusted", e->card.name, TRUST_MAX));
-	if (named == NULL)
-		named = &T->entries[T->n++];
-	*named = *e;
+	if (named == NULL) {
+		T->entries[T->n++] = *e;
+		return (0);
+	}
+	if (named != keyed && trust_renew(named, &e->card) != 0)
+		return (say_refused("%s: no more keys of one site are kept", e->card.name));
+	named->card = e->card;
+	strcpy(named->vm, e->vm);
+	strcpy(named->store, e->store);
+	named->max_size = e->max_size;
 	return (0);
 }
 
 int
 site_trust_add(struct site *S, const struct trust_entry *e)
 {
-	int rc = trust_begin(S);
+	struct trust_entry *mine;
+	int rc;
 
-	if (rc == 0 && memcmp(e->card.sign, S->card.sign, RECORD_KEY) == 0)
-		rc = say_refused("%s: is this site's own card", e->card.name);
-	if (rc == 0)
-		rc = add(&S->trust, e);
-	return (trust_end(S, rc));
+	if (site_is_own_key(S, e->card.sign))
+		return (say_refused("%s: is this site's own card", e->card.name));
+	if ((mine = malloc(sizeof *mine)) == NULL)
+		return (say_failed("out of memory"));
+	*mine = *e;
+	rc = site_change_trust(S, add, mine);
+	free(mine);
+	return (rc);
+}
+
+struct removal {
+	const char *name;
+	int is_buried; /* its revoked keys stay */
+};
+
+static int
+take_out(struct trust *T, void *context)
+{
+	struct removal *r = context;
+	struct trust_entry *e = trust_by_name(T, r->name);
+
+	if (e == NULL)
+		return (say_refused("%s: no such site is known; see 'vmferry trust list'", r->name));
+	r->is_buried = trust_bury(e);
+	if (!r->is_buried) {
+		size_t i = (size_t)(e - T->entries);
+
+		memmove(e, e + 1, (T->n - i - 1) * sizeof *e);
+		T->n--;
+	}
+	return (0);
 }
 
 int
 site_trust_remove(struct site *S, const char *name)
 {
-	int rc = trust_begin(S);
-	struct trust_entry *e;
+	struct removal r = { name, 0 };
+	int rc = site_change_trust(S, take_out, &r);
 
-	if (rc == 0 && (e = trust_by_name(&S->trust, name)) == NULL) {
-		rc = say_refused("%s: no such site is known; see 'vmferry trust list'", name);
-	} else if (rc == 0) {
-		size_t i = (size_t)(e - S->trust.entries);
-
-		memmove(e, e + 1, (S->trust.n - i - 1) * sizeof *e);
-		S->trust.n--;
-	}
-	return (trust_end(S, rc));
+	if (rc == 0 && r.is_buried)
+		say_note(
+		    "%s: removed; its revoked keys stay in the trust file, and are not taken again", name);
+	return (rc);
 }

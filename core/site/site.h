@@ -6,6 +6,7 @@
 
 #include "card.h"
 #include "header.h"
+#include "site/secret.h"
 #include "site/trust.h"
 
 /* A site: its home folder, its identity and the sites that it trusts. */
@@ -28,6 +29,13 @@ const char *site_home(const struct site *S);
 /* The secret key that signs; it stays the site's. */
 const uint8_t *site_secret(const struct site *S);
 
+/* The keys that the site has had, and the list of them as signed text; *n is its length. */
+const struct keylist *site_keys(const struct site *S);
+size_t site_keys_text(const struct site *S, char out[KEYLIST_MAX]);
+
+/* Is, or was, it a key of this very site?  So what it signed itself stays its own when it changes its keys. */
+int site_is_own_key(const struct site *S, const uint8_t key[RECORD_KEY]);
+
 /* The site's card as text.  Return its length. */
 size_t site_card_text(const struct site *S, char out[CARD_MAX]);
 
@@ -36,13 +44,24 @@ void site_seal(const struct card *to, const uint8_t content_key[HEADER_CONTENT_K
     const uint8_t leaf_seed[LEAF_SEED], uint8_t seal[HEADER_SEAL]);
 
 /**
- * Get the keys of a bundle that is sealed to this site, or for which none are sealed at all.  Return NULL, or
+ * Get the keys of a bundle that is sealed to any key that this site has had, or for which none are sealed at all.  Return NULL, or
  * why there are none for us.
  */
 const char *site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HEADER_CONTENT_KEY],
     uint8_t leaf_seed[LEAF_SEED]);
 
-/* Add, replace or remove an entry of the trust file, durably: 0; 1, said; -1. */
+/**
+ * Change the trust file, or the site's own keys, durably and as one with what is there now: change gets it, freshly
+ * read, and says 0: write it; SITE_SAME: there is nothing to write, which is 0 for the caller; 1 or -1, said: no.
+ */
+enum { SITE_SAME = 2 };
+int site_change_trust(struct site *S, int (*change)(struct trust *T, void *context), void *context);
+int site_change_keys(struct site *S, int (*change)(struct secret *K, void *context), void *context);
+
+/**
+ * Add, replace or remove an entry of the trust file, durably: 0; 1, said; -1.  Revoked keys stay known as such:
+ * they are not added again, and go to the new card of a site of which all were revoked.
+ */
 int site_trust_add(struct site *S, const struct trust_entry *e);
 int site_trust_remove(struct site *S, const char *name);
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "card.h"
+#include "keylist.h"
 
 /*
  * The sites that a site knows, one line of text each, in the manner of authorized_keys:
@@ -13,16 +14,28 @@
  *    site="hq" sign=HEX box=HEX vm="web*" store="/srv/replicas" max-size=2199023255552
  *
  * An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
- * site is also a primary which may replicate the VMs of that pattern to here.
+ * site is also a primary which may replicate the VMs of that pattern to here.  What is known of its keys:
+ *
+ *    earlier=SIGN/BOX/FROM/until/TIME     a key it had before (or revoked/TIME), oldest first; one word for each
+ *    keys=VERSION/DIGEST                  its key list last taken
+ *    revoked=TIME                         by a person here: of all its keys nothing counts that was made later
  */
 #define TRUST_MAX 1000u       /* entries */
 #define TRUST_TEXT (4u << 20) /* bytes of the file */
+#define TRUST_EARLIER (2 * KEYLIST_KEYS)
+#define TRUST_WORDS 512u
 
 struct trust_entry {
 	struct card card;
 	char vm[LIMIT_NAME + 1]; /* glob(7) pattern, or empty */
 	char store[PATH_MAX];    /* absolute, or empty: in the site's home */
 	uint64_t max_size;       /* bytes of disk for each VM; 0: no limit */
+	unsigned nearlier;
+	struct keylist_key earlier[TRUST_EARLIER]; /* none of them is current */
+	uint64_t version;                          /* of the key list last taken; 0: none */
+	uint8_t digest[KEYLIST_DIGEST];
+	int is_revoked;
+	int64_t cutoff; /* where it is */
 };
 
 struct trust {
@@ -38,11 +51,40 @@ char *trust_encode(const struct trust *T);
 
 void trust_free(struct trust *T);
 
-/* The entry of that key, or of that name; NULL if there is none. */
+/* The entry that has that key or had it, or that of a name; NULL if there is none. */
 struct trust_entry *trust_by_key(const struct trust *T, const uint8_t key[RECORD_KEY]);
 struct trust_entry *trust_by_name(const struct trust *T, const char *name);
 
 /* May the site of e replicate a VM of that name to here? */
 int trust_allows(const struct trust_entry *e, const char *vm);
+
+/* Is it a key of the site of e, be it an earlier one?  So our records, which name a site by any key, know it. */
+int trust_has_key(const struct trust_entry *e, const uint8_t key[RECORD_KEY]);
+
+/**
+ * May what the site of e signed with that key at that time count?  Return NULL, or why not, put into words.  To be
+ * asked of every bundle when its header was read, before anything of it is used.
+ */
+const char *trust_objection(
+    const struct trust_entry *e, const uint8_t key[RECORD_KEY], int64_t created, char words[TRUST_WORDS]);
+
+/**
+ * Bring e up to the key list L of its site.  0; TRUST_HAVE: that one or a later one was taken before; TRUST_REFUSED,
+ * with why: e has not changed.  Keys are never forgotten, and a cut-off only ever goes back.
+ */
+enum { TRUST_HAVE = 2, TRUST_REFUSED = 1 };
+int trust_take_keys(struct trust_entry *e, const struct keylist *L, const char **why);
+
+/* Nothing that the site of e made after cutoff counts any more: 0, or TRUST_HAVE if that was so before. */
+int trust_revoke(struct trust_entry *e, int64_t cutoff);
+
+/**
+ * Put the keys of a card into e, all of whose keys were revoked: they stay so, as its earlier ones.  0 or -1: no
+ * more are kept.
+ */
+int trust_renew(struct trust_entry *e, const struct card *C);
+
+/* Make e what is left of a site that is known no more: its revoked keys, of which nothing counts.  Are there any? */
+int trust_bury(struct trust_entry *e);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "jsontext.h"
+#include "minisig.h"
 #include "name.h"
 #include "base/say.h"
 
@@ -134,4 +135,13 @@ trusting_print_card(const struct site *S)
 	size_t n = site_card_text(S, text);
 
 	fwrite(text, 1, n, stdout);
+}
+
+void
+trusting_print_minisign(const struct site *S)
+{
+	char line[MINISIG_KEY];
+
+	minisig_key(line, site_card(S)->sign);
+	puts(line);
 }

@@ -21,6 +21,9 @@ int trusting_add(struct site *S, const char *cardfile, const struct trusting_opt
 /* Print this site's own card. */
 void trusting_print_card(const struct site *S);
 
+/* Print its signing key as minisign(1) takes it. */
+void trusting_print_minisign(const struct site *S);
+
 /* Print the entries. */
 int trusting_list(const struct site *S, int json);
 

@@ -215,6 +215,7 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	struct segment_crypt K = { .cipher = cipher };
 	struct trailer T = { .ndisks = type == BUNDLE_RECEIPT ? 0 : 2 };
 	char path[4096];
+	struct outfile *F;
 	struct writer *W;
 	int fd;
 
@@ -225,8 +226,8 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	memset(K.key, 7, sizeof K.key);
 	put(dir, "stream", name, "", 0);
 	snprintf(path, sizeof path, "%s/stream/%s", dir, name);
-	if ((fd = open(path, O_WRONLY)) < 0 || (W = writer_new(fd, path, dir, secret)) == NULL ||
-	    writer_header(W, &H) != 0)
+	if ((fd = open(path, O_WRONLY)) < 0 || (F = outfile_wrap(fd, path)) == NULL ||
+	    (W = writer_new(F, dir, secret)) == NULL || writer_header(W, &H) != 0)
 		err(1, "%s", path);
 	for (uint32_t i = 0; i < 2 * T.ndisks; i++) {
 		struct record R = { .disk = i / 2 };
@@ -240,6 +241,7 @@ bundle(const char *dir, const char *name, enum bundle_type type, enum record_cip
 	if (writer_finish(W, &H, &T) != 0 || close(fd) != 0)
 		err(1, "%s", path);
 	writer_free(W);
+	outfile_free(F);
 }
 
 static void
@@ -252,14 +254,34 @@ streams(const char *dir)
 }
 
 static void
+keylists(const char *dir)
+{
+	static const unsigned sizes[] = { 1, 2, 3, 4, KEYLIST_KEYS };
+	static uint8_t secrets[KEYLIST_KEYS * RECORD_SECRET];
+	char text[KEYLIST_MAX], name[16];
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct keylist L = sample_keylist(sizes[i], secrets);
+
+		snprintf(name, sizeof name, "of-%u", sizes[i]);
+		put(dir, "keylist", name, text, keylist_encode(text, &L, secrets));
+	}
+}
+
+static void
 trusts(const char *dir)
 {
+	static uint8_t secrets[KEYLIST_KEYS * RECORD_SECRET];
+	struct keylist L = sample_keylist(3, secrets);
 	struct trust_entry e[2];
 	struct trust T = { e, 2 };
+	const char *why;
 	char *text;
 
 	memset(e, 0, sizeof e);
 	e[0].card = e[1].card = sample_card();
+	if (trust_take_keys(&e[0], &L, &why) != 0 || trust_revoke(&e[0], 1772366400) != 0)
+		errx(1, "%s", why);
 	strcpy(e[1].card.name, "hq 2");
 	strcpy(e[1].vm, "web*");
 	strcpy(e[1].store, "/srv/replicas");
@@ -384,6 +406,7 @@ main(int argc, char *argv[])
 	names(argv[1]);
 	segments(argv[1]);
 	streams(argv[1]);
+	keylists(argv[1]);
 	trusts(argv[1]);
 	changelists(argv[1]);
 	changelogs(argv[1]);

@@ -39,12 +39,12 @@ build() {
 	for t in "$@"; do
 		plain="test/fuzz/$t.c test/fuzz/quiet.c"
 		case $t in
-		fuzz_card | fuzz_changelist | fuzz_header | fuzz_state | fuzz_trust)
+		fuzz_card | fuzz_changelist | fuzz_header | fuzz_keylist | fuzz_state | fuzz_trust)
 			plain="$plain test/fuzz/longer.c"
 			;;
 		esac
 		case $t in
-		fuzz_chain | fuzz_segment | fuzz_record | fuzz_stream)
+		fuzz_chain | fuzz_keylist | fuzz_segment | fuzz_record | fuzz_stream)
 			$cc $flags -fsanitize=fuzzer -o "$B/$t.nosign" $plain test/fuzz/nosign.c "$B/lib.a" $libs
 			;;
 		esac

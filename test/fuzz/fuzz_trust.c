@@ -19,6 +19,10 @@ check_again(const struct trust *T)
 		CHECK(memcmp(a->card.sign, b->card.sign, RECORD_KEY) == 0);
 		CHECK(memcmp(a->card.box, b->card.box, CARD_BOX) == 0);
 		CHECK(strcmp(a->vm, b->vm) == 0 && strcmp(a->store, b->store) == 0);
+		CHECK(
+		    a->nearlier == b->nearlier && a->version == b->version && a->is_revoked == b->is_revoked);
+		CHECK(memcmp(a->earlier, b->earlier, a->nearlier * sizeof *a->earlier) == 0);
+		CHECK(memcmp(a->digest, b->digest, KEYLIST_DIGEST) == 0 && a->cutoff == b->cutoff);
 		CHECK(a->max_size == b->max_size && (a->store[0] == '\0' || a->store[0] == '/'));
 	}
 	CHECK((second = trust_encode(&again)) != NULL && strcmp(text, second) == 0);

@@ -9,6 +9,7 @@
 
 #include "card.h"
 #include "header.h"
+#include "keylist.h"
 #include "record.h"
 
 /* The same pair of keys for the same n, always. */
@@ -120,6 +121,27 @@ sample_card(void)
 	sample_keys(C.sign, secret, 1);
 	memset(C.box, 0xab, sizeof C.box);
 	return (C);
+}
+
+/* A list of the keys that sample_keys(1) to sample_keys(n) make; secrets gets n secret keys. */
+static inline struct keylist
+sample_keylist(unsigned n, uint8_t *secrets)
+{
+	struct keylist L;
+
+	memset(&L, 0, sizeof L);
+	strcpy(L.name, "site-a");
+	L.version = n;
+	L.n = n;
+	L.made = 1772366400;
+	for (unsigned i = 0; i < n; i++) {
+		sample_keys(L.keys[i].sign, secrets + (size_t)i * RECORD_SECRET, (uint8_t)(i + 1));
+		memset(L.keys[i].box, 0xab + (int)i, CARD_BOX);
+		L.keys[i].from = 1772280000 + 1800 * (int64_t)i;
+		L.keys[i].state = i + 1 == n ? KEYLIST_CURRENT : i % 2 ? KEYLIST_REVOKED : KEYLIST_ROTATED;
+		L.keys[i].end = i + 1 == n ? 0 : L.keys[i].from + 86400;
+	}
+	return (L);
 }
 
 #endif

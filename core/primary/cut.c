@@ -1,0 +1,239 @@
+#include "primary/cut.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "disk/changelist.h"
+#include "disk/changelog.h"
+#include "disk/scan.h"
+#include "base/say.h"
+
+/* --- for whom, and from where ------------------------------------------------------------------------- */
+
+static int
+adopt_target(struct cut *c, const struct trust_entry *e)
+{
+	struct primary_target *t = primary_target_of(c->P, e);
+
+	if (t == NULL && c->P->ntargets == LIMIT_TARGETS)
+		return (say_refused("%s: a VM is replicated to at most %u sites", c->P->vm, LIMIT_TARGETS));
+	if (t == NULL) {
+		t = &c->P->targets[c->P->ntargets++];
+		memset(t, 0, sizeof *t);
+		strcpy(t->name, e->card.name);
+		memcpy(t->key, e->card.sign, RECORD_KEY);
+	}
+	c->targets[c->ntargets++] = t;
+	return (0);
+}
+
+/* The sites that the bundle is for: --to, else those of enable, else the only one that is known. */
+int
+cut_choose_targets(struct cut *c)
+{
+	const struct trust *T = site_trust(c->S);
+	const struct trust_entry *e;
+
+	if (c->o->to != NULL) {
+		if ((e = trust_by_name(T, c->o->to)) == NULL)
+			return (say_refused(
+			    "%s: no site of that name is known; add its card with 'vmferry trust add'",
+			    c->o->to));
+		return (adopt_target(c, e));
+	}
+	for (unsigned i = 0; i < c->P->ntargets; i++)
+		c->targets[c->ntargets++] = &c->P->targets[i];
+	if (c->ntargets > 0)
+		return (0);
+	if (T->n == 1)
+		return (adopt_target(c, &T->entries[0]));
+	if (T->n > 1)
+		return (say_refused("%s: several sites are known; say --to SITE", c->P->vm));
+	if (!c->o->plain)
+		return (say_refused(
+		    "%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
+		    "trust add', or say --plain",
+		    c->P->vm));
+	say_note("%s: the bundle is for no site in particular: whoever has it can read it and its leaf seed",
+	    c->P->vm);
+	return (0);
+}
+
+/* The lowest point that every target can start from; 0 where one of them needs a seed. */
+static uint64_t
+common_base(const struct cut *c)
+{
+	const struct primary_point *first = c->P->npoints > 0 ? &c->P->points[0] : NULL;
+	uint64_t low = 0;
+
+	if (c->ntargets == 0)
+		return (first == NULL ? 0 : first->point.seq);
+	for (unsigned i = 0; i < c->ntargets; i++) {
+		const struct primary_target *t = c->targets[i];
+		uint64_t base = c->o->since == EXPORT_SINCE_SENT && t->sent != 0 ? t->sent : primary_base(t);
+
+		if (base == 0)
+			return (0);
+		if (low == 0 || base < low)
+			low = base;
+	}
+	return (low);
+}
+
+int
+cut_choose_base(struct cut *c)
+{
+	if (c->o->seed)
+		return (0);
+	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
+	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
+		return (0);
+	if (c->base == 0)
+		return (say_refused(
+		    "%s: nothing was sent yet that a delta could start from; export --seed first", c->P->vm));
+	if (primary_point(c->P, c->base) == NULL)
+		return (say_refused("%s: the changes since point %" PRIu64
+		                    " are not kept any more; choose another --since, "
+		                    "or export --seed",
+		    c->P->vm, c->base));
+	for (unsigned i = 0; c->o->since == EXPORT_SINCE_ACKED && i < c->ntargets; i++)
+		if (c->targets[i]->acked == 0)
+			say_note("%s: no receipt of site '%s' has come yet, so the delta starts at its seed "
+			         "(point %" PRIu64 "); give the receipt of 'import --receipt' to 'vmferry "
+			         "import' here, or say --since sent",
+			    c->P->vm, c->targets[i]->name, c->base);
+	return (0);
+}
+
+/* --- the disks and what changed on them --------------------------------------------------------------- */
+
+/* The bitmap that --changes names, or NULL. */
+static const char *
+wanted_bitmap(const struct export_options *o)
+{
+	return (o->changes != NULL && strncmp(o->changes, "bitmap:", 7) == 0 ? o->changes + 7 : NULL);
+}
+
+int
+cut_open_disks(struct cut *c)
+{
+	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
+	const char *bitmap = wanted_bitmap(c->o);
+	char path[PATH_MAX];
+	int rc;
+
+	for (unsigned i = 0; i < c->P->nreplicated; i++) {
+		const struct primary_disk *d = &c->P->disks[i];
+
+		if ((rc = source_open(&c->sources[i], d->where, use, bitmap)) != 0)
+			return (rc);
+		if (primary_leaves_path(c->P, d->id, path) != 0 ||
+		    (c->leaves[i] = leaves_open(path, 1)) == NULL)
+			return (-1);
+	}
+	return (0);
+}
+
+/* The changes from the base to the newest point that are on record. */
+static int
+known_changes(struct cut *c, unsigned i)
+{
+	char path[PATH_MAX];
+
+	for (unsigned k = 0; k < c->P->npoints; k++) {
+		uint64_t seq = c->P->points[k].point.seq;
+
+		if (seq <= c->base)
+			continue;
+		if (primary_changes_path(c->P, seq, c->P->disks[i].id, path) != 0 ||
+		    changelog_ranges(path, &c->must[i]) != 0)
+			return (-1);
+	}
+	ranges_sort(&c->must[i]);
+	return (0);
+}
+
+/* A disk that was resized: what was added, and the block in which the end lay or lies, may have changed. */
+static int
+resized(struct cut *c, unsigned i)
+{
+	uint64_t before = c->P->disks[i].size, now = source_size(c->sources[i]);
+	uint64_t low = before < now ? before : now, from = low / LIMIT_BLOCK * LIMIT_BLOCK;
+
+	if (before == now || c->P->npoints == 0)
+		return (0);
+	if (ranges_add_bytes(&c->maybe[i], from, now - from) != 0)
+		return (-1);
+	ranges_sort(&c->maybe[i]);
+	return (0);
+}
+
+/* Find by comparison what changed on disk i since the newest point. */
+static int
+compare(struct cut *c, unsigned i)
+{
+	struct leaf_sum sum;
+
+	return (scan_disk(c->sources[i], &c->P->secret, c->leaves[i], "comparing", &sum, &c->maybe[i]));
+}
+
+static int
+tracked_changes(struct cut *c)
+{
+	const char *ids[LIMIT_DISKS] = { NULL };
+	uint64_t sizes[LIMIT_DISKS];
+	int rc = 0;
+
+	for (unsigned i = 0; i < c->P->nreplicated; i++) {
+		ids[i] = c->P->disks[i].id;
+		sizes[i] = source_size(c->sources[i]);
+	}
+	if (wanted_bitmap(c->o) == NULL)
+		return (changelist_read(c->o->changes, ids, sizes, c->P->nreplicated, c->maybe));
+	for (unsigned i = 0; rc >= 0 && i < c->P->nreplicated; i++) {
+		rc = source_dirty(c->sources[i], &c->maybe[i]);
+		if (rc != 1)
+			continue;
+		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); "
+		         "the disk is compared "
+		         "instead",
+		    c->P->vm, ids[i], wanted_bitmap(c->o));
+		ranges_free(&c->maybe[i]);
+		rc = compare(c, i);
+	}
+	return (rc);
+}
+
+int
+cut_find_changes(struct cut *c)
+{
+	unsigned n = c->P->nreplicated;
+	int rc = 0;
+
+	if (c->base == 0) {
+		for (unsigned i = 0; rc == 0 && i < n; i++)
+			rc = ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]));
+		return (rc);
+	}
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = known_changes(c, i);
+	if (rc == 0 && c->o->changes != NULL)
+		rc = tracked_changes(c);
+	for (unsigned i = 0; rc == 0 && c->o->changes == NULL && i < n; i++)
+		rc = compare(c, i);
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = resized(c, i);
+	return (rc);
+}
+
+void
+cut_free(struct cut *c)
+{
+	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
+		source_close(c->sources[i]);
+		leaves_free(c->leaves[i]);
+		ranges_free(&c->must[i]);
+		ranges_free(&c->maybe[i]);
+	}
+	primary_close(c->P);
+}

@@ -1,0 +1,40 @@
+#ifndef CUT_H_
+#define CUT_H_
+
+#include "disk/leaves.h"
+#include "disk/ranges.h"
+#include "disk/source.h"
+#include "primary/export.h"
+#include "primary/primary.h"
+
+/* What an export is about: for whom, from which point on, and which blocks may have changed. */
+struct cut {
+	const struct site *S;
+	const struct export_options *o;
+	struct primary *P;
+	unsigned ntargets;
+	struct primary_target *targets[LIMIT_TARGETS];
+	uint64_t base; /* the point that the bundle starts from; 0: a seed */
+	struct source *sources[LIMIT_DISKS];
+	struct leaves *leaves[LIMIT_DISKS]; /* at the newest point */
+	struct ranges must[LIMIT_DISKS];  /* blocks that changed from the base to the newest point: carried */
+	struct ranges maybe[LIMIT_DISKS]; /* blocks that may have changed since: carried if they did */
+};
+
+/* In this order, with S, o and P set.  Each: 0; 1, said; -1. */
+
+/* The sites that the bundle is for: --to, else those of enable, else the only one that is known. */
+int cut_choose_targets(struct cut *c);
+
+/* Where it starts. */
+int cut_choose_base(struct cut *c);
+
+int cut_open_disks(struct cut *c);
+
+/* Set must and maybe. */
+int cut_find_changes(struct cut *c);
+
+/* Close all, P too. */
+void cut_free(struct cut *c);
+
+#endif
