@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "name.h"
 #include "primary/primary_record.h"
+#include "primary/shiplog.h"
 #include "site/folders.h"
 #include "base/say.h"
 
@@ -373,6 +374,8 @@ prune(struct primary *P)
 	while (n > 0)
 		if (remove_changes(P, gone[--n]) != 0)
 			return (-1);
+	if (shiplog_prune(P) != 0)
+		return (-1);
 	/* Of the first point itself only what came after matters. */
 	return (P->npoints > 1 ? remove_changes(P, P->points[0].point.seq) : 0);
 }
