@@ -11,6 +11,9 @@ struct infile;
 /* path NULL or "-": standard input, which must not be a terminal.  0; 1, said; -1. */
 int infile_open(struct infile **F, const char *path);
 
+/* It stays F's. */
+int infile_fd(const struct infile *F);
+
 const char *infile_name(const struct infile *F);
 struct reader *infile_reader(const struct infile *F);
 

@@ -431,6 +431,9 @@ drain(void *context, void *slot)
 	uint64_t done = 0;
 	int rc;
 
+	if (it->nextents > 0 && k->P->extents != NULL &&
+	    k->P->extents(k->P->context, it->extents, it->nextents) != 0)
+		return (-1);
 	if (it->nextents > 0 && !k->P->is_dry &&
 	    (rc = writer_segment(k->P->writer, &it->record, it->out)) != 0)
 		return (rc);

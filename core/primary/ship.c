@@ -165,6 +165,8 @@ ship_commit_point(struct ship *s)
 {
 	struct primary_point *p = &s->point;
 
+	if (shiplog_sync(s->shiplog) != 0)
+		return (-1);
 	p->point = s->header.to;
 	s->trailer.ndisks = s->cut->P->nreplicated;
 	for (unsigned i = 0; i < s->cut->P->nreplicated; i++) {
@@ -227,7 +229,8 @@ ship_finish(struct ship *s)
 {
 	uint64_t seq = s->header.to.seq;
 
-	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || outfile_commit(s->out) != 0)
+	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || shiplog_sync(s->shiplog) != 0 ||
+	    outfile_commit(s->out) != 0)
 		return (say_failed("%s: point %" PRIu64
 		                   " was cut, but its bundle was not delivered; the next delta carries "
 		                   "what it held",
@@ -236,6 +239,21 @@ ship_finish(struct ship *s)
 		return (-1);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
 	    s->cut->base == 0 ? "seed" : "delta", seq, writer_position(s->writer), s->trailer.data);
+	return (0);
+}
+
+/* Write down what it takes to make any segment again. */
+static int
+log_shipment(struct ship *s)
+{
+	struct writer_watch watch = { .record = shiplog_record };
+
+	s->shiplog = shiplog_open(s->cut->P, &s->header, &s->pack.crypt, s->pack.level);
+	if (s->shiplog == NULL)
+		return (-1);
+	watch.context = s->pack.context = s->shiplog;
+	s->pack.extents = shiplog_extents;
+	writer_use_watch(s->writer, &watch);
 	return (0);
 }
 
@@ -250,13 +268,14 @@ ship_open(struct ship *s)
 	if (io_path(tmp, "%s/tmp", site_home(s->cut->S)) != 0 || make_logs(s) != 0)
 		return (-1);
 	s->writer = writer_new(s->out, tmp, site_secret(s->cut->S));
-	return (s->writer == NULL ? -1 : 0);
+	return (s->writer == NULL ? -1 : log_shipment(s));
 }
 
 void
 ship_free(struct ship *s)
 {
 	writer_free(s->writer);
+	shiplog_free(s->shiplog);
 	outfile_free(s->out);
 	for (unsigned i = 0; i < LIMIT_DISKS; i++)
 		changelog_free(s->logs[i]);
