@@ -180,12 +180,14 @@ site_name(const struct site *S, const uint8_t key[RECORD_KEY], char out[24])
 static void
 volumes_text(char out[64], const struct catalog_bundle *b)
 {
-	unsigned all = catalog_volumes(b);
+	unsigned all = catalog_volumes(b), n = 0;
 
+	for (unsigned i = 0; i < b->nvolumes; i++)
+		n += i == 0 || b->volumes[i].number != b->volumes[i - 1].number;
 	if (all == 0)
-		snprintf(out, 64, "%u of ?", b->nvolumes);
+		snprintf(out, 64, "%u of ?", n);
 	else
-		snprintf(out, 64, "%u of %u", b->nvolumes, all);
+		snprintf(out, 64, "%u of %u", n, all);
 }
 
 static void
