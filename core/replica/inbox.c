@@ -54,12 +54,14 @@ open_volume(struct inbox *b, uint32_t number)
 	char path[PATH_MAX];
 	int rc;
 
-	if (replica_inbox_path(b->R, b->staged->id, number, path) != 0 || (rc = open_file(b, path)) < 0)
+	if (replica_inbox_path(b->R, b->staged->id, number, path) != 0)
 		return (-1);
-	if (rc == 0 && memcmp(b->header->id, b->staged->id, RECORD_ID) != 0)
-		rc = reader_refuse(b->reader, NULL, "it is not the bundle that the record names");
+	if ((rc = open_file(b, path)) != 0)
+		return (rc);
 	b->volume = number;
-	return (rc);
+	if (memcmp(b->header->id, b->staged->id, RECORD_ID) != 0)
+		return (reader_refuse(b->reader, NULL, "it is not the bundle that the record names"));
+	return (0);
 }
 
 static int
