@@ -59,7 +59,7 @@ open_volume(struct inbox *b, uint32_t number)
 	if ((rc = open_file(b, path)) != 0)
 		return (rc);
 	b->volume = number;
-	if (memcmp(b->header->id, b->staged->id, RECORD_ID) != 0)
+	if (memcmp(b->member.record.bundle, b->staged->id, RECORD_ID) != 0)
 		return (reader_refuse(b->reader, NULL, "it is not the bundle that the record names"));
 	return (0);
 }
