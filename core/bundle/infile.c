@@ -63,6 +63,12 @@ infile_name(const struct infile *F)
 	return (F->name);
 }
 
+int
+infile_fd(const struct infile *F)
+{
+	return (F->fd);
+}
+
 struct reader *
 infile_reader(const struct infile *F)
 {

@@ -12,6 +12,8 @@ struct infile;
 int infile_open(struct infile **F, const char *path);
 
 const char *infile_name(const struct infile *F);
+/* It stays the infile's. */
+int infile_fd(const struct infile *F);
 struct reader *infile_reader(const struct infile *F);
 
 /* Bytes of a file; 0 where they are not known. */
