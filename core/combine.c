@@ -21,6 +21,7 @@ struct combining {
 	struct lineup lineup;
 	const struct header *last; /* of the newest bundle */
 	struct proof proof;        /* that of the bundle just read, in the end of the newest */
+	uint64_t zero;             /* bytes in the segments of that bundle that are one extent of zeroes */
 	uint8_t primary[RECORD_KEY];
 	struct header header;
 	struct trailer trailer;
@@ -47,6 +48,8 @@ take_segment(struct combining *c, unsigned i, unsigned layer, uint64_t position)
 
 	if (R->extents == 1 && n.data != 0 && n.data != R->span)
 		return (reader_refuse(c->lineup.files[i].reader, R, "its record contradicts itself"));
+	if (R->extents == 1 && n.data == 0)
+		c->zero += R->span;
 	record_hash(n.hash, c->m.raw);
 	c->fold.cover.layers[layer].n++;
 	return (catalog_add(c->fold.catalog, &n));
@@ -184,6 +187,7 @@ read_bundle(struct combining *c, const struct lineup_bundle *b)
 	int rc = add_parts(c, b->header);
 
 	memset(&c->proof, 0, sizeof c->proof);
+	c->zero = 0;
 	if (rc == 0 && b->header->nparts == 0)
 		proof_set_header(&c->proof, &c->lineup.files[b->first].m);
 	for (unsigned i = b->first; rc == 0 && i < b->first + b->n; i++)
@@ -194,6 +198,8 @@ read_bundle(struct combining *c, const struct lineup_bundle *b)
 		return (rc);
 	place_layers(c, layer);
 	T = reader_trailer(c->lineup.files[b->first + b->n - 1].reader);
+	for (unsigned i = layer; i < c->fold.cover.n; i++)
+		c->fold.parts[i].is_mixed = c->zero != T->zero;
 	c->header.most = add(c->header.most, T->data);
 	c->trailer.zero = add(c->trailer.zero, T->zero);
 	c->fold.total = add(c->fold.total, T->stored);

@@ -25,6 +25,7 @@ struct slot {
 	struct segment_coder *coder;
 	struct record record;
 	const uint8_t *payload; /* what is written */
+	uint64_t zero;          /* bytes of zeroes that it has no more (modulo 2^64: it may have more) */
 	const char *why;        /* why it is refused, or NULL */
 };
 
@@ -65,15 +66,14 @@ next(struct folding *k, struct slot *s)
 	return (0);
 }
 
-/* As much of a segment as is on the disk. */
-static struct note
-cut(const struct fold *F, const struct note *s)
+static uint64_t
+zero_of(const struct extent *e, uint32_t n)
 {
-	struct note n = *s;
+	uint64_t zero = 0;
 
-	if (n.span > size_of(F, s) - n.offset)
-		n.span = size_of(F, s) - n.offset;
-	return (n);
+	for (uint32_t i = 0; i < n; i++)
+		zero += e[i].kind == EXTENT_DATA ? 0 : e[i].length;
+	return (zero);
 }
 
 /* --- what is done with a segment ---------------------------------------------------------------------- */
@@ -87,22 +87,53 @@ fits(const struct fold *F, const struct note *s)
 	return (end <= size && (end % LIMIT_BLOCK == 0 || end == size));
 }
 
+/* Bytes of zeroes in a segment: are they known?  1, 0; -1. */
+static int
+zero_in(const struct fold *F, struct slot *s, uint64_t *zero)
+{
+	struct cover_units *u = s->units;
+	int rc;
+
+	*zero = 0;
+	if (s->note.extents > 1 && !F->parts[s->part].is_readable)
+		return (!F->parts[s->part].is_mixed);
+	if ((rc = cover_extents(&F->cover, &s->note, u)) > 0)
+		*zero = zero_of(u->extents, u->nextents);
+	u->n = u->nhidden = 0;
+	return (rc);
+}
+
+/* Is nothing of it to be seen, and are its zeroes known, which the end must not count?  1, 0; -1. */
+static int
+is_gone(struct fold *F, struct slot *s, uint64_t *zero)
+{
+	struct note seen = s->note;
+	uint64_t size = size_of(F, &seen);
+	int rc = 1;
+
+	if (seen.offset < size) {
+		if (seen.span > size - seen.offset)
+			seen.span = size - seen.offset;
+		rc = cover_hides(&F->cover, s->part, &seen);
+	}
+	return (rc == 1 ? zero_in(F, s, zero) : rc);
+}
+
 /* 0 or -1. */
 static int
 decide(struct folding *k, struct slot *s)
 {
 	struct cover *C = &k->F->cover;
 	struct cover_units *u = s->units;
-	struct note seen;
+	uint64_t zero;
 	int rc;
 
 	s->fate = FATE_HIDE;
 	u->nextents = u->n = u->nhidden = 0;
-	if (s->note.offset >= size_of(k->F, &s->note))
-		return (0);
-	seen = cut(k->F, &s->note);
-	if ((rc = cover_hides(C, s->part, &seen)) != 0)
+	if ((rc = is_gone(k->F, s, &zero)) != 0) {
+		k->F->zero_filled += zero;
 		return (rc < 0 ? -1 : 0);
+	}
 	s->fate = fits(k->F, &s->note) ? FATE_COPY : FATE_RENEW;
 	if (!k->F->parts[s->part].is_readable)
 		return (0);
@@ -112,6 +143,8 @@ decide(struct folding *k, struct slot *s)
 		return (-1);
 	if (u->nhidden > 0)
 		s->fate = u->nhidden == u->n ? FATE_HIDE : FATE_RENEW;
+	if (s->fate == FATE_HIDE)
+		k->F->zero_filled += zero_of(u->extents, u->nextents);
 	return (0);
 }
 
@@ -257,18 +290,21 @@ renew(const struct fold *F, struct slot *s)
 	u->nextents = s->record.extents;
 	if (u->n == 0)
 		cover_count(u);
+	s->zero = zero_of(u->extents, u->nextents);
 	for (uint32_t i = 0; i < u->nextents; i++) {
 		renew_extent(&w, &u->extents[i], data, u->is_hidden + u->first[i]);
 		data += u->extents[i].kind == EXTENT_DATA ? u->extents[i].length : 0;
 	}
-	if (w.n == 0)
-		s->fate = FATE_HIDE;
-	else if (w.n <= LIMIT_EXTENTS && w.size <= LIMIT_DATA)
+	s->zero -= zero_of(w.e, w.n);
+	if (w.n > 0 && w.n <= LIMIT_EXTENTS && w.size <= LIMIT_DATA)
 		return (encode(F, s, &w));
-	else if (fits(F, &s->note))
-		s->fate = FATE_COPY;
-	else
+	s->fate = FATE_HIDE;
+	if (w.n == 0)
+		return (0);
+	if (!fits(F, &s->note))
 		s->why = "what is left of it does not fit a segment";
+	s->fate = FATE_COPY;
+	s->zero = 0;
 	return (0);
 }
 
@@ -290,6 +326,7 @@ work(void *context, void *slot)
 	struct slot *s = slot;
 
 	s->why = NULL;
+	s->zero = 0;
 	if (s->note.file == CATALOG_NO_FILE)
 		return (make_zeroes(F, s));
 	if (s->fate == FATE_RENEW)
@@ -318,6 +355,7 @@ drain(void *context, void *slot)
 	if (s->why != NULL)
 		return (refuse(F, s, s->why));
 	progress_add(&k->progress, s->note.stored);
+	F->zero_drained += s->zero;
 	if (s->fate == FATE_HIDE)
 		return (0);
 	*(s->fate == FATE_COPY ? &F->copied : &F->renewed) += 1;
@@ -392,6 +430,7 @@ fold_run(struct fold *F)
 	struct pipeline P = { .fill = fill, .work = work, .drain = drain };
 	int rc = run(F, &P, "combine");
 
+	F->trailer->zero -= F->zero_filled + F->zero_drained;
 	F->hidden = catalog_size(F->catalog) - F->copied - F->renewed;
 	return (rc);
 }
@@ -405,25 +444,18 @@ fill_asked(void *context, void *slot)
 	struct folding *k = context;
 	struct fold *F = k->F;
 	struct slot *s = slot;
-	struct note seen;
+	uint64_t zero;
 	int rc;
 
 	while ((rc = next(k, s)) == 0) {
-		if (s->note.offset >= size_of(F, &s->note))
-			continue;
-		seen = cut(F, &s->note);
 		if (!F->parts[s->part].is_readable) {
-			if (fits(F, &s->note))
+			if (fits(F, &s->note) || (rc = is_gone(F, s, &zero)) > 0)
 				continue;
-			if ((rc = cover_hides(&F->cover, s->part, &seen)) < 0)
-				return (-1);
-			if (rc == 0) {
+			if (rc == 0)
 				refuse(F, s,
 				    "the end of its disk was moved, and it cannot be read here to be cut; "
 				    "combine where the bundles are sealed to, or in clear");
-				return (2);
-			}
-			continue;
+			return (rc == 0 ? 2 : -1);
 		}
 		if (s->note.extents == 1)
 			continue;

@@ -29,6 +29,7 @@ struct fold_file {
 struct fold_part {
 	struct segment_crypt crypt;
 	int is_readable; /* crypt has its key, or it is in clear */
+	int is_mixed;    /* its segments of several extents may have zeroes in them */
 	const struct header
 	    *of; /* the bundle it is from: the sizes of the disks that its segments were made for */
 };
@@ -41,11 +42,14 @@ struct fold {
 	struct cover cover;
 	const struct header *header; /* of the result */
 	struct writer *writer;
-	struct trailer *trailer; /* of the result: its data is counted here */
+	struct trailer
+	    *trailer; /* of the result: its data is counted here, and zeroes left out are taken off */
 	enum segment_level level;
 	uint64_t total; /* bytes of payload in all inputs, for the progress */
 	/* Out: segments copied, left out, encoded once more. */
 	uint64_t copied, hidden, renewed;
+	/* Bytes of zeroes in what was left out, as the step that fills found, and the one that drains. */
+	uint64_t zero_filled, zero_drained;
 };
 
 /* Can each segment be carried as it is, or read?  0; 1, said; -1.  To be called first, with all set but the writer. */

@@ -98,13 +98,9 @@ check_totals(const struct unpack *U, const struct slot *s)
 		return (NULL);
 	if (s->u.member.record.type == RECORD_SEGMENT && U->data > U->header->most)
 		return ("it holds more data than its header promised");
-	if (s->u.member.record.type != RECORD_END)
-		return (NULL);
 	/* Of several volumes, this one alone is known here. */
-	if (T->volumes == 1 && T->data != U->data)
-		return ("the end counts other bytes than there are");
-	/* Whoever combined may not have been able to read what he left out. */
-	if (T->volumes == 1 && (U->header->nparts == 0 ? T->zero != U->zero : T->zero < U->zero))
+	if (s->u.member.record.type == RECORD_END && T->volumes == 1 &&
+	    (T->data != U->data || T->zero != U->zero))
 		return ("the end counts other bytes than there are");
 	return (NULL);
 }
