@@ -18,6 +18,8 @@ int infile_take(struct infile **F, int fd, const char *name);
 int infile_fd(const struct infile *F);
 
 const char *infile_name(const struct infile *F);
+/* It stays the infile's. */
+int infile_fd(const struct infile *F);
 struct reader *infile_reader(const struct infile *F);
 
 /* Bytes of a file; 0 where they are not known. */
