@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "base/stop.h"
 #include "gather.h"
-#include "medium/catalog.h"
+#include "medium/holdings.h"
 #include "medium/logbook.h"
 #include "replica/intake.h"
 #include "replica/receipt.h"
@@ -18,8 +18,8 @@ struct taking {
 	struct site *S;
 	struct import_options o;
 	struct medium *M;
-	struct catalog C;
-	unsigned char *is_done; /* by bundle of the catalog */
+	struct holdings C;
+	unsigned char *is_done; /* by bundle of the holdings */
 	unsigned taken, here, refused;
 	int rc; /* the worst answer */
 };
@@ -28,7 +28,7 @@ struct taking {
 
 /* The replica of a bundle's VM, to look at; NULL if there is none. */
 static struct replica *
-replica_of(const struct site *S, const struct catalog_bundle *b)
+replica_of(const struct site *S, const struct holdings_bundle *b)
 {
 	char uuid[HEADER_UUID];
 	struct replica *R;
@@ -38,10 +38,10 @@ replica_of(const struct site *S, const struct catalog_bundle *b)
 
 /* Is it a seed or delta of a site that we know, for us? */
 static int
-is_ours(struct taking *k, const struct catalog_bundle *b)
+is_ours(struct taking *k, const struct holdings_bundle *b)
 {
 	if (!header_leads(b->type) || b->type == BUNDLE_UNDO || site_is_own_key(k->S, b->key) ||
-	    !catalog_is_for(b, k->S))
+	    !holdings_is_for(b, k->S))
 		return (0);
 	if (trust_by_key(site_trust(k->S), b->key) != NULL)
 		return (1);
@@ -52,7 +52,7 @@ is_ours(struct taking *k, const struct catalog_bundle *b)
 
 /* Is this volume here, staged or merged with its bundle, so that it need not be read? */
 static int
-is_here(const struct site *S, const struct catalog_bundle *b, uint32_t number)
+is_here(const struct site *S, const struct holdings_bundle *b, uint32_t number)
 {
 	struct replica *R = replica_of(S, b);
 	const struct replica_staged *s;
@@ -74,7 +74,7 @@ is_here(const struct site *S, const struct catalog_bundle *b, uint32_t number)
 
 /* Nothing can be built on while there is no whole point of the VM here. */
 static int
-waits_for_seed(const struct site *S, const struct catalog_bundle *b)
+waits_for_seed(const struct site *S, const struct holdings_bundle *b)
 {
 	struct replica *R = replica_of(S, b);
 	int waits = R == NULL || replica_last(R) == NULL;
@@ -104,7 +104,7 @@ import_volume(struct taking *k, const char *name)
 }
 
 static int
-log_answer(struct taking *k, const struct catalog_bundle *b, const char *name, int rc)
+log_answer(struct taking *k, const struct holdings_bundle *b, const char *name, int rc)
 {
 	char stem[FILENAME_STEM], result[CUSTODY_RESULT], why[SAY_LAST];
 
@@ -119,7 +119,7 @@ log_answer(struct taking *k, const struct catalog_bundle *b, const char *name, i
 }
 
 static int
-take_volume(struct taking *k, const struct catalog_bundle *b, const struct catalog_volume *v)
+take_volume(struct taking *k, const struct holdings_bundle *b, const struct holdings_volume *v)
 {
 	int rc;
 
@@ -139,14 +139,14 @@ take_volume(struct taking *k, const struct catalog_bundle *b, const struct catal
 	return (log_answer(k, b, v->name, rc));
 }
 
-/* Take the bundles in the order of the catalog: those that seeds say of, or all that are left.  0; -1: stop. */
+/* Take the bundles in the order of the holdings: those that seeds say of, or all that are left.  0; -1: stop. */
 static int
 take_bundles(struct taking *k, int only_first_seeds)
 {
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < k->C.n; i++) {
-		const struct catalog_bundle *b = &k->C.bundles[i];
+		const struct holdings_bundle *b = &k->C.bundles[i];
 
 		if (k->is_done[i] ||
 		    (only_first_seeds && (b->type != BUNDLE_SEED || !waits_for_seed(k->S, b))))
@@ -163,14 +163,14 @@ take_bundles(struct taking *k, int only_first_seeds)
 /* --- leave -------------------------------------------------------------------------------------------- */
 
 /* Our receipt for the VM of b that says what R would say now, or NULL. */
-static const struct catalog_bundle *
+static const struct holdings_bundle *
 same_receipt(const struct taking *k, const struct replica *R)
 {
 	const struct replica_point *last = replica_last(R);
 	struct point held = intake_held(R);
 
 	for (size_t i = 0; i < k->C.n; i++) {
-		const struct catalog_bundle *b = &k->C.bundles[i];
+		const struct holdings_bundle *b = &k->C.bundles[i];
 
 		if (b->type == BUNDLE_RECEIPT && memcmp(b->key, site_card(k->S)->sign, RECORD_KEY) == 0 &&
 		    strcmp(b->uuid, R->uuid) == 0 && memcmp(b->lineage, R->lineage, RECORD_ID) == 0 &&
@@ -182,12 +182,12 @@ same_receipt(const struct taking *k, const struct replica *R)
 
 /* The receipts that this site has left for R before, but one. */
 static int
-remove_older(const struct taking *k, const struct replica *R, const struct catalog_bundle *but)
+remove_older(const struct taking *k, const struct replica *R, const struct holdings_bundle *but)
 {
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < k->C.n; i++) {
-		const struct catalog_bundle *b = &k->C.bundles[i];
+		const struct holdings_bundle *b = &k->C.bundles[i];
 
 		if (b == but || b->type != BUNDLE_RECEIPT || !site_is_own_key(k->S, b->key) ||
 		    strcmp(b->uuid, R->uuid) != 0)
@@ -199,10 +199,10 @@ remove_older(const struct taking *k, const struct replica *R, const struct catal
 }
 
 static int
-leave_receipt(const struct taking *k, const struct catalog_bundle *b)
+leave_receipt(const struct taking *k, const struct holdings_bundle *b)
 {
 	struct replica *R = replica_of(k->S, b);
-	const struct catalog_bundle *same;
+	const struct holdings_bundle *same;
 	char name[FILENAME_SIZE];
 	int rc = 0;
 
@@ -221,15 +221,15 @@ done:
 static int
 leave(struct taking *k)
 {
-	const struct catalog_bundle *before = NULL;
+	const struct holdings_bundle *before = NULL;
 	int rc = 0;
 
 	if (!medium_can_write(k->M))
 		return (0);
 	for (size_t i = 0; rc == 0 && i < k->C.n; i++) {
-		const struct catalog_bundle *b = &k->C.bundles[i];
+		const struct holdings_bundle *b = &k->C.bundles[i];
 
-		if (!header_leads(b->type) || !catalog_is_for(b, k->S) ||
+		if (!header_leads(b->type) || !holdings_is_for(b, k->S) ||
 		    trust_by_key(site_trust(k->S), b->key) == NULL ||
 		    (before != NULL && strcmp(before->uuid, b->uuid) == 0 &&
 		        memcmp(before->lineage, b->lineage, RECORD_ID) == 0))
@@ -268,9 +268,9 @@ import_media(struct site *S, const struct import_options *o, const char *dir)
 
 	k.o.receipt = NULL;
 	if (rc == 0 && (rc = import_confine(S, medium_folder(k.M), o->insist)) == 0 &&
-	    (rc = catalog_read(&k.C, k.M, 0)) == 0)
+	    (rc = holdings_read(&k.C, k.M, 0)) == 0)
 		rc = take_all(&k);
-	catalog_free(&k.C);
+	holdings_free(&k.C);
 	free(k.is_done);
 	medium_close(k.M);
 	return (rc);
