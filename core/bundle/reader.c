@@ -192,6 +192,12 @@ reader_continue(struct reader *R, const struct member *header, const struct chai
 	return (0);
 }
 
+const struct header *
+reader_get_header(const struct reader *R)
+{
+	return (&R->header);
+}
+
 int
 reader_is_cut(const struct reader *R)
 {
@@ -430,7 +436,7 @@ next_record(struct reader *R, struct member *m)
 	R->has_head = 0;
 	if (rc != 0 || (rc = take_record(R, R->head, m)) != 0)
 		return (rc);
-	if (m->record.type == RECORD_BLOB && header_leads(R->header.type) && R->header.nparts == 0)
+	if (m->record.type == RECORD_BLOB && !header_has_blobs(&R->header))
 		return (reader_refuse(R, NULL, "a blob in a bundle that has none"));
 	if (m->record.type != RECORD_SEGMENT)
 		return (0);

@@ -334,6 +334,12 @@ writer_resume(struct writer *W, const struct member *header, const struct chain_
 	return (0);
 }
 
+void
+writer_use_file(struct writer *W, struct outfile *out)
+{
+	W->out = out;
+}
+
 int
 writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE])
 {
@@ -394,6 +400,9 @@ next_volume(struct writer *W)
 {
 	int rc;
 
+	if (W->chain.volume.number == LIMIT_VOLUMES)
+		return (say_failed("%s: the bundle would need more than %u volumes; let them be larger",
+		    name(W), LIMIT_VOLUMES));
 	if (end_volume(W) != 0)
 		return (-1);
 	if ((rc = W->volumes.ended(W->volumes.context, &W->chain.volume)) != 0)
