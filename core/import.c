@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bundle/infile.h"
+#include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
 #include "primary/acknowledge.h"
@@ -189,20 +190,48 @@ confine(const struct site *S, const struct import_options *o)
 	return (rc);
 }
 
+/* Read the repair in F, which a site that we know must have signed: 0; 1, said; -1. */
+static int
+open_mend(const struct site *S, struct infile *F, struct member *m, struct mend **M)
+{
+	struct reader *R = infile_reader(F);
+	uint8_t key[RECORD_KEY];
+	char words[TRUST_WORDS];
+	const struct trust_entry *e;
+	const struct header *H;
+	const char *why;
+	int rc;
+
+	if ((rc = reader_start(R, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
+	    (rc = reader_header(R, m, &H)) != 0)
+		return (rc);
+	if ((why = trust_objection(e, key, H->created, words)) != NULL)
+		return (reader_refuse(R, NULL, why));
+	return (mend_open(M, F, H));
+}
+
 int
 import(const struct site *S, const struct import_options *o)
 {
 	struct member m = { .payload = malloc(LIMIT_JSON) };
-	struct infile *F;
+	struct infile *F = NULL, *fix = NULL;
+	struct mend *M = NULL;
 	int rc;
 
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = infile_open(&F, o->input)) == 0) {
-		if ((rc = confine(S, o)) == 0)
-			rc = import_from(S, o, F, &m);
-		infile_close(F);
-	}
+	rc = infile_open(&F, o->input);
+	if (rc == 0 && o->repair != NULL)
+		rc = infile_open(&fix, o->repair);
+	if (rc == 0)
+		rc = confine(S, o);
+	if (rc == 0 && fix != NULL && (rc = open_mend(S, fix, &m, &M)) == 0)
+		reader_use_mend(infile_reader(F), M);
+	if (rc == 0)
+		rc = import_from(S, o, F, &m);
+	infile_close(F);
+	mend_close(M);
+	infile_close(fix);
 	free(m.payload);
 	return (rc);
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,8 +72,8 @@ open_log(struct repairing *p, const struct header *request, const char *name)
 	if ((rc = shipped_open(&p->log, p->P, request->of)) == 1)
 		return (
 		    say_refused("%s: nothing is known of the bundle %s any more, or it was never made here: "
-		                "it cannot be made again; export a new one with --since %" PRIu64,
-		        p->P->vm, id, request->from.seq));
+		                "it cannot be made again; export a new one",
+		        p->P->vm, id));
 	if (rc == 0)
 		p->H = shipped_header(p->log);
 	return (rc);
@@ -112,10 +113,14 @@ read_request(struct repairing *p, struct infile *F, struct member *m)
 static int
 refuse_segment(struct repairing *p, uint64_t number, const char *why)
 {
+	char how[64] = "--seed";
+
+	if (p->H->from.seq != 0)
+		snprintf(how, sizeof how, "--since %" PRIu64, p->H->from.seq);
 	if (p->refused++ < NAMED)
 		say_note("segment %" PRIu64 " cannot be made again: %s %" PRIu64
-		         "; export a new bundle with --since %" PRIu64,
-		    number, why, p->H->to.seq, p->H->from.seq);
+		         "; export a new bundle with %s",
+		    number, why, p->H->to.seq, how);
 	return (1);
 }
 
