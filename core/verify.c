@@ -221,8 +221,8 @@ end_of(const struct verifying *v, uint64_t from)
 	uint64_t end = LIMIT_SEGMENTS;
 
 	for (unsigned i = 0; i < v->nvolumes; i++)
-		if (memcmp(v->volumes[i].bundle, v->bundle, RECORD_ID) == 0 &&
-		    v->volumes[i].before + 1 >= from && v->volumes[i].before < end)
+		if (memcmp(v->volumes[i].bundle, v->bundle, RECORD_ID) == 0 && v->volumes[i].before >= from &&
+		    v->volumes[i].before < end)
 			end = v->volumes[i].before;
 	return (end);
 }

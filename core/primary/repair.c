@@ -251,7 +251,7 @@ note_beyond(struct repairing *p)
 {
 	const struct range *last = p->wanted.n == 0 ? NULL : &p->wanted.runs[p->wanted.n - 1];
 
-	if (last != NULL && last->start > p->last) {
+	if (last != NULL && last->start > p->last && last->start + last->count <= LIMIT_SEGMENTS) {
 		say_note("the bundle has %" PRIu64 " segments; the request names others", p->last);
 		p->refused++;
 	}
