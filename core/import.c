@@ -165,24 +165,20 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-static int
-confine(const struct site *S, const struct import_options *o)
+int
+import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
-	char dir[PATH_MAX];
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
-	B->insist = o->insist;
+	B->insist = insist;
 	if (replica_each_store(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
-	if (rc == 0 && o->receipt != NULL && strcmp(o->receipt, "-") != 0) {
-		rc = io_path(dir, "%s", o->receipt);
-		if (rc == 0)
-			rc = sandbox_add(B, dirname(dir));
-	}
+	if (rc == 0 && folder != NULL)
+		rc = sandbox_add(B, folder);
 	if (rc == 0)
 		rc = sandbox_enter(B);
 	sandbox_free(B);
@@ -210,28 +206,60 @@ open_mend(const struct site *S, struct infile *F, struct member *m, struct mend 
 	return (mend_open(M, F, H));
 }
 
+static int
+confine(const struct site *S, const struct import_options *o)
+{
+	char dir[PATH_MAX];
+
+	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
+		return (import_confine(S, NULL, o->insist));
+	if (io_path(dir, "%s", o->receipt) != 0)
+		return (-1);
+	return (import_confine(S, dirname(dir), o->insist));
+}
+
 int
-import(const struct site *S, const struct import_options *o)
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
 {
 	struct member m = { .payload = malloc(LIMIT_JSON) };
-	struct infile *F = NULL, *fix = NULL;
+	int rc = m.payload == NULL ? say_failed("out of memory") : import_from(S, o, F, &m);
+
+	free(m.payload);
+	return (rc);
+}
+
+/* The bundle in F, with the repair in fix, unless that is NULL. */
+static int
+import_mended(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
+{
+	struct member m = { .payload = malloc(LIMIT_JSON) };
 	struct mend *M = NULL;
-	int rc;
+	int rc = 0;
 
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
-	rc = infile_open(&F, o->input);
-	if (rc == 0 && o->repair != NULL)
-		rc = infile_open(&fix, o->repair);
-	if (rc == 0)
-		rc = confine(S, o);
-	if (rc == 0 && fix != NULL && (rc = open_mend(S, fix, &m, &M)) == 0)
+	if (fix != NULL && (rc = open_mend(S, fix, &m, &M)) == 0)
 		reader_use_mend(infile_reader(F), M);
 	if (rc == 0)
 		rc = import_from(S, o, F, &m);
-	infile_close(F);
 	mend_close(M);
-	infile_close(fix);
 	free(m.payload);
+	return (rc);
+}
+
+int
+import(const struct site *S, const struct import_options *o)
+{
+	struct infile *F, *fix = NULL;
+	int rc;
+
+	if ((rc = infile_open(&F, o->input)) != 0)
+		return (rc);
+	if (o->repair != NULL)
+		rc = infile_open(&fix, o->repair);
+	if (rc == 0 && (rc = confine(S, o)) == 0)
+		rc = import_mended(S, o, F, fix);
+	infile_close(fix);
+	infile_close(F);
 	return (rc);
 }

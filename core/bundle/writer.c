@@ -151,7 +151,7 @@ take(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], c
 	W->blobs += R->type == RECORD_BLOB;
 	if (R->type == RECORD_INDEX)
 		W->index = *R;
-	if (R->type != RECORD_HEADER || W->header_text != NULL)
+	if (R->type != RECORD_HEADER || W->header_text != NULL || payload == NULL)
 		return (0);
 	W->header = *R;
 	memcpy(W->header_rec, rec, RECORD_SIZE);
