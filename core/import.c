@@ -218,16 +218,6 @@ confine(const struct site *S, const struct import_options *o)
 	return (import_confine(S, dirname(dir), o->insist));
 }
 
-int
-import_file(const struct site *S, const struct import_options *o, struct infile *F)
-{
-	struct member m = { .payload = malloc(LIMIT_JSON) };
-	int rc = m.payload == NULL ? say_failed("out of memory") : import_from(S, o, F, &m);
-
-	free(m.payload);
-	return (rc);
-}
-
 /* The bundle in F, with the repair in fix, unless that is NULL. */
 static int
 import_mended(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
@@ -245,6 +235,12 @@ import_mended(const struct site *S, const struct import_options *o, struct infil
 	mend_close(M);
 	free(m.payload);
 	return (rc);
+}
+
+int
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
+{
+	return (import_mended(S, o, F, NULL));
 }
 
 int
