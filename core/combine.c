@@ -52,7 +52,7 @@ take_segment(struct combining *c, unsigned i, unsigned layer, uint64_t position)
 		c->zero += R->span;
 	record_hash(n.hash, c->m.raw);
 	c->fold.cover.layers[layer].n++;
-	return (catalog_add(c->fold.catalog, &n));
+	return (foldmap_add(c->fold.catalog, &n));
 }
 
 /* Take what is not a segment. */
@@ -139,7 +139,7 @@ add_part(struct combining *c, const struct header *of, const struct header_part 
 		        c->last->vm, LIMIT_PARTS, c->lineup.bundles[0].header->from.seq));
 	c->header.parts[c->header.nparts++] = *p;
 	memset(L, 0, sizeof *L);
-	L->first = catalog_size(c->fold.catalog);
+	L->first = foldmap_size(c->fold.catalog);
 	c->fold.cover.n++;
 	to->of = of;
 	to->crypt.cipher = p->cipher;
@@ -227,7 +227,7 @@ add_zeroes(struct combining *c, const struct header *a, const struct header *b)
 	for (uint32_t i = 0; rc == 0 && i < a->ndisks; i++) {
 		uint64_t size = c->last->disks[i].size;
 		uint64_t from = whole_blocks(a->disks[i].size), to = whole_blocks(b->disks[i].size);
-		struct note n = { .offset = from, .file = CATALOG_NO_FILE, .disk = i, .extents = 1 };
+		struct note n = { .offset = from, .file = FOLDMAP_NO_FILE, .disk = i, .extents = 1 };
 
 		if (to > size)
 			to = size;
@@ -242,7 +242,7 @@ add_zeroes(struct combining *c, const struct header *a, const struct header *b)
 		n.span = to - from;
 		c->trailer.zero = add(c->trailer.zero, n.span);
 		if (rc == 0)
-			rc = catalog_add(c->fold.catalog, &n);
+			rc = foldmap_add(c->fold.catalog, &n);
 		if (rc == 0)
 			c->fold.cover.layers[c->fold.cover.n - 1].n++;
 	}
@@ -402,7 +402,7 @@ run(struct combining *c)
 	randombytes_buf(c->header.id, sizeof c->header.id);
 	if ((c->m.payload = malloc(LIMIT_STORED)) == NULL)
 		return (say_failed("out of memory"));
-	if ((c->fold.catalog = catalog_new(tmp)) == NULL)
+	if ((c->fold.catalog = foldmap_new(tmp)) == NULL)
 		return (-1);
 	c->fold.cover.catalog = c->fold.catalog;
 	c->fold.header = &c->header;
@@ -428,7 +428,7 @@ combine(const struct site *S, const struct combine_options *o)
 	c->o = o;
 	rc = run(c);
 	lineup_close(&c->lineup);
-	catalog_free(c->fold.catalog);
+	foldmap_free(c->fold.catalog);
 	free(c->m.payload);
 	sodium_memzero(c->fold.parts, sizeof c->fold.parts);
 	free(c);

@@ -35,7 +35,7 @@ cover_begin(struct cover *C)
 static const struct note *
 get(struct cover *C, unsigned q, uint64_t i)
 {
-	return (catalog_get(C->catalog, &C->layers[q].page, C->layers[q].first + i));
+	return (foldmap_get(C->catalog, &C->layers[q].page, C->layers[q].first + i));
 }
 
 /* Step to the first segment of a layer that does not end before s.  1 if it overlaps s, 0; -1. */
@@ -144,7 +144,7 @@ cover_extents(const struct cover *C, const struct note *s, struct cover_units *u
 		    (struct extent){ s->offset, s->span, s->data > 0 ? EXTENT_DATA : EXTENT_ZERO };
 	} else if (s->table == 0) {
 		return (0);
-	} else if (catalog_extents(C->catalog, s, 0, s->extents, u->extents) < 0) {
+	} else if (foldmap_extents(C->catalog, s, 0, s->extents, u->extents) < 0) {
 		return (-1);
 	}
 	cover_count(u);
@@ -199,7 +199,7 @@ hide_below(const struct cover *C, const struct note *a, struct cover_units *u)
 		return (0);
 	}
 	for (uint32_t done = 0; a->table != 0 && done < a->extents;) {
-		int n = catalog_extents(C->catalog, a, done, BATCH, e);
+		int n = foldmap_extents(C->catalog, a, done, BATCH, e);
 
 		if (n < 0)
 			return (-1);

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
-#include "bundle/catalog.h"
+#include "bundle/foldmap.h"
 
 /*
  * The segments of several deltas that are laid over one another, and the question what is still to be seen of
@@ -14,11 +14,11 @@
 struct cover_layer {
 	uint64_t first, n; /* its notes in the catalog */
 	uint64_t at;       /* the first one that ends behind the segment asked about */
-	struct catalog_page page;
+	struct foldmap_page page;
 };
 
 struct cover {
-	const struct catalog *catalog;
+	const struct foldmap *catalog;
 	unsigned n;
 	struct cover_layer layers[LIMIT_PARTS]; /* lowest first */
 };

@@ -34,7 +34,7 @@ struct folding {
 	struct fold *F;
 	unsigned part;
 	uint64_t i; /* in the part */
-	struct catalog_page page;
+	struct foldmap_page page;
 	struct progress progress;
 };
 
@@ -60,7 +60,7 @@ next(struct folding *k, struct slot *s)
 		return (1);
 	s->part = k->part;
 	s->index = C->layers[k->part].first + k->i++;
-	if ((n = catalog_get(C->catalog, &k->page, s->index)) == NULL)
+	if ((n = foldmap_get(C->catalog, &k->page, s->index)) == NULL)
 		return (-1);
 	s->note = *n;
 	return (0);
@@ -327,7 +327,7 @@ work(void *context, void *slot)
 
 	s->why = NULL;
 	s->zero = 0;
-	if (s->note.file == CATALOG_NO_FILE)
+	if (s->note.file == FOLDMAP_NO_FILE)
 		return (make_zeroes(F, s));
 	if (s->fate == FATE_RENEW)
 		return (renew(F, s));
@@ -431,7 +431,7 @@ fold_run(struct fold *F)
 	int rc = run(F, &P, "combine");
 
 	F->trailer->zero -= F->zero_filled + F->zero_drained;
-	F->hidden = catalog_size(F->catalog) - F->copied - F->renewed;
+	F->hidden = foldmap_size(F->catalog) - F->copied - F->renewed;
 	return (rc);
 }
 
@@ -485,7 +485,7 @@ drain_asked(void *context, void *slot)
 	if (s->why != NULL)
 		return (refuse(k->F, s, s->why));
 	progress_add(&k->progress, s->note.stored);
-	return (catalog_keep_extents(k->F->catalog, s->index, s->units->extents, s->record.extents));
+	return (foldmap_keep_extents(k->F->catalog, s->index, s->units->extents, s->record.extents));
 }
 
 int

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
-#include "bundle/catalog.h"
+#include "bundle/foldmap.h"
 #include "bundle/cover.h"
 #include "bundle/segment.h"
 #include "bundle/writer.h"
@@ -38,7 +38,7 @@ struct fold {
 	unsigned nfiles;
 	struct fold_file files[FOLD_FILES];
 	struct fold_part parts[LIMIT_PARTS]; /* of each layer of the cover */
-	struct catalog *catalog;
+	struct foldmap *catalog;
 	struct cover cover;
 	const struct header *header; /* of the result */
 	struct writer *writer;

@@ -1,4 +1,4 @@
-#include "bundle/catalog.h"
+#include "bundle/foldmap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +10,16 @@
 #define NOTE 96u
 #define BATCH 256u /* extents */
 
-struct catalog {
+struct foldmap {
 	int notes, tables;
 	char tmpdir[PATH_MAX];
 	uint64_t n, tables_size;
 };
 
-struct catalog *
-catalog_new(const char *tmpdir)
+struct foldmap *
+foldmap_new(const char *tmpdir)
 {
-	struct catalog *C = calloc(1, sizeof *C);
+	struct foldmap *C = calloc(1, sizeof *C);
 
 	if (C == NULL) {
 		say_failed("out of memory");
@@ -28,14 +28,14 @@ catalog_new(const char *tmpdir)
 	C->notes = C->tables = -1;
 	if (io_path(C->tmpdir, "%s", tmpdir) != 0 || (C->notes = io_temporary(tmpdir)) < 0 ||
 	    (C->tables = io_temporary(tmpdir)) < 0) {
-		catalog_free(C);
+		foldmap_free(C);
 		return (NULL);
 	}
 	return (C);
 }
 
 void
-catalog_free(struct catalog *C)
+foldmap_free(struct foldmap *C)
 {
 	if (C == NULL)
 		return;
@@ -45,7 +45,7 @@ catalog_free(struct catalog *C)
 }
 
 uint64_t
-catalog_size(const struct catalog *C)
+foldmap_size(const struct foldmap *C)
 {
 	return (C->n);
 }
@@ -84,7 +84,7 @@ unpack(struct note *n, const uint8_t p[NOTE])
 }
 
 int
-catalog_add(struct catalog *C, const struct note *n)
+foldmap_add(struct foldmap *C, const struct note *n)
 {
 	uint8_t p[NOTE];
 
@@ -96,7 +96,7 @@ catalog_add(struct catalog *C, const struct note *n)
 }
 
 static int
-read_whole(const struct catalog *C, int fd, void *buf, size_t n, uint64_t offset)
+read_whole(const struct foldmap *C, int fd, void *buf, size_t n, uint64_t offset)
 {
 	ssize_t got = io_pread(fd, C->tmpdir, buf, n, offset);
 
@@ -106,11 +106,11 @@ read_whole(const struct catalog *C, int fd, void *buf, size_t n, uint64_t offset
 }
 
 const struct note *
-catalog_get(const struct catalog *C, struct catalog_page *p, uint64_t i)
+foldmap_get(const struct foldmap *C, struct foldmap_page *p, uint64_t i)
 {
-	uint8_t buf[CATALOG_PAGE * NOTE];
-	uint64_t first = i / CATALOG_PAGE * CATALOG_PAGE;
-	uint64_t n = C->n - first < CATALOG_PAGE ? C->n - first : CATALOG_PAGE;
+	uint8_t buf[FOLDMAP_PAGE * NOTE];
+	uint64_t first = i / FOLDMAP_PAGE * FOLDMAP_PAGE;
+	uint64_t n = C->n - first < FOLDMAP_PAGE ? C->n - first : FOLDMAP_PAGE;
 
 	if (p->n == 0 || first != p->first || i >= first + p->n) {
 		p->n = 0;
@@ -125,7 +125,7 @@ catalog_get(const struct catalog *C, struct catalog_page *p, uint64_t i)
 }
 
 int
-catalog_keep_extents(struct catalog *C, uint64_t i, const struct extent *e, uint32_t n)
+foldmap_keep_extents(struct foldmap *C, uint64_t i, const struct extent *e, uint32_t n)
 {
 	uint8_t buf[BATCH * EXTENT_SIZE], table[8];
 	uint64_t at = C->tables_size;
@@ -145,8 +145,8 @@ catalog_keep_extents(struct catalog *C, uint64_t i, const struct extent *e, uint
 }
 
 int
-catalog_extents(
-    const struct catalog *C, const struct note *n, uint32_t first, uint32_t max, struct extent *out)
+foldmap_extents(
+    const struct foldmap *C, const struct note *n, uint32_t first, uint32_t max, struct extent *out)
 {
 	uint8_t buf[BATCH * EXTENT_SIZE];
 	uint32_t left = n->extents - first, done = 0;
