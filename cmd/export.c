@@ -9,6 +9,7 @@
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
+	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE] [--home DIR]\n"
 	"\n"
@@ -22,6 +23,10 @@ static const struct args_tool tool = { "vmferry-export",
 	"standard\n"
 	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all "
 	"blocks)\n"
+	"  --against FILE   what differs from the disks that the compare bundle in FILE speaks of, for the "
+	"site "
+	"that\n"
+	"                   made it; see 'vmferry compare' and 'vmferry adopt'\n"
 	"  --to SITE        for this site alone\n"
 	"  --plain          do not encrypt\n"
 	"  --compress HOW   none, fast, default or best\n"
@@ -61,9 +66,9 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 	static const struct option longs[] = { ARGS_COMMON, { "seed", no_argument, NULL, 's' },
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
-		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
-		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' },
-		{ 0 } };
+		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
+		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
+		{ "output", required_argument, NULL, 'o' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -79,6 +84,9 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 			break;
 		case 'c':
 			o->changes = optarg;
+			break;
+		case 'a':
+			o->against = optarg;
 			break;
 		case 't':
 			o->to = optarg;
@@ -99,6 +107,10 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 	args_words(&tool, argc, 1, 1);
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	if (o->against != NULL &&
+	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(
+		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
 	o->vm = argv[optind];
 }
 

@@ -60,8 +60,8 @@ check_header(const struct against *A, const struct primary *P)
 	unsigned known = 0;
 
 	if (H->type != BUNDLE_COMPARE)
-		return (say_refused("%s: is a %s, not what 'vmferry compare' writes", name,
-		    header_type_text(H->type)));
+		return (say_refused(
+		    "%s: is a %s, not what 'vmferry compare' writes", name, header_type_text(H->type)));
 	if (H->to.seq == 0 && strcmp(H->vm, P->vm) != 0)
 		return (say_refused("%s: compares disks of VM '%s', not of '%s'", name, H->vm, P->vm));
 	if (H->to.seq != 0 && strcmp(H->uuid, P->uuid) != 0)

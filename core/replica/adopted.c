@@ -58,9 +58,10 @@ take_disk(struct disks *D, const struct replica *R, unsigned i, const struct ado
 	if (there && io_move(copy, A->folder, disk, dir) != 0)
 		return (-1);
 	if (is_adopted && !there && io_exists(disk) != 1)
-		return (say_refused("%s: the adopted copy of disk %s is gone; forget the others with 'vmferry "
-		                    "adopt --drop', and adopt again",
-		    R->vm, R->disks[i]));
+		return (
+		    say_refused("%s: the adopted copy of disk %s is gone; forget the others with 'vmferry "
+		                "adopt --drop', and adopt again",
+		        R->vm, R->disks[i]));
 	if (!is_adopted && io_remove(disk) != 0)
 		return (-1);
 	D->images[i] = is_adopted ? image_open(disk) : image_create(disk, size);
@@ -95,9 +96,11 @@ static int
 read_disk(const struct disks *D, const struct replica *R, unsigned i, struct leaf_sum *sum)
 {
 	struct source *S;
-	struct scan_job job = {
-		.secret = &R->secret, .what = "proving", .sum = sum, .take = take_leaves, .context = D->leaves[i]
-	};
+	struct scan_job job = { .secret = &R->secret,
+		.what = "proving",
+		.sum = sum,
+		.take = take_leaves,
+		.context = D->leaves[i] };
 	char path[PATH_MAX];
 	int rc;
 

@@ -79,15 +79,17 @@ check_against(const struct replica *R, const struct header *H)
 	if (!H->has_against)
 		return (0);
 	if (H->type == BUNDLE_SEED)
-		return (last == NULL ? 0
-		                     : say_refused("%s: the seed is against adopted disks, and the replica is "
-		                                   "at point %" PRIu64 " already; compare it, and export "
-		                                   "against that",
-		                           H->vm, last->point.seq));
+		return (last == NULL
+		            ? 0
+		            : say_refused("%s: the seed is against adopted disks, and the replica is "
+		                          "at point %" PRIu64 " already; compare it, and export "
+		                          "against that",
+		                  H->vm, last->point.seq));
 	if (last == NULL || !compare_is_fit(R, H))
-		return (say_refused("%s: the delta is against a comparison that was not made of this replica at "
-		                    "point %" PRIu64 "; compare it again",
-		    H->vm, H->from.seq));
+		return (
+		    say_refused("%s: the delta is against a comparison that was not made of this replica at "
+		                "point %" PRIu64 "; compare it again",
+		        H->vm, H->from.seq));
 	return (0);
 }
 

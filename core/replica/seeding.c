@@ -151,11 +151,12 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 		p.disks[i].sum = R->seed.sums[i];
 		leaf_root(p.disks[i].root, &R->secret, &p.disks[i].sum, p.disks[i].size);
 		if (memcmp(p.disks[i].root, s->end.root[i], LEAF_ROOT) != 0)
-			return (say_refused("%s: disk %s does not come out as its primary signed it; %s", R->vm,
-			    R->disks[i],
-			    adopted_is_meant(H) ? "its adopted copy has changed since it was compared: forget "
-			                          "it with 'vmferry adopt --drop', and adopt again"
-			                        : "export the seed again"));
+			return (say_refused("%s: disk %s does not come out as its primary signed it; %s",
+			    R->vm, R->disks[i],
+			    adopted_is_meant(H)
+			        ? "its adopted copy has changed since it was compared: forget "
+			          "it with 'vmferry adopt --drop', and adopt again"
+			        : "export the seed again"));
 	}
 	if (replica_add_point(R, &p) != 0)
 		return (-1);
