@@ -146,10 +146,11 @@ make(void *context, void **slot)
 	return (0);
 }
 
-int
-scan_run(const struct scan_job *job)
+/* Up to that size. */
+static int
+run(const struct scan_job *job, uint64_t size)
 {
-	struct scan s = { .job = job, .size = source_size(job->source) };
+	struct scan s = { .job = job, .size = size };
 	struct pipeline P = { &s, fill, work, drain, make, drop };
 	int rc;
 
@@ -163,6 +164,12 @@ scan_run(const struct scan_job *job)
 }
 
 int
+scan_run(const struct scan_job *job)
+{
+	return (run(job, source_size(job->source)));
+}
+
+int
 scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
     const char *what, struct leaf_sum *sum, struct ranges *differ)
 {
@@ -171,4 +178,13 @@ scan_disk(const struct source *S, const struct leaf_secret *secret, const struct
 	};
 
 	return (scan_run(&job) == 0 ? 0 : -1);
+}
+
+int
+scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
+    struct leaf_sum *sum)
+{
+	struct scan_job job = { .source = S, .secret = secret, .what = what, .sum = sum };
+
+	return (run(&job, end) == 0 ? 0 : -1);
 }

@@ -35,5 +35,8 @@ struct scan_job {
 
 /* 0; 1 as take says; -1. */
 int scan_run(const struct scan_job *job);
+/* The sum over the leaves of what lies before byte end, which is at a block's end or the disk's.  0 or -1. */
+int scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
+    struct leaf_sum *sum);
 
 #endif

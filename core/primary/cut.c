@@ -8,6 +8,7 @@
 #include "disk/changelog.h"
 #include "disk/scan.h"
 #include "base/io.h"
+#include "primary/ledger.h"
 #include "base/say.h"
 
 /* --- for whom, and from where ------------------------------------------------------------------------- */
@@ -100,8 +101,8 @@ common_base(const struct cut *c)
 	if (c->ntargets == 0)
 		return (first == NULL ? 0 : first->point.seq);
 	for (unsigned i = 0; i < c->ntargets; i++) {
-		const struct primary_target *t = c->targets[i];
-		uint64_t base = c->o->since == EXPORT_SINCE_SENT && t->sent != 0 ? t->sent : primary_base(t);
+		uint64_t base = ledger_base(
+		    c->P, c->targets[i], c->o->since == EXPORT_SINCE_SENT ? LEDGER_SENT : LEDGER_ACKED);
 
 		if (base == 0)
 			return (0);
@@ -111,12 +112,35 @@ common_base(const struct cut *c)
 	return (low);
 }
 
+/* A target has a point, but none from which on the changes are kept: a seed is large, so it takes a person's word. */
+static int
+check_stranded(const struct cut *c)
+{
+	for (unsigned i = 0; i < c->ntargets; i++) {
+		const struct primary_target *t = c->targets[i];
+		uint64_t has = t->acked != 0 ? t->acked : t->seeded;
+
+		if (has != 0 && c->P->npoints > 0 && c->P->points[0].point.seq > has)
+			return (
+			    say_refused("%s: site '%s' has point %" PRIu64
+			                ", as far as is known here, and the changes since are not kept; "
+			                "bring a receipt of it, export --against what 'vmferry compare' says "
+			                "there, or export --seed",
+			        c->P->vm, t->name, has));
+	}
+	return (0);
+}
+
 int
 cut_choose_base(struct cut *c)
 {
+	int rc;
+
 	if (c->o->seed || c->against != NULL)
 		return (0);
 	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
+	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ && (rc = check_stranded(c)) != 0)
+		return (rc);
 	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
 		return (0);
 	if (c->base == 0)

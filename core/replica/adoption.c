@@ -1,5 +1,7 @@
 #include "replica/adoption.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +271,24 @@ make_uuid(char out[HEADER_UUID])
 	snprintf(out, HEADER_UUID, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
+/* What an interruption left of one that was removed goes; the caller holds the lock of adopt. */
+static int
+remove_abandoned(const char *all)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	if ((d = opendir(all)) == NULL)
+		return (say_failed("%s: cannot open: %s", all, strerror(errno)));
+	while (rc == 0 && (e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, ".gone.", 6) == 0 || strcmp(e->d_name, ".new") == 0)
+			rc = io_path(path, "%s/%s", all, e->d_name) != 0 ? -1 : io_remove_tree(path);
+	closedir(d);
+	return (rc);
+}
+
 /* It is made under another name, so that nobody ever meets half of it. */
 int
 adoption_create(struct adoption *A, const struct site *S, const char *store)
@@ -283,7 +303,7 @@ adoption_create(struct adoption *A, const struct site *S, const char *store)
 	    (store[0] != '\0' ? io_path(A->folder, "%s/.adopted.%s", store, uuid)
 	                      : io_path(A->folder, "%s/disks", final)) != 0)
 		return (-1);
-	if (io_remove_tree(A->dir) != 0 || io_mkdir(A->dir, 0700) != 0)
+	if (remove_abandoned(all) != 0 || io_mkdir(A->dir, 0700) != 0)
 		return (-1);
 	A->lock = folders_lock(A->dir);
 	if (A->lock < 0)
@@ -293,8 +313,16 @@ adoption_create(struct adoption *A, const struct site *S, const char *store)
 	return (io_path(A->dir, "%s", final));
 }
 
+/* The copies first; then the record, which is there whole or not at all. */
 int
 adoption_remove(const struct adoption *A)
 {
-	return (io_remove_tree(A->folder) != 0 ? -1 : io_remove_tree(A->dir));
+	char all[PATH_MAX], gone[PATH_MAX];
+	const char *slash = strrchr(A->dir, '/');
+
+	if (io_path(all, "%.*s", (int)(slash - A->dir), A->dir) != 0 ||
+	    io_path(gone, "%s/.gone.%s", all, slash + 1) != 0 || io_remove_tree(A->folder) != 0 ||
+	    io_publish(A->dir, gone, all) != 0)
+		return (-1);
+	return (io_remove_tree(gone));
 }

@@ -105,7 +105,7 @@ def test_export_against_and_its_import():
 
     def after_kill(k):
         last = lab.hq.json('status')[0]['last_point']['seq']
-        check(last in (2, 3), 'the primary is at', last)
+        check(2 <= last <= 4, 'the primary is at', last)       # two, where it was killed twice
 
     def again(k):
         run(*argv)
