@@ -164,24 +164,20 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-static int
-confine(const struct site *S, const struct import_options *o)
+int
+import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
-	char dir[PATH_MAX];
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
-	B->insist = o->insist;
+	B->insist = insist;
 	if (replica_each_store(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
-	if (rc == 0 && o->receipt != NULL && strcmp(o->receipt, "-") != 0) {
-		rc = io_path(dir, "%s", o->receipt);
-		if (rc == 0)
-			rc = sandbox_add(B, dirname(dir));
-	}
+	if (rc == 0 && folder != NULL)
+		rc = sandbox_add(B, folder);
 	if (rc == 0)
 		rc = sandbox_enter(B);
 	sandbox_free(B);
@@ -189,20 +185,38 @@ confine(const struct site *S, const struct import_options *o)
 	return (rc);
 }
 
+static int
+confine(const struct site *S, const struct import_options *o)
+{
+	char dir[PATH_MAX];
+
+	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
+		return (import_confine(S, NULL, o->insist));
+	if (io_path(dir, "%s", o->receipt) != 0)
+		return (-1);
+	return (import_confine(S, dirname(dir), o->insist));
+}
+
+int
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
+{
+	struct member m = { .payload = malloc(LIMIT_JSON) };
+	int rc = m.payload == NULL ? say_failed("out of memory") : import_from(S, o, F, &m);
+
+	free(m.payload);
+	return (rc);
+}
+
 int
 import(const struct site *S, const struct import_options *o)
 {
-	struct member m = { .payload = malloc(LIMIT_JSON) };
 	struct infile *F;
 	int rc;
 
-	if (m.payload == NULL)
-		return (say_failed("out of memory"));
 	if ((rc = infile_open(&F, o->input)) == 0) {
 		if ((rc = confine(S, o)) == 0)
-			rc = import_from(S, o, F, &m);
+			rc = import_file(S, o, F);
 		infile_close(F);
 	}
-	free(m.payload);
 	return (rc);
 }

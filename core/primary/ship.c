@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/io.h"
 #include "base/say.h"
+#include "primary/ledger.h"
 
 static void
 make_header(struct ship *s)
@@ -163,6 +165,8 @@ ship_commit_point(struct ship *s)
 {
 	struct primary_point *p = &s->point;
 
+	if (shiplog_sync(s->shiplog) != 0)
+		return (-1);
 	p->point = s->header.to;
 	s->trailer.ndisks = s->cut->P->nreplicated;
 	for (unsigned i = 0; i < s->cut->P->nreplicated; i++) {
@@ -183,22 +187,73 @@ ship_commit_point(struct ship *s)
 	return (primary_commit(s->cut->P, p));
 }
 
+/* Text for the record, and for a line of status. */
+static void
+name_place(char out[PRIMARY_WHERE], const char *path)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		path = "";
+	snprintf(out, PRIMARY_WHERE, "%s", slash == NULL ? path : slash + 1);
+	for (char *p = out; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+}
+
+static int
+enter_ledger(const struct ship *s)
+{
+	struct primary *P = s->cut->P;
+	struct primary_shipment n = { .type = s->header.type,
+		.from = s->cut->base,
+		.to = s->header.to.seq,
+		.at = (int64_t)time(NULL),
+		.volumes = s->trailer.volumes,
+		.bytes = writer_position(s->writer),
+		.cipher = s->header.cipher,
+		.level = s->cut->o->level };
+
+	for (unsigned i = 0; i < s->cut->ntargets; i++)
+		n.targets |= UINT32_C(1) << (s->cut->targets[i] - P->targets);
+	memcpy(n.id, s->header.id, RECORD_ID);
+	memcpy(n.key, s->pack.crypt.key, sizeof n.key);
+	name_place(n.where, s->cut->o->output);
+	ledger_sent(P, &n);
+	sodium_memzero(n.key, sizeof n.key);
+	return (primary_save(P));
+}
+
 int
 ship_finish(struct ship *s)
 {
 	uint64_t seq = s->header.to.seq;
 
-	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || outfile_commit(s->out) != 0)
+	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || shiplog_sync(s->shiplog) != 0 ||
+	    outfile_commit(s->out) != 0)
 		return (say_failed("%s: point %" PRIu64
 		                   " was cut, but its bundle was not delivered; the next delta carries "
 		                   "what it held",
 		    s->cut->P->vm, seq));
-	for (unsigned i = 0; i < s->cut->ntargets; i++)
-		s->cut->targets[i]->sent = seq;
-	if (primary_save(s->cut->P) != 0)
+	if (enter_ledger(s) != 0)
 		return (-1);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
 	    s->cut->base == 0 ? "seed" : "delta", seq, writer_position(s->writer), s->trailer.data);
+	return (0);
+}
+
+/* Write down what it takes to make any segment again. */
+static int
+log_shipment(struct ship *s)
+{
+	struct writer_watch watch = { .record = shiplog_record };
+
+	s->shiplog = shiplog_open(s->cut->P, &s->header, &s->pack.crypt, s->pack.level);
+	if (s->shiplog == NULL)
+		return (-1);
+	watch.context = s->pack.context = s->shiplog;
+	s->pack.extents = shiplog_extents;
+	writer_use_watch(s->writer, &watch);
 	return (0);
 }
 
@@ -213,13 +268,14 @@ ship_open(struct ship *s)
 	if (io_path(tmp, "%s/tmp", site_home(s->cut->S)) != 0 || make_logs(s) != 0)
 		return (-1);
 	s->writer = writer_new(s->out, tmp, site_secret(s->cut->S));
-	return (s->writer == NULL ? -1 : 0);
+	return (s->writer == NULL ? -1 : log_shipment(s));
 }
 
 void
 ship_free(struct ship *s)
 {
 	writer_free(s->writer);
+	shiplog_free(s->shiplog);
 	outfile_free(s->out);
 	for (unsigned i = 0; i < LIMIT_DISKS; i++)
 		changelog_free(s->logs[i]);

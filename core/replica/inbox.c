@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/combined.h"
 
 /* Was it signed by whoever signed it when it was put here?  An undo is our own, with whatever key we had then. */
 static int
@@ -54,12 +55,14 @@ open_volume(struct inbox *b, uint32_t number)
 	char path[PATH_MAX];
 	int rc;
 
-	if (replica_inbox_path(b->R, b->staged->id, number, path) != 0 || (rc = open_file(b, path)) < 0)
+	if (replica_inbox_path(b->R, b->staged->id, number, path) != 0)
 		return (-1);
-	if (rc == 0 && memcmp(b->header->id, b->staged->id, RECORD_ID) != 0)
-		rc = reader_refuse(b->reader, NULL, "it is not the bundle that the record names");
+	if ((rc = open_file(b, path)) != 0)
+		return (rc);
 	b->volume = number;
-	return (rc);
+	if (memcmp(b->member.record.bundle, b->staged->id, RECORD_ID) != 0)
+		return (reader_refuse(b->reader, NULL, "it is not the bundle that the record names"));
+	return (0);
 }
 
 static int
@@ -90,6 +93,8 @@ make_ready(struct inbox *b)
 		return (reader_refuse(b->reader, NULL, "it is not the bundle that the record names"));
 	if (b->staged != NULL)
 		why = site_unseal(b->S, b->header, b->U.crypt.key, leaf_seed);
+	if (why == NULL)
+		why = combined_unseal(b->S, b->header, b->parts, &b->U);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
 	return (why == NULL ? 0 : reader_refuse(b->reader, NULL, why));
 }
@@ -177,4 +182,5 @@ inbox_close(struct inbox *b)
 	close_volume(b);
 	free(b->member.payload);
 	sodium_memzero(&b->U.crypt, sizeof b->U.crypt);
+	sodium_memzero(b->parts, sizeof b->parts);
 }

@@ -8,6 +8,7 @@
 #include "jsontext.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/combined.h"
 #include "replica/intake.h"
 #include "replica/seeding.h"
 #include "replica/staging.h"
@@ -33,7 +34,8 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
-	if (!trust_has_key(e, R->key))
+	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
+	if (H->nparts == 0 && !trust_has_key(e, R->key))
 		return (say_refused(
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
@@ -191,6 +193,11 @@ receive_first(struct replica **R, struct receiving *c, const uint8_t leaf_seed[L
 {
 	int rc;
 
+	/* The VM is bound to whoever signs its first bundle, and here that may be somebody else. */
+	if (c->U->header->nparts > 0)
+		return (say_refused("%s: there is no replica of this VM here, and this is a combined delta; "
+		                    "bring its seed first",
+		    c->U->header->vm));
 	if ((rc = replica_create(R, c->S, c->e, c->U->header, leaf_seed)) != 0)
 		return (rc);
 	rc = receive_into(*R, c);
@@ -213,6 +220,8 @@ unseal(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
 	c->U->crypt.cipher = H->cipher;
 	memcpy(c->U->crypt.bundle, H->id, RECORD_ID);
 	c->U->decode = 1;
+	if ((why = combined_unseal(c->S, H, c->parts, c->U)) != NULL)
+		return (say_refused("%s: a part of it: %s", H->vm, why));
 	return (0);
 }
 
