@@ -3,16 +3,19 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "primary/ledger.h"
 #include "primary/primary.h"
+#include "replica/missing.h"
 #include "replica/replica.h"
 #include "base/say.h"
 
 /* One line of status, whichever side it is of. */
-#define CAUSES 8u
+#define CAUSES 40u
 struct view {
 	char vm[LIMIT_NAME + 1];
 	char uuid[HEADER_UUID];
@@ -100,6 +103,91 @@ show(struct showing *w, const struct view *v)
 		printf("  %s: %s\n", v->grade[i], v->causes[i]);
 }
 
+static const char *
+plural(int64_t n)
+{
+	return (n == 1 ? "" : "s");
+}
+
+/* How long ago, in the largest unit that says something. */
+static void
+age_text(char out[32], int64_t seconds)
+{
+	static const struct {
+		int64_t unit;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	size_t i = 0;
+
+	while (i < 3 && seconds < 2 * units[i].unit)
+		i++;
+	seconds = seconds < 0 ? 0 : seconds / units[i].unit;
+	snprintf(out, 32, "%" PRId64 " %s%s", seconds, units[i].name, plural(seconds));
+}
+
+/* What is on its way to t, as a list; text is the short form: which points, since when and where. */
+static json_t *
+view_flight(const struct primary *P, const struct primary_target *t, char text[160])
+{
+	const struct primary_shipment *s, *first = NULL;
+	json_t *list = json_array();
+	char when[POINT_TIME], age[32], id[2 * RECORD_ID + 1], points[64] = "";
+	int64_t now = (int64_t)time(NULL);
+	unsigned i = 0, n = 0;
+	size_t used = 0;
+
+	text[0] = '\0';
+	while ((s = ledger_next(P, t, &i)) != NULL) {
+		point_time_text(when, s->at);
+		sodium_bin2hex(id, sizeof id, s->id, RECORD_ID);
+		json_array_append_new(
+		    list, json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:i,s:I}", "bundle", id, "type",
+		              header_type_text(s->type), "from", (json_int_t)s->from, "to", (json_int_t)s->to,
+		              "sent", when, "where", s->where, "volumes", (int)s->volumes, "bytes",
+		              (json_int_t)s->bytes));
+		if (first == NULL)
+			first = s;
+		n++;
+		if (n <= 4)
+			used += (size_t)snprintf(
+			    points + used, sizeof points - used, "%s%" PRIu64, n == 1 ? "" : ", ", s->to);
+	}
+	if (n == 0)
+		return (list);
+	age_text(age, now - first->at);
+	if (n > 4)
+		snprintf(points + used, sizeof points - used, " and %u more", n - 4);
+	snprintf(text, 160, "%s on the way, the first since %s%s%.40s%s", points, age,
+	    first->where[0] == '\0' ? "" : " (", first->where, first->where[0] == '\0' ? "" : ")");
+	return (list);
+}
+
+static void
+view_target(struct view *v, const struct primary *P, const struct primary_target *t)
+{
+	char text[160], time[POINT_TIME] = "";
+	json_t *flight = view_flight(P, t, text);
+	const char *sep = text[0] == '\0' ? "" : "; ";
+
+	if (t->acked != 0)
+		point_time_text(time, t->acked_at);
+	json_array_append_new(v->targets,
+	    json_pack("{s:s,s:I,s:s,s:I,s:I,s:o}", "site", t->name, "acked", (json_int_t)t->acked, "acked_at",
+	        time, "sent", (json_int_t)t->sent, "went_back_to", (json_int_t)t->back, "in_flight", flight));
+	if (v->last.seq == 0)
+		return;
+	if (t->back != 0)
+		cause(v, "warning",
+		    "site '%s' had point %" PRIu64 " and went back to %" PRIu64
+		    "; the next export starts there, where that is still kept, else export --seed%s%s",
+		    t->name, t->acked, t->back, sep, text);
+	else if (t->acked == 0)
+		cause(v, "warning", "no receipt of site '%s' has come yet%s%s", t->name, sep, text);
+	else
+		cause(
+		    v, "note", "site '%s' has point %" PRIu64 " for sure%s%s", t->name, t->acked, sep, text);
+}
+
 /* What a primary knows of each of its targets. */
 static void
 view_targets(struct view *v, const struct primary *P)
@@ -108,19 +196,8 @@ view_targets(struct view *v, const struct primary *P)
 
 	v->targets = json_array();
 	for (unsigned i = 0; i < P->ntargets; i++) {
-		const struct primary_target *t = &P->targets[i];
-
-		json_array_append_new(v->targets, json_pack("{s:s,s:I,s:I}", "site", t->name, "acked",
-		                                      (json_int_t)t->acked, "sent", (json_int_t)t->sent));
-		acked += t->acked != 0;
-		if (v->last.seq == 0)
-			continue;
-		if (t->acked == 0)
-			cause(v, "warning", "no receipt of site '%s' has come yet", t->name);
-		else if (t->acked < t->sent)
-			cause(v, "note",
-			    "site '%s' has point %" PRIu64 " for sure; up to %" PRIu64 " was sent", t->name,
-			    t->acked, t->sent);
+		view_target(v, P, &P->targets[i]);
+		acked += P->targets[i].acked != 0;
 	}
 	v->state = v->last.seq == 0 ? "ready-for-initial"
 	           : acked == 0     ? "waiting-for-initial"
@@ -163,6 +240,12 @@ show_primary(void *context, const char *uuid)
 	return (0);
 }
 
+static void
+missing(void *context, const char *text)
+{
+	cause(context, "note", "%s", text);
+}
+
 static int
 show_replica(void *context, const char *uuid)
 {
@@ -190,6 +273,7 @@ show_replica(void *context, const char *uuid)
 				    "point %" PRIu64 " and others before it may not come back: the disks had "
 				    "changed by themselves",
 				    R->points[i].point.seq);
+		missing_each(R, missing, &v);
 		if (R->merging)
 			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
 		show(w, &v);

@@ -75,6 +75,12 @@ infile_size(const struct infile *F)
 	return (F->size);
 }
 
+int
+infile_is_pipe(const struct infile *F)
+{
+	return (lseek(F->fd, 0, SEEK_CUR) < 0);
+}
+
 void
 infile_close(struct infile *F)
 {

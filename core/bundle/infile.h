@@ -17,6 +17,9 @@ struct reader *infile_reader(const struct infile *F);
 /* Bytes of a file; 0 where they are not known. */
 uint64_t infile_size(const struct infile *F);
 
+/* Can it be read only once, from its beginning to its end? */
+int infile_is_pipe(const struct infile *F);
+
 /* Accepts NULL. */
 void infile_close(struct infile *F);
 

@@ -150,6 +150,30 @@ find_leaf(const struct pack_disk *d, struct piece *p)
 	return (rc);
 }
 
+/* Where the walk over a disk starts, and the size at which it ends; both in bytes. */
+static void
+begin_walk(const struct pack *P, struct walk *w, unsigned disk)
+{
+	*w = (struct walk){ .disk = disk, .at = disk == P->from.disk ? blocks(P->from.offset) : 0 };
+	if (disk < P->from.disk)
+		w->at = blocks(LIMIT_DISK_SIZE);
+}
+
+/* Is p behind where P ends, or cut to end there? */
+static int
+is_behind(const struct pack *P, const struct walk *w, struct piece *p)
+{
+	uint64_t end = blocks(P->to.offset);
+
+	if (P->to.disk == 0 && P->to.offset == 0)
+		return (0);
+	if (w->disk > P->to.disk || (w->disk == P->to.disk && p->start >= end))
+		return (1);
+	if (w->disk == P->to.disk && p->count > end - p->start)
+		p->count = end - p->start;
+	return (0);
+}
+
 /* The next piece of disk w->disk: 0; 1 if there is none; -1. */
 static int
 next_piece(const struct pack_disk *d, struct walk *w, struct piece *p)
@@ -180,10 +204,11 @@ pack_most(const struct pack *P, uint64_t *most)
 {
 	*most = 0;
 	for (unsigned i = 0; i < P->ndisks; i++) {
-		struct walk w = { .disk = i };
+		struct walk w;
 		struct piece p;
 		int rc;
 
+		begin_walk(P, &w, i);
 		while ((rc = next_piece(&P->disks[i], &w, &p)) == 0)
 			if (!p.is_hole)
 				*most += p.count * LIMIT_BLOCK;
@@ -213,9 +238,11 @@ fill(void *context, void *slot)
 			return (0);
 		if ((rc = next_piece(&k->P->disks[k->walk.disk], &k->walk, p)) < 0)
 			return (-1);
+		if (rc == 0 && is_behind(k->P, &k->walk, p))
+			rc = 1;
 		if (rc == 1) {
 			it->disk = k->walk.disk;
-			k->walk = (struct walk){ .disk = k->walk.disk + 1 };
+			begin_walk(k->P, &k->walk, k->walk.disk + 1);
 			if (it->npieces > 0)
 				return (0);
 			continue;
@@ -339,7 +366,7 @@ work(void *context, void *slot)
 			return (-1);
 		done += p->count;
 	}
-	return (it->nextents == 0 ? 0 : encode(k->P, it));
+	return (it->nextents == 0 || k->P->is_dry ? 0 : encode(k->P, it));
 }
 
 /* A block of our own disk is not what its leaf says: the first is named, all are counted. */
@@ -394,6 +421,7 @@ drain_data(const struct pack_disk *d, const struct piece *p, const uint64_t *old
 	return (0);
 }
 
+/* The segment goes out before anything is counted: where it begins a volume, what was before it is one whole. */
 static int
 drain(void *context, void *slot)
 {
@@ -403,6 +431,9 @@ drain(void *context, void *slot)
 	uint64_t done = 0;
 	int rc;
 
+	if (it->nextents > 0 && !k->P->is_dry &&
+	    (rc = writer_segment(k->P->writer, &it->record, it->out)) != 0)
+		return (rc);
 	if (it->damaged != 0)
 		note_damage(k->P, d, it->damaged - 1);
 	for (unsigned i = 0; i < it->npieces; i++) {
@@ -421,7 +452,7 @@ drain(void *context, void *slot)
 	k->P->trailer->data += it->data;
 	k->P->trailer->zero += it->zero;
 	progress_add(&k->progress, it->seen);
-	return (it->nextents == 0 ? 0 : writer_segment(k->P->writer, &it->record, it->out));
+	return (0);
 }
 
 static void
@@ -463,6 +494,7 @@ pack_run(struct pack *P)
 	struct pipeline line = { &k, fill, work, drain, make, drop };
 	int rc;
 
+	begin_walk(P, &k.walk, P->from.disk);
 	progress_start(&k.progress, P->what, P->most);
 	rc = pipeline_run(&line);
 	progress_end(&k.progress);

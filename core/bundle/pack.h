@@ -5,6 +5,7 @@
 
 #include "bundle/segment.h"
 #include "bundle/writer.h"
+#include "chain.h"
 #include "disk/changelog.h"
 #include "disk/leaves.h"
 #include "disk/ranges.h"
@@ -37,12 +38,15 @@ struct pack {
 	struct pack_disk *disks;
 	unsigned ndisks;
 	struct trailer *trailer; /* its totals of data and zero are counted here */
+	struct chain_place from; /* what lies before it is passed over */
+	struct chain_place to;   /* where disk is not 0 or offset is not 0: what lies behind it too */
+	int is_dry;              /* nothing is encoded or written, and there need be no writer */
 	const char *what;        /* for the progress */
 	uint64_t most;           /* as pack_most said */
 	uint64_t damaged;        /* out: blocks of our own disks that are not what their leaves say; said */
 };
 
-/* The most bytes of data that P's disks can give: for the header.  0 or -1. */
+/* The most bytes of data that P's disks can give from P->from on: for the header.  0 or -1. */
 int pack_most(const struct pack *P, uint64_t *most);
 
 /* Write the segments, with what is there: 0 or -1. */

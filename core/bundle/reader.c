@@ -147,6 +147,12 @@ reader_continue(struct reader *R, const struct member *header, const struct chai
 	return (0);
 }
 
+const struct header *
+reader_get_header(const struct reader *R)
+{
+	return (&R->header);
+}
+
 int
 reader_is_cut(const struct reader *R)
 {

@@ -39,6 +39,9 @@ int reader_continue(struct reader *R, const struct member *header, const struct 
 /* Accept that key, and read, check and decode the header: 0; 1 or -1, said.  It is the reader's own. */
 int reader_header(struct reader *R, struct member *m, const struct header **H);
 
+/* The header; what it says is known after reader_header or reader_continue. */
+const struct header *reader_get_header(const struct reader *R);
+
 /* Which volume is it?  To be asked behind the header: 0; 1 or -1, said. */
 int reader_peek_volume(struct reader *R, uint32_t *number);
 

@@ -326,6 +326,12 @@ writer_resume(struct writer *W, const struct member *header, const struct chain_
 	return (0);
 }
 
+void
+writer_use_file(struct writer *W, struct outfile *out)
+{
+	W->out = out;
+}
+
 int
 writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE])
 {

@@ -46,6 +46,9 @@ int writer_begin_volume(struct writer *W, struct outfile *out);
 int writer_resume(
     struct writer *W, const struct member *header, const struct chain_volume *v, uint64_t stored);
 
+/* Write to out from now on: to a volume that is there in part, and of which all records were adopted. */
+void writer_use_file(struct writer *W, struct outfile *out);
+
 /* Take in a record that is there already: nothing is written.  0 or -1. */
 int writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE]);
 

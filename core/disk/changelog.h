@@ -21,6 +21,13 @@ struct changelog *changelog_create(const char *path);
 /* Append a run behind the ones before; leaves NULL: all 0. */
 int changelog_add(struct changelog *L, uint64_t start, uint64_t count, const uint64_t *leaves);
 
+/**
+ * Make durable what is in it so far: *size bytes, whose checksum is *sum.  With these changelog_resume goes on there, with
+ * what came behind them gone.  0 or -1; 1, said, where the file does not have them any more.
+ */
+int changelog_flush(struct changelog *L, uint64_t *size, uint64_t *sum);
+int changelog_resume(struct changelog **L, const char *path, uint64_t size, uint64_t sum);
+
 /* Make it durable and close it: 0 or -1. */
 int changelog_commit(struct changelog *L);
 

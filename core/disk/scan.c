@@ -150,20 +150,41 @@ make(void *context, void **slot)
 	return (0);
 }
 
+static int
+run(struct scan *s, const char *what)
+{
+	struct pipeline P = { s, fill, work, drain, make, drop };
+	int rc;
+
+	*s->sum = (struct leaf_sum){ 0, 0 };
+	progress_start(&s->progress, what, s->size);
+	rc = pipeline_run(&P);
+	progress_end(&s->progress);
+	return (rc == 0 ? 0 : -1);
+}
+
 int
 scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
     const char *what, struct leaf_sum *sum, struct ranges *differ)
 {
-	struct scan s = { .S = S, .secret = secret, .leaves = leaves, .sum = sum, .differ = differ };
-	struct pipeline P = { &s, fill, work, drain, make, drop };
-	int rc;
+	struct scan s = { .S = S,
+		.secret = secret,
+		.leaves = leaves,
+		.sum = sum,
+		.differ = differ,
+		.size = source_size(S) };
+	int rc = run(&s, what);
 
-	s.size = source_size(S);
-	*sum = (struct leaf_sum){ 0, 0 };
-	progress_start(&s.progress, what, s.size);
-	rc = pipeline_run(&P);
-	progress_end(&s.progress);
 	if (differ != NULL)
 		ranges_sort(differ);
-	return (rc == 0 ? 0 : -1);
+	return (rc);
+}
+
+int
+scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
+    struct leaf_sum *sum)
+{
+	struct scan s = { .S = S, .secret = secret, .sum = sum, .size = end };
+
+	return (run(&s, what));
 }

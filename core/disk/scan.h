@@ -20,4 +20,8 @@
 int scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
     const char *what, struct leaf_sum *sum, struct ranges *differ);
 
+/* The sum over the leaves of what lies before byte end, which is at a block's end or the disk's.  0 or -1. */
+int scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
+    struct leaf_sum *sum);
+
 #endif

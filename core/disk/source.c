@@ -105,3 +105,9 @@ source_check(const struct source *S)
 {
 	return (S->kind->check(S->state));
 }
+
+int
+source_stamp(const struct source *S, struct source_stamp *out)
+{
+	return (S->kind->stamp == NULL ? 1 : S->kind->stamp(S->state, out));
+}

@@ -12,6 +12,12 @@
  */
 struct source;
 
+/* By this a content is known again that nobody has written to. */
+struct source_stamp {
+	uint64_t device, inode, size;
+	int64_t modified, changed; /* nanoseconds since 1970 */
+};
+
 struct source_kind {
 	/* Read n bytes, all of them; 0 or -1, said.  A sector that cannot be read is an error, never zeroes. */
 	int (*read)(void *state, void *buf, size_t n, uint64_t offset);
@@ -21,6 +27,8 @@ struct source_kind {
 	int (*dirty)(void *state, struct ranges *out);
 	/* Has nobody written since it was opened?  0; 1 said if somebody may have; -1. */
 	int (*check)(void *state);
+	/* As source_stamp; NULL: never. */
+	int (*stamp)(void *state, struct source_stamp *out);
 	void (*close)(void *state);
 };
 
@@ -46,6 +54,12 @@ int source_read(const struct source *S, void *buf, size_t n, uint64_t offset);
 int source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *length, int *is_hole);
 int source_dirty(const struct source *S, struct ranges *out);
 int source_check(const struct source *S);
+
+/**
+ * The stamp of its content: 0; 1 where there is none that proves anything: for a device or an export, and for a file
+ * that was written to in the last two seconds, since times are not finer than that everywhere.  -1, said.
+ */
+int source_stamp(const struct source *S, struct source_stamp *out);
 
 /* Is this where, in its form, a URI? */
 int source_is_uri(const char *where);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "disk/source.h"
@@ -232,4 +233,28 @@ file_check(void *state)
 	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f, "a program, since a moment ago,"));
 }
 
-const struct source_kind source_file = { file_read, file_stretch, file_dirty, file_check, file_close };
+static int64_t
+nanoseconds(const struct timespec *t)
+{
+	return ((int64_t)t->tv_sec * 1000000000 + t->tv_nsec);
+}
+
+static int
+file_stamp(void *state, struct source_stamp *out)
+{
+	const struct file *f = state;
+	struct timespec now;
+	struct stat st;
+
+	if (f->is_block || f->use == SOURCE_LIVE)
+		return (1);
+	if (fstat(f->fd, &st) != 0 || clock_gettime(CLOCK_REALTIME, &now) != 0)
+		return (say_failed("%s: cannot look at: %s", f->path, strerror(errno)));
+	*out = (struct source_stamp){ (uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size,
+		nanoseconds(&st.st_mtim), nanoseconds(&st.st_ctim) };
+	return (
+	    nanoseconds(&now) - out->modified < 2000000000 || nanoseconds(&now) - out->changed < 2000000000);
+}
+
+const struct source_kind source_file = { file_read, file_stretch, file_dirty, file_check, file_stamp,
+	file_close };

@@ -261,4 +261,4 @@ nbd_check(void *state)
 	return (nbd_aio_is_dead(n->h) == 1 ? say_failed("%s: the server is gone", n->uri) : 0);
 }
 
-const struct source_kind source_nbd = { nbd_read, nbd_stretch, nbd_dirty, nbd_check, nbd_end };
+const struct source_kind source_nbd = { nbd_read, nbd_stretch, nbd_dirty, nbd_check, NULL, nbd_end };

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "primary/primary.h"
+#include "primary/ledger.h"
 #include "base/say.h"
 
 /* The roots that the replica has at the point its disks are at must be the ones that were signed here. */
@@ -46,6 +46,7 @@ static int
 take(struct primary *P, const struct trust_entry *e, const struct header *H)
 {
 	struct primary_target *t = primary_target_of(P, e);
+	enum ledger_news news;
 	int rc;
 
 	if (t == NULL)
@@ -54,16 +55,20 @@ take(struct primary *P, const struct trust_entry *e, const struct header *H)
 		        P->vm, e->card.name));
 	if ((rc = check(P, e, H)) != 0)
 		return (rc);
-	if (H->to.seq <= t->acked) {
-		say_note("%s: already have it: site '%s' has acknowledged point %" PRIu64, P->vm, t->name,
-		    t->acked);
-		return (0);
-	}
-	t->acked = H->to.seq;
-	t->acked_at = (int64_t)time(NULL);
+	news = ledger_acked(P, t, H, (int64_t)time(NULL));
 	if (primary_save(P) != 0)
 		return (-1);
-	say_note("%s: site '%s' has point %" PRIu64, P->vm, t->name, t->acked);
+	if (news == LEDGER_NEWER)
+		say_note("%s: site '%s' has point %" PRIu64, P->vm, t->name, t->acked);
+	else if (news == LEDGER_KNOWN)
+		say_note("%s: already have it: site '%s' has acknowledged point %" PRIu64, P->vm, t->name,
+		    t->acked);
+	else
+		say_note("%s: site '%s' had point %" PRIu64 " and now says that it is at point %" PRIu64
+		         ": it went back; %s",
+		    P->vm, t->name, t->acked, t->back,
+		    ledger_base(P, t, LEDGER_ACKED) <= t->back ? "deltas to it start there again"
+		                                               : "export --seed to it");
 	return (0);
 }
 

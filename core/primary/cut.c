@@ -6,6 +6,7 @@
 #include "disk/changelist.h"
 #include "disk/changelog.h"
 #include "disk/scan.h"
+#include "primary/ledger.h"
 #include "base/say.h"
 
 /* --- for whom, and from where ------------------------------------------------------------------------- */
@@ -69,8 +70,8 @@ common_base(const struct cut *c)
 	if (c->ntargets == 0)
 		return (first == NULL ? 0 : first->point.seq);
 	for (unsigned i = 0; i < c->ntargets; i++) {
-		const struct primary_target *t = c->targets[i];
-		uint64_t base = c->o->since == EXPORT_SINCE_SENT && t->sent != 0 ? t->sent : primary_base(t);
+		uint64_t base = ledger_base(
+		    c->P, c->targets[i], c->o->since == EXPORT_SINCE_SENT ? LEDGER_SENT : LEDGER_ACKED);
 
 		if (base == 0)
 			return (0);

@@ -12,6 +12,7 @@
 #include "disk/ranges.h"
 #include "base/io.h"
 #include "name.h"
+#include "primary/ledger.h"
 #include "primary/primary_record.h"
 #include "site/folders.h"
 #include "base/say.h"
@@ -93,12 +94,6 @@ primary_target_of(struct primary *P, const struct trust_entry *e)
 	return (NULL);
 }
 
-uint64_t
-primary_base(const struct primary_target *t)
-{
-	return (t->acked != 0 ? t->acked : t->seeded);
-}
-
 int
 primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX])
 {
@@ -160,6 +155,7 @@ primary_close(struct primary *P)
 	io_close(P->lock);
 	free(P->points);
 	sodium_memzero(P->leaf_seed, sizeof P->leaf_seed);
+	sodium_memzero(P->shipments, sizeof P->shipments);
 	free(P);
 }
 
@@ -275,30 +271,6 @@ primary_create(const struct site *S, struct primary *P)
 
 /* --- a new point -------------------------------------------------------------------------------------- */
 
-/* Does some target still need deltas from this point, or may it? */
-static int
-is_base(const struct primary *P, uint64_t seq)
-{
-	for (unsigned i = 0; i < P->ntargets; i++)
-		if (seq == primary_base(&P->targets[i]) || seq == P->targets[i].sent)
-			return (1);
-	return (0);
-}
-
-static uint64_t
-lowest_base(const struct primary *P)
-{
-	uint64_t low = primary_last(P)->point.seq;
-
-	for (unsigned i = 0; i < P->ntargets; i++) {
-		uint64_t base = primary_base(&P->targets[i]);
-
-		if (base != 0 && base < low)
-			low = base;
-	}
-	return (low);
-}
-
 static int
 remove_changes(const struct primary *P, uint64_t seq)
 {
@@ -348,7 +320,7 @@ forget_point(struct primary *P, unsigned i)
 static int
 prune(struct primary *P)
 {
-	uint64_t low = lowest_base(P), gone[2 * LIMIT_POINTS];
+	uint64_t low = ledger_lowest(P), gone[2 * LIMIT_POINTS];
 	unsigned n = 0;
 
 	while (P->npoints > 1 && P->points[0].point.seq < low) {
@@ -358,7 +330,7 @@ prune(struct primary *P)
 	for (unsigned i = 1; P->npoints > LIMIT_POINTS && i + 2 < P->npoints;) {
 		uint64_t seq = P->points[i].point.seq;
 
-		if (is_base(P, seq)) {
+		if (ledger_is_base(P, seq)) {
 			i++;
 			continue;
 		}

@@ -32,6 +32,26 @@ struct primary_target {
 	uint64_t sent;    /* the newest point that was sent to it */
 	uint64_t acked;   /* the newest point that it acknowledged; 0: no receipt yet */
 	int64_t acked_at; /* when that receipt was taken; seconds since 1970 */
+	int64_t said_at;  /* by its clock, when it made the newest of its receipts */
+	uint64_t back;    /* where that one says less than was acknowledged: what it says; else 0 */
+};
+
+/* A bundle that was sent, and that one of its targets at least has not acknowledged. */
+#define PRIMARY_SHIPMENTS 1000u
+#define PRIMARY_WHERE 128u
+struct primary_shipment {
+	uint8_t id[RECORD_ID];
+	enum bundle_type type;
+	uint64_t from, to;         /* 0: a seed */
+	uint32_t targets;          /* bit i: on its way to targets[i] */
+	int64_t at;                /* seconds since 1970 */
+	char where[PRIMARY_WHERE]; /* the media's label, or the file's name; empty: a pipe */
+	unsigned volumes;
+	uint64_t bytes;
+	/* With these a damaged segment is made again: */
+	enum record_cipher cipher;
+	uint8_t key[HEADER_CONTENT_KEY];
+	unsigned level;
 };
 
 struct primary_point {
@@ -57,6 +77,8 @@ struct primary {
 	struct primary_disk disks[2 * LIMIT_DISKS];
 	unsigned ntargets;
 	struct primary_target targets[LIMIT_TARGETS];
+	unsigned nshipments; /* in the order of sending */
+	struct primary_shipment shipments[PRIMARY_SHIPMENTS];
 	unsigned npoints; /* ascending; the first are those that deltas may start from */
 	struct primary_point *points;
 };
@@ -91,9 +113,6 @@ struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 /* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
-
-/* The point that a delta to t starts from: acknowledged, or the seed; 0: it needs a seed. */
-uint64_t primary_base(const struct primary_target *t);
 
 /* Paths of a disk's leaves, and of its changes at a point. */
 int primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX]);

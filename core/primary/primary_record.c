@@ -5,6 +5,7 @@
 
 #include "base/say.h"
 #include "base/state.h"
+#include "bundle/segment.h"
 #include "jsontext.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
@@ -36,11 +37,32 @@ encode_targets(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ntargets; i++) {
 		const struct primary_target *t = &P->targets[i];
-		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", t->name, "seeded",
+		json_t *o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", t->name, "seeded",
 		    (json_int_t)t->seeded, "sent", (json_int_t)t->sent, "acked", (json_int_t)t->acked,
-		    "acked_at", (json_int_t)t->acked_at);
+		    "acked_at", (json_int_t)t->acked_at, "said_at", (json_int_t)t->said_at, "back",
+		    (json_int_t)t->back);
 
 		bad |= jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
+static json_t *
+encode_shipments(const struct primary *P)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < P->nshipments; i++) {
+		const struct primary_shipment *s = &P->shipments[i];
+		json_t *o = json_pack("{s:i,s:I,s:I,s:I,s:I,s:s,s:i,s:I,s:i,s:i}", "type", (int)s->type,
+		    "from", (json_int_t)s->from, "to", (json_int_t)s->to, "targets", (json_int_t)s->targets,
+		    "at", (json_int_t)s->at, "where", s->where, "volumes", (int)s->volumes, "bytes",
+		    (json_int_t)s->bytes, "cipher", (int)s->cipher, "level", (int)s->level);
+
+		bad |= jsontext_set_bytes(o, "id", s->id, RECORD_ID);
+		bad |= jsontext_set_bytes(o, "key", s->key, HEADER_CONTENT_KEY);
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -82,6 +104,7 @@ primary_record_write(const char *path, const struct primary *P)
 	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "disks", encode_disks(P));
 	bad |= json_object_set_new(o, "targets", encode_targets(P));
+	bad |= json_object_set_new(o, "shipments", encode_shipments(P));
 	bad |= json_object_set_new(o, "points", encode_points(P));
 	return (state_write(path, jsontext_whole(o, bad)));
 }
@@ -114,8 +137,14 @@ decode_targets(struct primary *P, const json_t *a)
 	for (P->ntargets = 0; P->ntargets < json_array_size(a); P->ntargets++) {
 		struct primary_target *t = &P->targets[P->ntargets];
 		const json_t *o = json_array_get(a, P->ntargets);
-		uint64_t at;
+		uint64_t at, said_at = 0;
 
+		t->back = 0;
+		/* Not there in the records of the first version. */
+		if (json_object_get(o, "said_at") != NULL &&
+		    (jsontext_get_number(o, "said_at", INT64_MAX, &said_at) != 0 ||
+		        jsontext_get_number(o, "back", LIMIT_SEQ, &t->back) != 0))
+			return (-1);
 		if (P->ntargets == LIMIT_TARGETS ||
 		    jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||
 		    jsontext_get_bytes(o, "key", t->key, RECORD_KEY) != 0 ||
@@ -125,7 +154,46 @@ decode_targets(struct primary *P, const json_t *a)
 		    jsontext_get_number(o, "acked_at", INT64_MAX, &at) != 0)
 			return (-1);
 		t->acked_at = (int64_t)at;
+		t->said_at = (int64_t)said_at;
 	}
+	return (0);
+}
+
+static int
+decode_shipment(struct primary_shipment *s, const json_t *o)
+{
+	uint64_t type, targets, at, volumes, cipher, level;
+
+	if (jsontext_get_number(o, "type", BUNDLE_COMPARE, &type) != 0 ||
+	    jsontext_get_number(o, "from", LIMIT_SEQ, &s->from) != 0 ||
+	    jsontext_get_number(o, "to", LIMIT_SEQ, &s->to) != 0 ||
+	    jsontext_get_number(o, "targets", UINT32_MAX, &targets) != 0 ||
+	    jsontext_get_number(o, "at", INT64_MAX, &at) != 0 ||
+	    jsontext_get_string(o, "where", s->where, sizeof s->where) != 0 ||
+	    jsontext_get_number(o, "volumes", LIMIT_VOLUMES, &volumes) != 0 ||
+	    jsontext_get_number(o, "bytes", INT64_MAX, &s->bytes) != 0 ||
+	    jsontext_get_number(o, "cipher", RECORD_XCHACHA20POLY1305, &cipher) != 0 ||
+	    jsontext_get_number(o, "level", SEGMENT_BEST, &level) != 0 ||
+	    jsontext_get_bytes(o, "id", s->id, RECORD_ID) != 0 ||
+	    jsontext_get_bytes(o, "key", s->key, HEADER_CONTENT_KEY) != 0)
+		return (-1);
+	s->type = (enum bundle_type)type;
+	s->targets = (uint32_t)targets;
+	s->at = (int64_t)at;
+	s->volumes = (unsigned)volumes;
+	s->cipher = (enum record_cipher)cipher;
+	s->level = (unsigned)level;
+	return (0);
+}
+
+static int
+decode_shipments(struct primary *P, const json_t *a)
+{
+	if (json_array_size(a) > PRIMARY_SHIPMENTS)
+		return (-1);
+	for (P->nshipments = 0; P->nshipments < json_array_size(a); P->nshipments++)
+		if (decode_shipment(&P->shipments[P->nshipments], json_array_get(a, P->nshipments)) != 0)
+			return (-1);
 	return (0);
 }
 
@@ -185,7 +253,8 @@ decode(struct primary *P, const json_t *o)
 	P->keep = (unsigned)keep;
 	leaf_secret_make(&P->secret, P->leaf_seed);
 	if (decode_disks(P, jsontext_get(o, "disks")) != 0 ||
-	    decode_targets(P, jsontext_get(o, "targets")) != 0)
+	    decode_targets(P, jsontext_get(o, "targets")) != 0 ||
+	    decode_shipments(P, json_object_get(o, "shipments")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")));
 }

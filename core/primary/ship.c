@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/io.h"
 #include "base/say.h"
+#include "primary/ledger.h"
 
 static void
 make_header(struct ship *s)
@@ -183,6 +185,43 @@ ship_commit_point(struct ship *s)
 	return (primary_commit(s->cut->P, p));
 }
 
+/* Text for the record, and for a line of status. */
+static void
+name_place(char out[PRIMARY_WHERE], const char *path)
+{
+	const char *slash = path == NULL ? NULL : strrchr(path, '/');
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		path = "";
+	snprintf(out, PRIMARY_WHERE, "%s", slash == NULL ? path : slash + 1);
+	for (char *p = out; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+}
+
+static int
+enter_ledger(const struct ship *s)
+{
+	struct primary *P = s->cut->P;
+	struct primary_shipment n = { .type = s->header.type,
+		.from = s->cut->base,
+		.to = s->header.to.seq,
+		.at = (int64_t)time(NULL),
+		.volumes = s->trailer.volumes,
+		.bytes = writer_position(s->writer),
+		.cipher = s->header.cipher,
+		.level = s->cut->o->level };
+
+	for (unsigned i = 0; i < s->cut->ntargets; i++)
+		n.targets |= UINT32_C(1) << (s->cut->targets[i] - P->targets);
+	memcpy(n.id, s->header.id, RECORD_ID);
+	memcpy(n.key, s->pack.crypt.key, sizeof n.key);
+	name_place(n.where, s->cut->o->output);
+	ledger_sent(P, &n);
+	sodium_memzero(n.key, sizeof n.key);
+	return (primary_save(P));
+}
+
 int
 ship_finish(struct ship *s)
 {
@@ -193,9 +232,7 @@ ship_finish(struct ship *s)
 		                   " was cut, but its bundle was not delivered; the next delta carries "
 		                   "what it held",
 		    s->cut->P->vm, seq));
-	for (unsigned i = 0; i < s->cut->ntargets; i++)
-		s->cut->targets[i]->sent = seq;
-	if (primary_save(s->cut->P) != 0)
+	if (enter_ledger(s) != 0)
 		return (-1);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
 	    s->cut->base == 0 ? "seed" : "delta", seq, writer_position(s->writer), s->trailer.data);

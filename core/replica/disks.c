@@ -165,6 +165,20 @@ disks_sum(const struct leaves *before, const struct leaf_secret *secret, const s
 	return (0);
 }
 
+void
+disks_sum_new(const struct leaf_secret *secret, const struct unpacked *u, struct leaf_sum *sum)
+{
+	const uint64_t *leaf = u->leaves;
+
+	for (uint32_t i = 0; i < u->member.record.extents; i++) {
+		const struct extent *e = &u->extents[i];
+		uint64_t start = e->offset / LIMIT_BLOCK, n = blocks(e->length);
+
+		for (uint64_t k = 0; e->kind == EXTENT_DATA && k < n; k++)
+			leaf_add(secret, sum, start + k, *leaf++);
+	}
+}
+
 int
 disks_sum_cut(const struct leaves *before, const struct leaf_secret *secret, uint64_t size, uint64_t old_size,
     struct leaf_sum *sum, struct ranges *differ)

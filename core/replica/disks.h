@@ -30,7 +30,10 @@ void disks_close(struct disks *D);
 int disks_sum(const struct leaves *before, const struct leaf_secret *secret, const struct unpacked *u,
     struct leaf_sum *sum, struct ranges *differ);
 
-/* The same for the blocks from a disk's new end on, which are no more. */
+/* Add the leaves of a segment of a seed to sum: there was nothing before. */
+void disks_sum_new(const struct leaf_secret *secret, const struct unpacked *u, struct leaf_sum *sum);
+
+/* As disks_sum, for the blocks from a disk's new end on, which are no more. */
 int disks_sum_cut(const struct leaves *before, const struct leaf_secret *secret, uint64_t size,
     uint64_t old_size, struct leaf_sum *sum, struct ranges *differ);
 

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "replica/disks.h"
 #include "replica/inbox.h"
+#include "replica/intake.h"
 #include "base/say.h"
 
 /* One bundle on its way from the inbox to the disks. */
@@ -69,15 +70,13 @@ static int
 reject(struct merging *m, const char *disk)
 {
 	struct replica *R = m->R;
-	struct replica_staged s = R->staged[0];
-	char path[PATH_MAX];
 
 	R->state = REPLICA_ERROR;
 	snprintf(R->cause, sizeof R->cause,
-	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", s.to.seq, disk);
-	/* What was staged behind it may build on it. */
-	R->nstaged = 0;
-	if (replica_inbox_path(R, &s.to, path) != 0 || replica_save(R) != 0 || io_remove(path) != 0)
+	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
+	    disk);
+	replica_drop_staged(R, 0);
+	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);
 	return (say_refused("%s: %s; the replica stays at point %" PRIu64
 	                    "; run scrub here, and export a seed or a delta with "
@@ -88,15 +87,12 @@ reject(struct merging *m, const char *disk)
 static int
 make_plan(struct merging *m, struct inbox *b)
 {
-	const struct trailer *T = reader_trailer(b->reader);
+	const struct trailer *T = &b->end;
 	int rc;
 
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		m->now[i].sum = replica_last(m->R)->disks[i].sum;
-	b->U.context = m;
-	b->U.take = plan;
-	b->U.what = "check";
-	if ((rc = unpack_run(&b->U)) != 0 || (rc = plan_sizes(m, b->header)) != 0)
+	if ((rc = inbox_run(b, m, plan, "check")) != 0 || (rc = plan_sizes(m, b->header)) != 0)
 		return (rc);
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		if (memcmp(m->now[i].root, T->root[i], LEAF_ROOT) != 0)
@@ -249,8 +245,10 @@ conclude(struct replica *R, unsigned keep)
 		R->npoints = 0;
 	if (replica_add_point(R, &p) != 0)
 		return (-1);
-	memmove(R->staged, R->staged + 1, (R->nstaged - 1) * sizeof *R->staged);
-	R->nstaged--;
+	replica_drop_staged(R, 0);
+	for (unsigned i = R->nstaged; i-- > 0;)
+		if (intake_is_useless(R, &R->staged[i]))
+			replica_drop_staged(R, i);
 	R->merging = R->merging_undo = 0;
 	R->state = REPLICA_REPLICATING;
 	R->cause[0] = '\0';
@@ -264,17 +262,14 @@ apply_staged(struct merging *m)
 {
 	struct inbox b;
 	unsigned keep = 0;
-	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
 		keep = b.header->keep;
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
-		b.U.context = m;
-		b.U.take = apply;
-		b.U.what = "merge";
 		if (rc == 0)
-			rc = unpack_run(&b.U);
+			rc = inbox_run(&b, m, apply, "merge");
 	}
 	inbox_close(&b);
 	if (rc == 0)
@@ -288,7 +283,7 @@ static int
 prepare(struct merging *m)
 {
 	struct inbox b;
-	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
 		m->want_undo = b.header->keep > 1 || replica_has_pins(m->R);
@@ -335,13 +330,25 @@ merge_recover(struct replica *R, const struct site *S)
 	return (R->merging ? merge_one(R, S) : 0);
 }
 
+/* The bundle to be merged is the first. */
+static void
+put_first(struct replica *R, int i)
+{
+	struct replica_staged s = R->staged[i];
+
+	R->staged[i] = R->staged[0];
+	R->staged[0] = s;
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
-	int rc = 0;
+	int rc = 0, i;
 
-	while (rc == 0 && R->nstaged > 0)
+	while (rc == 0 && (i = intake_next(R)) >= 0) {
+		put_first(R, i);
 		rc = merge_one(R, S);
+	}
 	/* A merge before this one may have been interrupted when only this was left to do. */
 	return (rc == 0 ? replica_prune(R) : rc);
 }
