@@ -10,6 +10,7 @@
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
+	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE] [--home DIR]\n"
 	"       vmferry export [VM] --repair REQUEST [-o FILE] [--home DIR]\n"
@@ -24,6 +25,10 @@ static const struct args_tool tool = { "vmferry-export",
 	"standard\n"
 	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all "
 	"blocks)\n"
+	"  --against FILE   what differs from the disks that the compare bundle in FILE speaks of, for the "
+	"site "
+	"that\n"
+	"                   made it; see 'vmferry compare' and 'vmferry adopt'\n"
 	"  --to SITE        for this site alone\n"
 	"  --plain          do not encrypt\n"
 	"  --compress HOW   none, fast, default or best\n"
@@ -65,9 +70,10 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	static const struct option longs[] = { ARGS_COMMON, { "seed", no_argument, NULL, 's' },
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
-		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
-		{ "live-unsafe", no_argument, NULL, 'l' }, { "repair", required_argument, NULL, 'r' },
-		{ "output", required_argument, NULL, 'o' }, { 0 } };
+		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
+		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
+		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
+		{ 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -83,6 +89,9 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 			break;
 		case 'c':
 			o->changes = optarg;
+			break;
+		case 'a':
+			o->against = optarg;
 			break;
 		case 't':
 			o->to = optarg;
@@ -110,6 +119,10 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	r->vm = optind < argc ? argv[optind] : NULL;
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	if (o->against != NULL &&
+	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(
+		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
 	o->vm = argv[optind];
 }
 

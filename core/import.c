@@ -12,6 +12,7 @@
 #include "bundle/unpack.h"
 #include "base/io.h"
 #include "primary/acknowledge.h"
+#include "replica/adoption.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
 #include "replica/receipt.h"
@@ -175,7 +176,7 @@ import_confine(const struct site *S, const char *folder, int insist)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0)
+	if (replica_each_store(S, allow_store, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
