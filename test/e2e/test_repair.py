@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Damaged bundles: what is bad is named, asked for, made again to the bit at the primary, and then they import."""
 import re
-from inject import leftovers
+from inject import disturbed, leftovers, tool
 from lab import *
 
 TEST = os.environ.get('VMFERRY_TEST', os.path.join(ROOT, 'build', 'test'))
@@ -346,6 +346,52 @@ def test_hostile_repairs_are_refused():
     # of a good bundle: nothing of it is used
     lab.dr('import', c.bundle, '--repair', lab.path('fix'))
     lab.same('now', os.path.join(lab.dr.replica(), 'disks'))
+
+
+def test_a_worn_medium_is_read_around():
+    """Reads that fail are damage where they fail, of the bundle and not of the system."""
+    c = Case()
+    shutil.copy(c.bundle, c.damaged)
+    verify = [tool('verify'), '--home', c.lab.dr.home, c.damaged]
+    n = 0
+    while True:     # every read of the first pass, one after the other
+        n += 1
+        p = disturbed(verify, c.lab.dir, 'read', n, 'error=EIO', must=False)
+        if p.injected == 0:
+            break
+        if p.returncode == 127:     # it was the loader's
+            continue
+        if 'damaged.vmf' in p.stderr and 'cannot give back' in p.stderr:
+            check(p.returncode == 1, n, p.returncode, p.stderr)
+    check(n > 10, 'the bundle was not read')
+    # what was said was found by the first pass; the second one reads by position
+    c.damage((c.members['s/0000000001.dat'][0] + 512, 1))
+    seen = set()
+    for n in range(1, 60, 5):
+        p = disturbed([*verify, '--request', c.lab.path('request')], c.lab.dir, 'pread64', n, 'error=EIO', must=False)
+        if p.injected == 0:
+            break
+        if p.returncode == 127:     # it was the loader's
+            continue
+        check(p.returncode == 1, n, p.returncode, p.stderr)
+        seen |= numbers(p.stderr) if 'the medium cannot give it back' in p.stderr else set()
+        c.answer('web1')
+        c.mended()
+    check(len(seen) > 1, 'no read that failed was named', seen)
+    # and so does the import of a bundle that is mended
+    c.look()
+    c.answer()
+    for n in range(1, 40, 7):
+        shutil.rmtree(c.lab.path('copy'), ignore_errors=True)
+        shutil.copytree(c.lab.dr.home, c.lab.path('copy'), symlinks=True)
+        p = disturbed([tool('import'), '--home', c.lab.path('copy'), '--no-merge', c.damaged, '--repair', c.lab.path('fix')],
+                      c.lab.dir, 'pread64', n, 'error=EIO', must=False)
+        if p.injected == 0:
+            break
+        if p.returncode == 127:     # it was the loader's
+            continue
+        check(p.returncode in (0, 1, 3), n, p.returncode, p.stderr)
+        check(p.returncode != 1 or 'damaged' in p.stderr, n, p.stderr)
 
 
 def test_nothing_is_left_behind():
