@@ -10,7 +10,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
-	"                      [-o FILE] [--home DIR]\n"
+	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
 	"  --seed           a whole initial copy\n"
@@ -26,7 +26,14 @@ static const struct args_tool tool = { "vmferry-export",
 	"  --plain          do not encrypt\n"
 	"  --compress HOW   none, fast, default or best\n"
 	"  --live-unsafe    read disks although a program has them open for writing\n"
-	"  -o FILE          write there; the file has its name only once it is whole\n" };
+	"  -o FILE          write there; the file has its name only once it is whole\n"
+	"  --media DIR      write volumes to DIR/vmferry/ and read them back; when the medium is full, the "
+	"same\n"
+	"                   command with the next one goes on\n"
+	"  --volume-size N  bytes of a volume, with K, M, G (default: just under 4G, which FAT32 holds)\n"
+	"  --anew           give up an export that was begun and not finished\n"
+	"\n"
+	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
 
 static enum segment_level
 level(const char *s)
@@ -63,7 +70,8 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
 		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
 		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' },
-		{ 0 } };
+		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
+		{ "anew", no_argument, NULL, 'a' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -92,6 +100,15 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 		case 'l':
 			o->live_unsafe = 1;
 			break;
+		case 'm':
+			o->media = optarg;
+			break;
+		case 'v':
+			o->volume_size = args_size(&tool, optarg);
+			break;
+		case 'a':
+			o->anew = 1;
+			break;
 		default:
 			o->output = optarg;
 		}
@@ -99,6 +116,11 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 	args_words(&tool, argc, 1, 1);
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	if (o->media != NULL && o->output != NULL)
+		args_misuse(&tool, "it goes to --media or with -o, not both");
+	if (o->media == NULL ? o->volume_size != 0
+	                     : o->volume_size != 0 && o->volume_size < EXPORT_VOLUME_LEAST)
+		args_misuse(&tool, "--volume-size goes with --media, and is 2M at least");
 	o->vm = argv[optind];
 }
 

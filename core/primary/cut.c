@@ -116,23 +116,28 @@ wanted_bitmap(const struct export_options *o)
 }
 
 int
+cut_open_leaves(struct cut *c)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if (c->leaves[i] == NULL && (primary_leaves_path(c->P, c->P->disks[i].id, path) != 0 ||
+		                                (c->leaves[i] = leaves_open(path, 1)) == NULL))
+			return (-1);
+	return (0);
+}
+
+int
 cut_open_disks(struct cut *c)
 {
 	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
 	const char *bitmap = wanted_bitmap(c->o);
-	char path[PATH_MAX];
 	int rc;
 
-	for (unsigned i = 0; i < c->P->nreplicated; i++) {
-		const struct primary_disk *d = &c->P->disks[i];
-
-		if ((rc = source_open(&c->sources[i], d->where, use, bitmap)) != 0)
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if ((rc = source_open(&c->sources[i], c->P->disks[i].where, use, bitmap)) != 0)
 			return (rc);
-		if (primary_leaves_path(c->P, d->id, path) != 0 ||
-		    (c->leaves[i] = leaves_open(path, 1)) == NULL)
-			return (-1);
-	}
-	return (0);
+	return (cut_open_leaves(c));
 }
 
 /* The changes from the base to the newest point that are on record. */
@@ -206,35 +211,57 @@ tracked_changes(struct cut *c)
 }
 
 int
-cut_find_changes(struct cut *c)
+cut_find_known(struct cut *c)
 {
-	unsigned n = c->P->nreplicated;
 	int rc = 0;
 
-	if (c->base == 0) {
-		for (unsigned i = 0; rc == 0 && i < n; i++)
-			rc = ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]));
-		return (rc);
-	}
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = known_changes(c, i);
-	if (rc == 0 && c->o->changes != NULL)
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
+		rc = c->base == 0 ? ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]))
+		                  : known_changes(c, i);
+	return (rc);
+}
+
+int
+cut_find_by_comparing(struct cut *c)
+{
+	int rc = cut_find_known(c);
+
+	for (unsigned i = 0; rc == 0 && c->base != 0 && i < c->P->nreplicated; i++)
+		if ((rc = compare(c, i)) == 0)
+			rc = resized(c, i);
+	return (rc);
+}
+
+int
+cut_find_changes(struct cut *c)
+{
+	int rc;
+
+	if (c->base == 0 || c->o->changes == NULL)
+		return (cut_find_by_comparing(c));
+	if ((rc = cut_find_known(c)) == 0)
 		rc = tracked_changes(c);
-	for (unsigned i = 0; rc == 0 && c->o->changes == NULL && i < n; i++)
-		rc = compare(c, i);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
 		rc = resized(c, i);
 	return (rc);
 }
 
 void
-cut_free(struct cut *c)
+cut_close(struct cut *c)
 {
 	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
 		source_close(c->sources[i]);
 		leaves_free(c->leaves[i]);
+		c->sources[i] = NULL;
+		c->leaves[i] = NULL;
 		ranges_free(&c->must[i]);
 		ranges_free(&c->maybe[i]);
 	}
+}
+
+void
+cut_free(struct cut *c)
+{
+	cut_close(c);
 	primary_close(c->P);
 }
