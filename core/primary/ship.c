@@ -622,9 +622,10 @@ ship_stop(struct ship *s, int rc)
 	/* Nothing was begun, or it is another's. */
 	if (p == NULL || s->writer == NULL)
 		return (rc);
-	if (rc == 1 && !p->is_cut && !s->is_resumed && p->volume.number == 0) {
+	if (!p->is_cut && !s->is_resumed && p->volume.number == 0 &&
+	    (rc == 1 || writer_chain(s->writer)->segments == 0)) {
 		pending_remove(s->cut->P);
-		return (1);
+		return (rc == 1 ? 1 : -1);
 	}
 	if (s->out != NULL && s->medium != NULL && outfile_is_full(s->out))
 		say_full(s);
