@@ -4,15 +4,19 @@
 
 #include "args.h"
 #include "base/say.h"
+#include "replica/receive.h"
 
 static const struct args_tool tool = { "vmferry-import",
 	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--require-sandbox] [--home DIR]\n"
+	"       vmferry import --position [VM] [--home DIR]\n"
 	"\n"
 	"Take in a bundle from a file or standard input: a seed or a delta into a replica, or a receipt at "
 	"a\n"
 	"primary.  Nothing is used before it was verified.\n"
 	"  --no-merge       only stage it; 'vmferry merge' goes on\n"
 	"  --receipt FILE   write a receipt for the primary; '-': to standard output\n"
+	"  --position       print where a bundle was cut short that is here in part, for 'vmferry export\n"
+	"                   --resume-from' there; what that writes is imported as ever\n"
 	"  --require-sandbox  refuse where the kernel cannot confine the process\n" };
 
 int
@@ -20,11 +24,11 @@ main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { "no-merge", no_argument, NULL, 'n' },
 		{ "receipt", required_argument, NULL, 'r' }, { "require-sandbox", no_argument, NULL, 'R' },
-		{ 0 } };
+		{ "position", no_argument, NULL, 'P' }, { 0 } };
 	struct import_options o = { 0 };
 	const char *home = NULL;
 	struct site *S;
-	int c, rc = -1;
+	int c, position = 0, rc = -1;
 
 	say_init(tool.name);
 	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
@@ -32,13 +36,15 @@ main(int argc, char *argv[])
 			o.stage_only = 1;
 		else if (c == 'R')
 			o.insist = 1;
+		else if (c == 'P')
+			position = 1;
 		else
 			o.receipt = optarg;
 	}
 	args_words(&tool, argc, 0, 1);
 	o.input = optind < argc ? argv[optind] : NULL;
 	if ((S = site_open(home)) != NULL)
-		rc = import(S, &o);
+		rc = position ? receive_position(S, o.input) : import(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }

@@ -6,7 +6,8 @@
 #include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-trust",
-	"usage: vmferry trust add CARDFILE [--vm PATTERN] [--store DIR] [--max-size SIZE] [--home DIR]\n"
+	"usage: vmferry trust add CARDFILE [--vm PATTERN] [--store DIR] [--max-size SIZE]\n"
+	"                         [--inbox SIZE] [--home DIR]\n"
 	"       vmferry trust list [--json] [--home DIR]\n"
 	"       vmferry trust remove NAME [--home DIR]\n"
 	"\n"
@@ -14,6 +15,7 @@ static const struct args_tool tool = { "vmferry-trust",
 	"  --vm PATTERN     it may also replicate the VMs of that pattern (* ? [..]) to here\n"
 	"  --store DIR      where their disks are stored (default: in the home)\n"
 	"  --max-size SIZE  bytes of disk that one VM may have; K, M, G, T\n"
+	"  --inbox SIZE     bytes of bundles that may wait for others, for each VM (default 256G)\n"
 	"  --json           for programs\n" };
 
 int
@@ -21,7 +23,7 @@ main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { "vm", required_argument, NULL, 'v' },
 		{ "store", required_argument, NULL, 's' }, { "max-size", required_argument, NULL, 'm' },
-		{ "json", no_argument, NULL, 'j' }, { 0 } };
+		{ "inbox", required_argument, NULL, 'i' }, { "json", no_argument, NULL, 'j' }, { 0 } };
 	struct trusting_options o = { 0 };
 	const char *home = NULL, *verb;
 	struct site *S;
@@ -35,6 +37,8 @@ main(int argc, char *argv[])
 			o.store = optarg;
 		else if (c == 'm')
 			o.max_size = args_size(&tool, optarg);
+		else if (c == 'i')
+			o.inbox = args_size(&tool, optarg);
 		else
 			json = 1;
 	}

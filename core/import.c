@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "primary/acknowledge.h"
 #include "replica/merge.h"
+#include "replica/missing.h"
 #include "replica/receipt.h"
 #include "replica/receive.h"
 #include "base/sandbox.h"
@@ -63,22 +64,50 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 	return (rc);
 }
 
+static void
+say_missing(void *context, const char *text)
+{
+	const struct replica *R = context;
+
+	say_note("%s: %s", R->vm, text);
+}
+
+/* What was received is here for good: merge what can be, say how things are, write the receipt. */
 static int
-import_data(const struct site *S, const struct import_options *o, const struct trust_entry *e,
-    struct unpack *U, const struct member *m)
+conclude(struct replica *R, const struct site *S, const struct import_options *o)
+{
+	int rc = o->stage_only ? 0 : merge_all(R, S);
+
+	if (rc != 0)
+		return (rc);
+	if (replica_last(R) != NULL)
+		say_note(
+		    "%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq, R->nstaged);
+	missing_each(R, say_missing, R);
+	return (o->receipt == NULL || replica_last(R) == NULL ? 0 : receipt_write(R, S, o->receipt));
+}
+
+static int
+import_data(const struct site *S, const struct import_options *o, struct receiving *c)
 {
 	struct replica *R = NULL;
-	int rc = receive(&R, S, e, U, m);
+	int rc = receive(&R, c);
 
-	if (rc == 0 && !o->stage_only)
-		rc = merge_all(R, S);
-	if (R != NULL && replica_last(R) != NULL) {
-		if (rc == 0)
-			say_note("%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq,
-			    R->nstaged);
-		if (rc == 0 && o->receipt != NULL)
-			rc = receipt_write(R, S, o->receipt);
-	}
+	if (rc == 0)
+		rc = conclude(R, S, o);
+	replica_close(R);
+	return (rc);
+}
+
+static int
+import_rest(const struct site *S, const struct import_options *o, struct receiving *c,
+    const uint8_t bundle[RECORD_ID])
+{
+	struct replica *R = NULL;
+	int rc = receive_rest(&R, c, bundle);
+
+	if (rc == 0)
+		rc = conclude(R, S, o);
 	replica_close(R);
 	return (rc);
 }
@@ -86,37 +115,44 @@ import_data(const struct site *S, const struct import_options *o, const struct t
 static int
 import_from(const struct site *S, const struct import_options *o, struct infile *F, struct member *m)
 {
-	uint8_t key[RECORD_KEY];
+	uint8_t key[RECORD_KEY], bundle[RECORD_ID];
 	char words[TRUST_WORDS];
 	const struct trust_entry *e;
 	const char *why;
 	struct unpack U;
+	struct receiving c = { .S = S, .U = &U, .header = m, .keep = infile_is_pipe(F) };
 	int rc;
 
 	memset(&U, 0, sizeof U);
 	U.reader = infile_reader(F);
 	U.total = infile_size(F);
-	if ((rc = reader_start(U.reader, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
+	if ((rc = reader_start(U.reader, key)) != 0)
+		return (rc);
+	if (reader_is_rest(U.reader, bundle))
+		return (import_rest(S, o, &c, bundle));
+	if ((rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
 	    (rc = reader_header(U.reader, m, &U.header)) != 0)
 		return (rc);
+	c.e = e;
 	if ((why = trust_objection(e, key, U.header->created, words)) != NULL)
 		return (reader_refuse(U.reader, NULL, why));
 	switch (U.header->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_DELTA:
-		return (import_data(S, o, e, &U, m));
+		return (import_data(S, o, &c));
 	case BUNDLE_RECEIPT:
 		return (import_receipt(S, e, &U));
 	case BUNDLE_UNDO:
 		return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
 	case BUNDLE_REQUEST:
-		return (say_refused("%s: is a repair request; answer it with 'vmferry export --repair'",
-		    infile_name(F)));
+		return (say_refused(
+		    "%s: is a repair request; answer it with 'vmferry export --repair'", infile_name(F)));
 	case BUNDLE_REPAIR:
-		return (say_refused("%s: is a repair; import the damaged bundle with --repair", infile_name(F)));
+		return (
+		    say_refused("%s: is a repair; import the damaged bundle with --repair", infile_name(F)));
 	case BUNDLE_COMPARE:
-		return (say_refused("%s: says what disks hold; use it with 'vmferry export --against'",
-		    infile_name(F)));
+		return (say_refused(
+		    "%s: says what disks hold; use it with 'vmferry export --against'", infile_name(F)));
 	}
 	return (-1);
 }
@@ -128,24 +164,20 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-static int
-confine(const struct site *S, const struct import_options *o)
+int
+import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
-	char dir[PATH_MAX];
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
-	B->insist = o->insist;
+	B->insist = insist;
 	if (replica_each_store(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
-	if (rc == 0 && o->receipt != NULL && strcmp(o->receipt, "-") != 0) {
-		rc = io_path(dir, "%s", o->receipt);
-		if (rc == 0)
-			rc = sandbox_add(B, dirname(dir));
-	}
+	if (rc == 0 && folder != NULL)
+		rc = sandbox_add(B, folder);
 	if (rc == 0)
 		rc = sandbox_enter(B);
 	sandbox_free(B);
@@ -153,20 +185,38 @@ confine(const struct site *S, const struct import_options *o)
 	return (rc);
 }
 
+static int
+confine(const struct site *S, const struct import_options *o)
+{
+	char dir[PATH_MAX];
+
+	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
+		return (import_confine(S, NULL, o->insist));
+	if (io_path(dir, "%s", o->receipt) != 0)
+		return (-1);
+	return (import_confine(S, dirname(dir), o->insist));
+}
+
+int
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
+{
+	struct member m = { .payload = malloc(LIMIT_JSON) };
+	int rc = m.payload == NULL ? say_failed("out of memory") : import_from(S, o, F, &m);
+
+	free(m.payload);
+	return (rc);
+}
+
 int
 import(const struct site *S, const struct import_options *o)
 {
-	struct member m = { .payload = malloc(LIMIT_JSON) };
 	struct infile *F;
 	int rc;
 
-	if (m.payload == NULL)
-		return (say_failed("out of memory"));
 	if ((rc = infile_open(&F, o->input)) == 0) {
 		if ((rc = confine(S, o)) == 0)
-			rc = import_from(S, o, F, &m);
+			rc = import_file(S, o, F);
 		infile_close(F);
 	}
-	free(m.payload);
 	return (rc);
 }

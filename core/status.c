@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "primary/ledger.h"
+#include "primary/primary.h"
+#include "replica/missing.h"
 #include "replica/replica.h"
 #include "base/say.h"
 
@@ -238,6 +240,12 @@ show_primary(void *context, const char *uuid)
 	return (0);
 }
 
+static void
+missing(void *context, const char *text)
+{
+	cause(context, "note", "%s", text);
+}
+
 static int
 show_replica(void *context, const char *uuid)
 {
@@ -265,6 +273,7 @@ show_replica(void *context, const char *uuid)
 				    "point %" PRIu64 " and others before it may not come back: the disks had "
 				    "changed by themselves",
 				    R->points[i].point.seq);
+		missing_each(R, missing, &v);
 		if (R->merging)
 			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
 		show(w, &v);

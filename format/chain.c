@@ -169,6 +169,15 @@ check_blob(const struct chain *C, const struct record *R)
 	return (R->number == C->blobs + 1 ? NULL : "a blob is missing or out of order");
 }
 
+/* A volume without segments would hide where those before it ended. */
+static const char *
+check_volume_end(const struct chain *C, const struct record *R)
+{
+	if (R->number != C->volume.number || R->offset != C->segments)
+		return ("the end of a volume is not that of these segments");
+	return (C->segments > C->volume.before ? NULL : "a volume that is not the last has no segments");
+}
+
 /* May a record of that type stand after the one before? */
 static int
 is_in_order(const struct chain *C, enum record_type type)
@@ -216,9 +225,7 @@ check(const struct chain *C, const struct record *R, const uint8_t hash[RECORD_D
 	case RECORD_MANIFEST:
 		return (check_table(C, R));
 	case RECORD_VOLUME_END:
-		return (R->number == C->volume.number && R->offset == C->segments
-		            ? NULL
-		            : "the end of a volume is not that of these segments");
+		return (check_volume_end(C, R));
 	default:
 		return (NULL);
 	}

@@ -15,7 +15,7 @@
  *    bundle = volume+, each an archive by itself
  *    volume = HEADER VOLUME BLOB* SEGMENT* INDEX MANIFEST (END | VOLUME_END) trailer
  *
- * END stands in the last volume, VOLUME_END in the others.  Every volume starts with the same header; the
+ * END stands in the last volume, VOLUME_END in the others, which have segments.  Every volume starts with the same header; the
  * VOLUME record of all but the first names the VOLUME_END before it.  Segments are numbered from 1 through all
  * volumes; they ascend by part, within a part by disk and offset, and there never overlap.  Blobs stand in the
  * first volume alone.  Index and manifest are those of their volume.

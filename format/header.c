@@ -23,6 +23,13 @@ header_leads(enum bundle_type type)
 	return (type == BUNDLE_SEED || type == BUNDLE_DELTA || type == BUNDLE_UNDO);
 }
 
+int
+header_has_blobs(const struct header *H)
+{
+	return (H->nparts > 0 || H->type == BUNDLE_REQUEST || H->type == BUNDLE_REPAIR ||
+	        H->type == BUNDLE_COMPARE);
+}
+
 /* --- encode ------------------------------------------------------------------------------------------- */
 
 static json_t *

@@ -83,6 +83,9 @@ const char *header_type_text(enum bundle_type type);
 /* Does a bundle of that type lead disks to a point, in segments?  The others carry blobs, or nothing. */
 int header_leads(enum bundle_type type);
 
+/* May a bundle with that header hold blobs? */
+int header_has_blobs(const struct header *H);
+
 /**
  * The text of H, or NULL if there is no memory or it would be over LIMIT_JSON.  The caller frees it.
  */

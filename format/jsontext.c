@@ -7,9 +7,9 @@
 int
 jsontext_set_bytes(json_t *object, const char *key, const uint8_t *p, size_t n)
 {
-	char hex[2 * 512 + 1];
+	char hex[2 * JSONTEXT_BYTES + 1];
 
-	if (n > 512 || sodium_bin2hex(hex, sizeof hex, p, n) == NULL)
+	if (n > JSONTEXT_BYTES || sodium_bin2hex(hex, sizeof hex, p, n) == NULL)
 		return (-1);
 	return (json_object_set_new(object, key, json_string(hex)));
 }

@@ -7,7 +7,9 @@
 
 /* What all our JSON texts share: bytes as lower-case hexadecimal, sizes and times that must fit. */
 
-/* Add n bytes as a string; -1 if there is no memory. */
+#define JSONTEXT_BYTES 1024u
+
+/* Add n bytes, at most JSONTEXT_BYTES, as a string; -1 if there is no memory. */
 int jsontext_set_bytes(json_t *object, const char *key, const uint8_t *p, size_t n);
 
 /* Get exactly n bytes from a string of 2n hexadecimal digits; -1 if it is not that. */

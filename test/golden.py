@@ -21,6 +21,8 @@ README = """Golden bundles of format version 1, made by test/golden.py and read 
     hq.card lone.card    who signed web1 and web2, and web3
     dr/                  the site that they are for: its card, what it trusts, and its secret key,
                          which protects nothing
+    rotated/             a site that has changed its keys twice and revoked the first; first.card is of that
+                         one, and list is its key list
     expected.json        SHA-256 of each disk at each point
 """
 
@@ -57,6 +59,19 @@ def protect(lab, site, vm, disks, *to):
     site('enable', vm, '--points', 5, *to, *[a for i, p in disks.items() for a in ('--disk', '%s=%s' % (i, p))])
 
 
+def rotated(lab, home):
+    site = Site(lab, 'rotated')
+    os.mkdir(home)
+    shutil.copy(site.card, os.path.join(home, 'first.card'))
+    site('key', 'rotate')
+    site('key', 'revoke', 1)
+    site('key', 'rotate')
+    for n in ('card', 'secret'):
+        shutil.copy(os.path.join(site.home, n), home)
+    with open(os.path.join(home, 'list'), 'w') as f:
+        f.write(site('key', 'show').stdout)
+
+
 def make(lab, out):
     lone = Site(lab, 'lone')
     lab.dr('trust', 'add', lone.card, '--vm', 'web*')
@@ -82,6 +97,7 @@ def make(lab, out):
     shutil.copyfile(glob.glob(os.path.join(lab.dr.replica(), 'undo', '*.vmf'))[0], os.path.join(out, 'undo.vmf'))
     shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
     shutil.copy(lone.card, os.path.join(out, 'lone.card'))
+    rotated(lab, os.path.join(out, 'rotated'))
     with open(os.path.join(out, 'expected.json'), 'w') as f:
         json.dump(expected, f, indent=1, sort_keys=True)
         f.write('\n')

@@ -12,8 +12,10 @@
 
 #define PIECE (1u << 20)
 #define HEAD IO_ALIGN
-#define BEHIND \
-	24u /* pieces that the thread stays behind the writer: most of them are on the medium by then */
+/* Pieces that are read at once, so that a medium that is being written to is kept busy... */
+#define SPAN 4u
+/* ...and that the thread stays behind the writer: most of them are on the medium by then. */
+#define BEHIND 20u
 
 struct piece {
 	uint64_t sum;  /* of all of it, as it was written; where it was there before: as it was first read */
@@ -67,7 +69,7 @@ read_again(struct readback *B, size_t n, uint64_t offset)
 	return (io_pread(B->fd, B->path, B->buffer, n, offset));
 }
 
-/* n bytes at offset, a multiple of IO_ALIGN; all of them, or -1, said. */
+/* n bytes at offset, a multiple of IO_ALIGN: 0; 1 if the file has less, and zeroes stand for them; -1, said. */
 static int
 fetch(struct readback *B, size_t n, uint64_t offset)
 {
@@ -82,7 +84,7 @@ fetch(struct readback *B, size_t n, uint64_t offset)
 		got = read_again(B, n, offset);
 	if (got < 0)
 		return (-1);
-	/* What is missing is not what was written, whatever lies in the buffer. */
+	/* What is missing is not what was written, whatever lies in the buffer: the last piece differs. */
 	if ((size_t)got < n)
 		memset(B->buffer + got, 0, n - (size_t)got);
 	return ((size_t)got >= n ? 0 : 1);
@@ -97,19 +99,24 @@ differs(const struct readback *B, uint64_t offset)
 	    B->path, offset));
 }
 
+/* Read pieces i and on, n bytes in all, and hold them against the k of p. */
 static int
-check_piece(struct readback *B, struct piece *p, uint64_t i, size_t n)
+check_span(struct readback *B, struct piece *p, unsigned k, uint64_t i, size_t n)
 {
-	int is_old = i < B->have, rc = fetch(B, n, i * PIECE);
-	uint64_t sum;
+	int rc = fetch(B, n, i * PIECE);
 
 	if (rc < 0)
 		return (-1);
-	sum = XXH3_64bits(B->buffer, n);
-	if (rc == 1 || (!is_old && sum != p->sum))
-		return (differs(B, i * PIECE));
-	p->sum = sum;
-	p->head = XXH3_64bits(B->buffer, n < HEAD ? n : HEAD);
+	for (unsigned j = 0; j < k; j++) {
+		const uint8_t *at = B->buffer + j * (size_t)PIECE;
+		size_t m = n - j * (size_t)PIECE < PIECE ? n - j * (size_t)PIECE : PIECE;
+		uint64_t sum = XXH3_64bits(at, m);
+
+		if ((i + j >= B->have && sum != p[j].sum) || (rc == 1 && j + 1 == k))
+			return (differs(B, (i + j) * PIECE));
+		p[j].sum = sum;
+		p[j].head = XXH3_64bits(at, m < HEAD ? m : HEAD);
+	}
 	return (crypto_generichash_update(&B->hash, B->buffer, n));
 }
 
@@ -124,11 +131,15 @@ check_head(struct readback *B, const struct piece *p, uint64_t i, size_t n)
 	return (rc == 0 && XXH3_64bits(B->buffer, m) == p->head ? 0 : differs(B, i * PIECE));
 }
 
-/* May the reader take its next piece?  The lock is held. */
-static int
-is_ready(const struct readback *B)
+/* Pieces that the reader may take now.  The lock is held. */
+static unsigned
+ready(const struct readback *B)
 {
-	return (B->next < B->npieces && (B->finishing || B->next + BEHIND < B->npieces));
+	uint64_t n = B->npieces - B->next;
+
+	if (B->finishing)
+		return (n < SPAN ? (unsigned)n : SPAN);
+	return (n >= SPAN + BEHIND ? SPAN : 0);
 }
 
 /* Check the pieces as they come; the lock is held, but for the checking. */
@@ -136,24 +147,25 @@ static void
 check_pieces(struct readback *B)
 {
 	while (B->rc == 0 && !B->stopping) {
-		struct piece p;
+		struct piece p[SPAN];
 		uint64_t i = B->next;
+		unsigned k = ready(B);
 		size_t n;
 		int rc;
 
-		if (!is_ready(B)) {
+		if (k == 0) {
 			if (B->finishing)
 				return;
 			pthread_cond_wait(&B->change, &B->lock);
 			continue;
 		}
-		p = B->pieces[i];
-		n = B->finishing ? piece_size(B->size, i) : PIECE;
+		memcpy(p, B->pieces + i, k * sizeof *p);
+		n = (k - 1) * (size_t)PIECE + (B->finishing ? piece_size(B->size, i + k - 1) : PIECE);
 		pthread_mutex_unlock(&B->lock);
-		rc = check_piece(B, &p, i, n);
+		rc = check_span(B, p, k, i, n);
 		pthread_mutex_lock(&B->lock);
-		B->pieces[i] = p;
-		B->next++;
+		memcpy(B->pieces + i, p, k * sizeof *p);
+		B->next += k;
 		B->rc = rc;
 	}
 }
@@ -284,7 +296,8 @@ readback_new(const char *path, uint64_t have)
 	pthread_cond_init(&B->change, NULL);
 	crypto_generichash_init(&B->hash, NULL, 0, RECORD_DIGEST);
 	B->fd = -1;
-	if ((B->buffer = aligned_alloc(IO_ALIGN, PIECE)) == NULL || (B->state = XXH3_createState()) == NULL) {
+	if ((B->buffer = aligned_alloc(IO_ALIGN, SPAN * PIECE)) == NULL ||
+	    (B->state = XXH3_createState()) == NULL) {
 		say_failed("out of memory");
 		goto fail;
 	}

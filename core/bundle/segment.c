@@ -105,18 +105,17 @@ compress(struct segment_coder *C, const uint8_t *plain, size_t n, uint8_t *out, 
 	return (0);
 }
 
-int
-segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
-    uint8_t *out, struct record *R)
+/* Compress, encrypt with the nonce in R, and digest. */
+static int
+encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n, uint8_t *out,
+    struct record *R)
 {
 	uint8_t ad[ASSOCIATED];
 
 	if (compress(C, plain, n, out, R) != 0)
 		return (-1);
 	R->cipher = K->cipher;
-	memset(R->nonce, 0, RECORD_NONCE);
 	if (K->cipher == RECORD_XCHACHA20POLY1305) {
-		randombytes_buf(R->nonce, RECORD_NONCE);
 		associated(ad, K, R);
 		crypto_aead_xchacha20poly1305_ietf_encrypt(
 		    out, NULL, out, R->stored, ad, sizeof ad, NULL, R->nonce, K->key);
@@ -124,6 +123,33 @@ segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uin
 	}
 	crypto_generichash(R->digest, RECORD_DIGEST, out, R->stored, NULL, 0);
 	return (0);
+}
+
+int
+segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
+    uint8_t *out, struct record *R)
+{
+	memset(R->nonce, 0, RECORD_NONCE);
+	if (K->cipher == RECORD_XCHACHA20POLY1305)
+		randombytes_buf(R->nonce, RECORD_NONCE);
+	return (encode(C, K, plain, n, out, R));
+}
+
+int
+segment_encode_again(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
+    uint8_t *out, const struct record *R)
+{
+	struct record now = *R;
+
+	if (R->plain != n)
+		return (1);
+	if (encode(C, K, plain, n, out, &now) != 0)
+		return (-1);
+	if (now.codec == R->codec && now.cipher == R->cipher && now.stored == R->stored &&
+	    memcmp(now.digest, R->digest, RECORD_DIGEST) == 0)
+		return (0);
+	sodium_memzero(out, (size_t)now.stored);
+	return (1);
 }
 
 const char *

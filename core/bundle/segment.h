@@ -38,6 +38,13 @@ int segment_encode(struct segment_coder *C, const struct segment_crypt *K, const
     uint8_t *out, struct record *R);
 
 /**
+ * Make a segment again as it was: the same with the nonce of R, the record that it has.  Return 0; 1 if these bytes are
+ * not what R was made of, and then nothing of them may leave (a nonce is for one content only); -1, said.
+ */
+int segment_encode_again(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain,
+    size_t n, uint8_t *out, const struct record *R);
+
+/**
  * Check the stored payload against R's digest, then decode it into plain, which has LIMIT_PLAIN bytes, and
  * its table into extents, which has room for R->extents.  disk_size is that of R's disk.  Return NULL, or
  * why it is no proper segment.

@@ -34,6 +34,23 @@ leaves_open(const char *path, int create)
 	return (L);
 }
 
+struct leaves *
+leaves_temporary(const char *dir)
+{
+	struct leaves *L = malloc(sizeof *L);
+
+	if (L == NULL) {
+		say_failed("out of memory");
+		return (NULL);
+	}
+	L->fd = -1;
+	if (io_path(L->path, "%s", dir) != 0 || (L->fd = io_temporary(dir)) < 0) {
+		leaves_free(L);
+		return (NULL);
+	}
+	return (L);
+}
+
 void
 leaves_free(struct leaves *L)
 {

@@ -13,6 +13,9 @@ struct leaves;
 /* Open the file at path, made if create is set and it is not there; NULL, said, on error. */
 struct leaves *leaves_open(const char *path, int create);
 
+/* All 0, in a file without a name in dir, gone when they are freed; NULL, said, on error. */
+struct leaves *leaves_temporary(const char *dir);
+
 void leaves_free(struct leaves *L);
 
 /* Leaves of n blocks from start on; 0 or -1. */

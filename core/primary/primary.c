@@ -14,6 +14,7 @@
 #include "name.h"
 #include "primary/ledger.h"
 #include "primary/primary_record.h"
+#include "primary/shiplog.h"
 #include "site/folders.h"
 #include "base/say.h"
 
@@ -345,6 +346,8 @@ prune(struct primary *P)
 	while (n > 0)
 		if (remove_changes(P, gone[--n]) != 0)
 			return (-1);
+	if (shiplog_prune(P) != 0)
+		return (-1);
 	/* Of the first point itself only what came after matters. */
 	return (P->npoints > 1 ? remove_changes(P, P->points[0].point.seq) : 0);
 }

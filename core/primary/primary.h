@@ -16,6 +16,7 @@
  *    state              this record
  *    leaves/DISK        the leaves at the newest point
  *    changes/SEQ.DISK   what changed from the point before to point SEQ
+ *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
 struct primary_disk {
 	char id[LIMIT_DISK_ID + 1];

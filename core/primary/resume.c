@@ -87,7 +87,11 @@ adopt_record(void *context, const struct unpacked *u)
 		a->s->trailer.zero += u->zero;
 		if (!a->s->pending->is_cut && note_segment(a->s, u) != 0)
 			return (-1);
+		if (shiplog_extents(a->s->shiplog, u->extents, R->extents) != 0)
+			return (-1);
 	}
+	if (shiplog_record(a->s->shiplog, R, u->member.raw, u->member.payload) != 0)
+		return (-1);
 	return (writer_adopt(a->s->writer, R, u->member.raw));
 }
 
@@ -106,6 +110,8 @@ adopt_header(struct ship *s, struct reader *R, struct member *m)
 		return (rc < 0 ? -1 : 2);
 	if (memcmp(m->raw, s->member.raw, RECORD_SIZE) != 0)
 		return (2);
+	if (shiplog_record(s->shiplog, &m->record, m->raw, m->payload) != 0)
+		return (-1);
 	return (writer_adopt(s->writer, &m->record, m->raw));
 }
 

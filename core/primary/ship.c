@@ -294,7 +294,7 @@ ship_volume_done(struct ship *s, const struct chain_volume *v, uint64_t bytes)
 	if (s->medium == NULL)
 		return (0);
 	pending_note_place(p, medium_identity(s->medium)->label, v->number);
-	if (!p->is_cut && note_sums(s) != 0)
+	if (shiplog_sync(s->shiplog) != 0 || (!p->is_cut && note_sums(s) != 0))
 		return (-1);
 	return (pending_write(p, s->cut->P));
 }
@@ -327,6 +327,23 @@ begin(void *context, struct writer *W)
 	return (ship_begin(context));
 }
 
+/* Write down what it takes to make any segment again. */
+static int
+log_shipment(struct ship *s)
+{
+	struct writer_watch watch = { .record = shiplog_record };
+
+	if (s->shiplog == NULL)
+		s->shiplog = shiplog_open(
+		    s->cut->P, &s->header, &s->pack.crypt, (enum segment_level)s->pending->level);
+	if (s->shiplog == NULL)
+		return (-1);
+	watch.context = s->pack.context = s->shiplog;
+	s->pack.extents = shiplog_extents;
+	writer_use_watch(s->writer, &watch);
+	return (0);
+}
+
 int
 ship_make_writer(struct ship *s)
 {
@@ -342,6 +359,8 @@ ship_make_writer(struct ship *s)
 	if (s->medium != NULL)
 		writer_use_volumes(s->writer, &v);
 	s->pack.writer = s->writer;
+	if (log_shipment(s) != 0)
+		return (-1);
 	return (writer_resume(s->writer, &s->member, last, s->pending->stored));
 }
 
@@ -515,6 +534,8 @@ ship_commit_point(struct ship *s)
 {
 	struct pending *p = s->pending;
 
+	if (shiplog_sync(s->shiplog) != 0)
+		return (-1);
 	for (unsigned i = 0; i < s->pack.ndisks; i++) {
 		struct changelog *L = s->logs[i];
 
@@ -579,7 +600,7 @@ enter_ledger(const struct ship *s)
 int
 ship_finish(struct ship *s)
 {
-	if (writer_finish(s->writer, &s->header, &s->trailer) != 0)
+	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || shiplog_sync(s->shiplog) != 0)
 		return (-1);
 	return (ended(s, writer_volume(s->writer)));
 }
@@ -648,6 +669,7 @@ void
 ship_free(struct ship *s)
 {
 	writer_free(s->writer);
+	shiplog_free(s->shiplog);
 	outfile_free(s->out);
 	medium_close(s->medium);
 	free(s->member.payload);

@@ -7,6 +7,7 @@
 #include "medium/medium.h"
 #include "primary/cut.h"
 #include "primary/pending.h"
+#include "primary/shiplog.h"
 
 /*
  * A cut on its way out: its bundle is written, and its point taken into the record.  How far it is stands in the
@@ -28,6 +29,7 @@ struct ship {
 	uint64_t room;            /* that the medium had for us */
 	struct outfile *out;
 	struct writer *writer;
+	struct shiplog *shiplog;
 };
 
 /* What the bundle is to be, in words of a command line. */

@@ -12,8 +12,10 @@
 #include "bundle/writer.h"
 #include "disk/source.h"
 #include "base/io.h"
+#include "replica/combined.h"
 #include "replica/disks.h"
 #include "replica/inbox.h"
+#include "replica/intake.h"
 #include "base/say.h"
 
 /* One bundle on its way from the inbox to the disks. */
@@ -25,20 +27,35 @@ struct merging {
 	int want_undo;
 	int damaged; /* the disks were not what they should be where the bundle replaces them */
 	struct ranges differ[LIMIT_DISKS]; /* what it replaces */
+	/* Where parts of it may come over one another: */
+	struct leaves *over[LIMIT_DISKS];
+	struct combined *combined;
+	const struct inbox *inbox;
 };
 
 /* --- plan: where does it lead, and what does it replace? ---------------------------------------------- */
+
+static struct disks_tally
+tally(struct merging *m, uint32_t i)
+{
+	return ((struct disks_tally){ .before = m->disks.leaves[i],
+	    .over = m->over[i],
+	    .secret = &m->R->secret,
+	    .sum = &m->now[i].sum,
+	    .differ = m->want_undo ? &m->differ[i] : NULL });
+}
 
 static int
 plan(void *context, const struct unpacked *u)
 {
 	struct merging *m = context;
-	uint32_t i = u->member.record.disk;
+	struct disks_tally t;
+	int rc = combined_take(m->combined, m->inbox->reader, u);
 
-	if (u->member.record.type != RECORD_SEGMENT)
-		return (0);
-	return (disks_sum(
-	    m->disks.leaves[i], &m->R->secret, u, &m->now[i].sum, m->want_undo ? &m->differ[i] : NULL));
+	if (rc != 0 || u->member.record.type != RECORD_SEGMENT)
+		return (rc);
+	t = tally(m, u->member.record.disk);
+	return (disks_sum(&t, u));
 }
 
 static int
@@ -47,11 +64,11 @@ plan_sizes(struct merging *m, const struct header *H)
 	const struct replica_point *last = replica_last(m->R);
 
 	for (unsigned i = 0; i < m->R->ndisks; i++) {
-		struct ranges *differ = m->want_undo ? &m->differ[i] : NULL;
+		struct disks_tally t = tally(m, i);
+		struct ranges *differ = t.differ;
 
 		m->now[i].size = H->disks[i].size;
-		if (disks_sum_cut(m->disks.leaves[i], &m->R->secret, m->now[i].size, last->disks[i].size,
-		        &m->now[i].sum, differ) != 0)
+		if (disks_sum_cut(&t, m->now[i].size, last->disks[i].size) != 0)
 			return (-1);
 		leaf_root(m->now[i].root, &m->R->secret, &m->now[i].sum, m->now[i].size);
 		/* A cut inside a block may take bytes of it that no segment speaks of. */
@@ -69,15 +86,13 @@ static int
 reject(struct merging *m, const char *disk)
 {
 	struct replica *R = m->R;
-	struct replica_staged s = R->staged[0];
-	char path[PATH_MAX];
 
 	R->state = REPLICA_ERROR;
 	snprintf(R->cause, sizeof R->cause,
-	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", s.to.seq, disk);
-	/* What was staged behind it may build on it. */
-	R->nstaged = 0;
-	if (replica_inbox_path(R, &s.to, path) != 0 || replica_save(R) != 0 || io_remove(path) != 0)
+	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
+	    disk);
+	replica_drop_staged(R, 0);
+	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);
 	return (say_refused("%s: %s; the replica stays at point %" PRIu64
 	                    "; run scrub here, and export a seed or a delta with "
@@ -88,15 +103,18 @@ reject(struct merging *m, const char *disk)
 static int
 make_plan(struct merging *m, struct inbox *b)
 {
-	const struct trailer *T = reader_trailer(b->reader);
+	const struct trailer *T = &b->end;
 	int rc;
 
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		m->now[i].sum = replica_last(m->R)->disks[i].sum;
-	b->U.context = m;
-	b->U.take = plan;
-	b->U.what = "check";
-	if ((rc = unpack_run(&b->U)) != 0 || (rc = plan_sizes(m, b->header)) != 0)
+	for (unsigned i = 0; b->header->nparts > 0 && i < m->R->ndisks; i++)
+		if ((m->over[i] = leaves_temporary(m->R->dir)) == NULL)
+			return (-1);
+	if ((m->combined = combined_new(m->R, m->S, 0)) == NULL)
+		return (-1);
+	m->inbox = b;
+	if ((rc = inbox_run(b, m, plan, "check")) != 0 || (rc = plan_sizes(m, b->header)) != 0)
 		return (rc);
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		if (memcmp(m->now[i].root, T->root[i], LEAF_ROOT) != 0)
@@ -249,8 +267,10 @@ conclude(struct replica *R, unsigned keep)
 		R->npoints = 0;
 	if (replica_add_point(R, &p) != 0)
 		return (-1);
-	memmove(R->staged, R->staged + 1, (R->nstaged - 1) * sizeof *R->staged);
-	R->nstaged--;
+	replica_drop_staged(R, 0);
+	for (unsigned i = R->nstaged; i-- > 0;)
+		if (intake_is_useless(R, &R->staged[i]))
+			replica_drop_staged(R, i);
 	R->merging = R->merging_undo = 0;
 	R->state = REPLICA_REPLICATING;
 	R->cause[0] = '\0';
@@ -264,17 +284,14 @@ apply_staged(struct merging *m)
 {
 	struct inbox b;
 	unsigned keep = 0;
-	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
 		keep = b.header->keep;
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
-		b.U.context = m;
-		b.U.take = apply;
-		b.U.what = "merge";
 		if (rc == 0)
-			rc = unpack_run(&b.U);
+			rc = inbox_run(&b, m, apply, "merge");
 	}
 	inbox_close(&b);
 	if (rc == 0)
@@ -288,7 +305,7 @@ static int
 prepare(struct merging *m)
 {
 	struct inbox b;
-	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0].to);
+	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
 		m->want_undo = b.header->keep > 1 || replica_has_pins(m->R);
@@ -323,8 +340,11 @@ merge_one(struct replica *R, const struct site *S)
 	if (rc == 0)
 		rc = apply_staged(m);
 	disks_close(&m->disks);
-	for (unsigned i = 0; i < LIMIT_DISKS; i++)
+	combined_free(m->combined);
+	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
 		ranges_free(&m->differ[i]);
+		leaves_free(m->over[i]);
+	}
 	free(m);
 	return (rc);
 }
@@ -335,13 +355,25 @@ merge_recover(struct replica *R, const struct site *S)
 	return (R->merging ? merge_one(R, S) : 0);
 }
 
+/* The bundle to be merged is the first. */
+static void
+put_first(struct replica *R, int i)
+{
+	struct replica_staged s = R->staged[i];
+
+	R->staged[i] = R->staged[0];
+	R->staged[0] = s;
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
-	int rc = 0;
+	int rc = 0, i;
 
-	while (rc == 0 && R->nstaged > 0)
+	while (rc == 0 && (i = intake_next(R)) >= 0) {
+		put_first(R, i);
 		rc = merge_one(R, S);
+	}
 	/* A merge before this one may have been interrupted when only this was left to do. */
 	return (rc == 0 ? replica_prune(R) : rc);
 }

@@ -9,6 +9,7 @@
 #include "bundle/writer.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/intake.h"
 
 static void
 describe(struct header *H, const struct replica *R, const struct site *S)
@@ -23,7 +24,7 @@ describe(struct header *H, const struct replica *R, const struct site *S)
 	strcpy(H->signer, site_card(S)->name);
 	H->created = (int64_t)time(NULL);
 	H->from = last->point;
-	H->to = replica_held(R);
+	H->to = intake_held(R);
 	H->keep = R->keep;
 	H->ndisks = R->ndisks;
 	for (unsigned i = 0; i < R->ndisks; i++) {

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bundle/writer.h"
+#include "jsontext.h"
 #include "base/io.h"
-#include "replica/disks.h"
 #include "base/say.h"
+#include "replica/combined.h"
+#include "replica/intake.h"
+#include "replica/seeding.h"
+#include "replica/staging.h"
 
 /* --- may it come in? ---------------------------------------------------------------------------------- */
 
@@ -31,7 +34,8 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
-	if (!trust_has_key(e, R->key))
+	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
+	if (H->nparts == 0 && !trust_has_key(e, R->key))
 		return (say_refused(
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
@@ -66,37 +70,10 @@ check_base(const struct replica *R, const struct header *H)
 	return (0);
 }
 
-/* Does it continue what is held?  0: yes; 2: it is here already; 1, said: no. */
 static int
-check_fit(const struct replica *R, const struct header *H)
+check_space(const struct replica *R, const struct header *H, uint64_t file)
 {
-	struct point held = replica_held(R);
-
-	if (held.seq != 0 && H->to.epoch != held.epoch)
-		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64,
-		    H->vm, H->to.epoch, held.epoch));
-	if (held.seq != 0 && H->to.seq <= held.seq)
-		return (2);
-	if (H->type == BUNDLE_SEED)
-		return (0);
-	if (held.seq == 0)
-		return (
-		    say_refused("%s: the replica waits for its seed, and this is a delta from point %" PRIu64,
-		        H->vm, H->from.seq));
-	if (H->from.seq > held.seq)
-		return (say_refused("%s: the delta starts at point %" PRIu64
-		                    ", but the replica is at point %" PRIu64 "; bring "
-		                    "what lies between, or export it with --since %" PRIu64,
-		    H->vm, H->from.seq, held.seq, held.seq));
-	if (R->nstaged >= REPLICA_STAGED)
-		return (say_refused("%s: the inbox is full; run 'vmferry merge'", H->vm));
-	return (check_base(R, H));
-}
-
-static int
-check_space(const struct replica *R, const struct header *H)
-{
-	uint64_t bytes, need = H->most;
+	uint64_t bytes, need = file != 0 && file < H->most ? file : H->most;
 
 	/* A delta goes to the inbox, and what it replaces into an undo. */
 	if (replica_last(R) != NULL && H->keep > 1)
@@ -111,169 +88,21 @@ check_space(const struct replica *R, const struct header *H)
 	return (0);
 }
 
-/* --- a seed into a placeholder ------------------------------------------------------------------------ */
-
-struct seeding {
-	struct replica *R;
-	const struct header *H;
-	struct reader *reader;
-	struct disks disks;
-	struct leaf_sum sums[LIMIT_DISKS];
-	unsigned disk; /* the seed was whole up to this disk */
-	uint64_t end;  /* and this offset in it */
-};
-
-/* A seed covers every byte of every disk, in order. */
-static const char *
-cover(struct seeding *s, const struct unpacked *u)
-{
-	while (s->disk < u->member.record.disk) {
-		if (s->end != s->H->disks[s->disk].size)
-			return ("the seed leaves a part of a disk out");
-		s->disk++;
-		s->end = 0;
-	}
-	for (uint32_t i = 0; i < u->member.record.extents; i++) {
-		if (u->extents[i].offset != s->end)
-			return ("the seed leaves a part of a disk out");
-		s->end += u->extents[i].length;
-	}
-	return (NULL);
-}
-
+/* Bundles that wait for others may take so much room and no more. */
 static int
-take_seed(void *context, const struct unpacked *u)
+check_waiting(const struct replica *R, const struct receiving *c)
 {
-	struct seeding *s = context;
-	const struct record *r = &u->member.record;
-	const char *why;
+	uint64_t waiting = intake_waiting(R), more = c->U->total != 0 ? c->U->total : c->U->header->most,
+	         most = c->e->inbox != 0 ? c->e->inbox : REPLICA_WAITING_MAX;
 
-	if (r->type == RECORD_END && (s->disk + 1 != s->H->ndisks || s->end != s->H->disks[s->disk].size))
-		return (reader_refuse(s->reader, NULL, "the seed leaves a part of a disk out"));
-	if (r->type != RECORD_SEGMENT)
+	if (waiting + more <= most)
 		return (0);
-	if ((why = cover(s, u)) != NULL)
-		return (reader_refuse(s->reader, r, why));
-	if (disks_sum(s->disks.leaves[r->disk], &s->R->secret, u, &s->sums[r->disk], NULL) != 0)
-		return (-1);
-	return (disks_apply(&s->disks, u));
+	return (say_refused(
+	    "%s: the bundle from point %" PRIu64 " would have to wait for others, and with it %" PRIu64
+	    " bytes would wait, more than the %" PRIu64 " of 'vmferry trust add --inbox'; keep it, and "
+	    "bring first what leads from point %" PRIu64 " to point %" PRIu64,
+	    R->vm, c->U->header->from.seq, waiting + more, most, intake_held(R).seq, c->U->header->from.seq));
 }
-
-/* The roots that the sums make, against those that the bundle's end names; which disk differs, or -1. */
-static int
-find_root_mismatch(const struct replica *R, const struct trailer *T, const struct replica_disk_point *d)
-{
-	for (unsigned i = 0; i < R->ndisks; i++)
-		if (memcmp(d[i].root, T->root[i], LEAF_ROOT) != 0)
-			return ((int)i);
-	return (-1);
-}
-
-/* All of the seed is on the disks: make it durable, then make the placeholder a replica. */
-static int
-finish_seed(struct seeding *s)
-{
-	struct replica *R = s->R;
-	struct replica_point p;
-	int bad;
-
-	memset(&p, 0, sizeof p);
-	p.point = s->H->to;
-	for (unsigned i = 0; i < R->ndisks; i++) {
-		p.disks[i].size = s->H->disks[i].size;
-		p.disks[i].sum = s->sums[i];
-		leaf_root(p.disks[i].root, &R->secret, &s->sums[i], p.disks[i].size);
-	}
-	if ((bad = find_root_mismatch(R, reader_trailer(s->reader), p.disks)) >= 0)
-		return (say_refused(
-		    "%s: disk %s does not come out as its primary signed it; export the seed again", R->vm,
-		    R->disks[bad]));
-	if (disks_sync(&s->disks, R) != 0 || replica_add_point(R, &p) != 0)
-		return (-1);
-	R->state = REPLICA_REPLICATING;
-	R->keep = s->H->keep;
-	return (replica_save(R));
-}
-
-static int
-receive_seed(struct replica *R, struct unpack *U)
-{
-	struct seeding *s = calloc(1, sizeof *s);
-	int rc;
-
-	if (s == NULL)
-		return (say_failed("out of memory"));
-	s->R = R;
-	s->H = U->header;
-	s->reader = U->reader;
-	U->context = s;
-	U->take = take_seed;
-	U->secret = &R->secret;
-	U->what = "seed";
-	if ((rc = disks_create(&s->disks, R, U->header)) == 0)
-		rc = unpack_run(U);
-	if (rc == 0)
-		rc = finish_seed(s);
-	disks_close(&s->disks);
-	free(s);
-	return (rc);
-}
-
-/* --- anything else into the inbox --------------------------------------------------------------------- */
-
-static int
-take_copy(void *context, const struct unpacked *u)
-{
-	return (writer_copy(context, &u->member.record, u->member.raw, u->member.payload));
-}
-
-static int
-copy_to_inbox(struct replica *R, struct unpack *U, const struct member *header, const char *part)
-{
-	struct outfile *F = NULL;
-	struct writer *W = NULL;
-	int fd, rc = -1;
-
-	if (io_remove(part) != 0 || (fd = io_create(part)) < 0)
-		return (-1);
-	if ((F = outfile_wrap(fd, part)) != NULL && (W = writer_new(F, R->dir, NULL)) != NULL)
-		rc = writer_copy(W, &header->record, header->raw, header->payload);
-	U->context = W;
-	U->take = take_copy;
-	U->what = "import";
-	if (rc == 0)
-		rc = unpack_run(U);
-	if (rc == 0)
-		rc = outfile_commit(F);
-	writer_free(W);
-	outfile_free(F);
-	io_close(fd);
-	return (rc);
-}
-
-static int
-receive_staged(struct replica *R, struct unpack *U, const struct member *header)
-{
-	struct replica_staged s = { U->header->from, U->header->to };
-	char part[PATH_MAX], path[PATH_MAX], dir[PATH_MAX];
-	int rc;
-
-	if (io_path(part, "%s/inbox/part", R->dir) != 0 || io_path(dir, "%s/inbox", R->dir) != 0 ||
-	    replica_inbox_path(R, &s.to, path) != 0)
-		return (-1);
-	rc = copy_to_inbox(R, U, header, part);
-	if (rc == 0)
-		rc = io_publish(part, path, dir);
-	if (rc != 0) {
-		io_remove(part);
-		return (rc);
-	}
-	if (replica_add_staged(R, &s) != 0)
-		return (-1);
-	return (replica_save(R));
-}
-
-/* --- */
 
 /* The bundle is here already: it is read to its end all the same, since only a whole one gets a good answer. */
 static int
@@ -284,84 +113,308 @@ receive_again(const struct replica *R, struct unpack *U)
 	U->take = NULL;
 	U->what = "verify";
 	if ((rc = unpack_run(U)) == 0)
-		say_note("%s: already have it: point %" PRIu64 " is here", R->vm, U->header->to.seq);
+		say_note("%s: already have it: %s to point %" PRIu64, R->vm,
+		    header_type_text(U->header->type), U->header->to.seq);
+	return (rc);
+}
+
+/* Take it, now that it is known to be of use. */
+static int
+take(struct replica *R, struct receiving *c)
+{
+	const struct header *H = c->U->header;
+	struct replica_staged *s;
+	int rc;
+
+	if (R->nstaged >= REPLICA_STAGED)
+		return (say_refused("%s: the inbox is full; run 'vmferry merge'", R->vm));
+	if ((rc = check_space(R, H, c->U->total)) != 0)
+		return (rc);
+	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
+	/* A bundle of which nothing was taken is nothing to the record. */
+	s = intake_find(R, H->id);
+	if (rc > 0 && s != NULL && s->nvolumes == 0 && s->cut == 0) {
+		replica_drop_staged(R, (unsigned)(s - R->staged));
+		if (replica_save(R) != 0)
+			return (-1);
+	}
 	return (rc);
 }
 
 static int
-receive_into(struct replica *R, const struct trust_entry *e, struct unpack *U, const struct member *header)
+receive_into(struct replica *R, struct receiving *c)
 {
+	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_identity(R, e, U->header)) != 0)
+	if ((rc = check_identity(R, c->e, H)) != 0)
 		return (rc);
-	if ((rc = check_fit(R, U->header)) == 2)
-		return (receive_again(R, U));
-	if (rc != 0 || (rc = check_space(R, U->header)) != 0)
-		return (rc);
-	return (replica_last(R) == NULL ? receive_seed(R, U) : receive_staged(R, U, header));
+	switch (intake_judge(R, H, c->volume)) {
+	case INTAKE_HAVE:
+		return (receive_again(R, c->U));
+	case INTAKE_EPOCH:
+		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64,
+		    H->vm, H->to.epoch, replica_last(R)->point.epoch));
+	case INTAKE_PAST:
+		return (say_refused("%s: the delta was made for the disks as they were at point %" PRIu64
+		                    ", and they are at point %" PRIu64 " now; compare them again",
+		    H->vm, H->from.seq, replica_last(R)->point.seq));
+	case INTAKE_EARLY:
+		if ((rc = check_waiting(R, c)) != 0)
+			return (rc);
+		break;
+	case INTAKE_FITS:
+		if (H->type == BUNDLE_DELTA && (rc = check_base(R, H)) != 0)
+			return (rc);
+	}
+	return (take(R, c));
 }
 
-/* A replica that is here.  A placeholder, whose seed was cut short, takes any new seed of its primary. */
+/* A placeholder that waits for a seed takes that of another lineage of its primary's: what came before is of none. */
 static int
-receive_next(struct replica *R, const struct trust_entry *e, struct unpack *U, const struct member *header,
-    const uint8_t leaf_seed[LEAF_SEED])
+receive_next(struct replica *R, struct receiving *c, const uint8_t leaf_seed[LEAF_SEED])
 {
-	if (replica_last(R) == NULL && U->header->type == BUNDLE_SEED && trust_has_key(e, R->key)) {
-		replica_describe(R, e, U->header, leaf_seed);
+	const struct header *H = c->U->header;
+
+	if (replica_last(R) == NULL && H->type == BUNDLE_SEED && trust_has_key(c->e, R->key) &&
+	    memcmp(R->lineage, H->lineage, RECORD_ID) != 0) {
+		while (R->nstaged > 0)
+			replica_drop_staged(R, R->nstaged - 1);
+		replica_describe(R, c->e, H, leaf_seed);
 		if (replica_save(R) != 0)
 			return (-1);
 	}
-	return (receive_into(R, e, U, header));
+	return (receive_into(R, c));
 }
 
-/* The first seed of a VM: a placeholder is made for it, and goes again if the seed is none. */
+/* The first bundle of a VM: a placeholder is made for it, and goes again if the bundle is none. */
 static int
-receive_first(struct replica **R, const struct site *S, const struct trust_entry *e, struct unpack *U,
-    const struct member *header, const uint8_t leaf_seed[LEAF_SEED])
+receive_first(struct replica **R, struct receiving *c, const uint8_t leaf_seed[LEAF_SEED])
 {
 	int rc;
 
-	if (U->header->type != BUNDLE_SEED)
-		return (say_refused(
-		    "%s: there is no replica of this VM here, and this is a delta from point %" PRIu64
-		    "; import a seed first",
-		    U->header->vm, U->header->from.seq));
-	if ((rc = replica_create(R, S, e, U->header, leaf_seed)) != 0)
+	/* The VM is bound to whoever signs its first bundle, and here that may be somebody else. */
+	if (c->U->header->nparts > 0)
+		return (say_refused("%s: there is no replica of this VM here, and this is a combined delta; "
+		                    "bring its seed first",
+		    c->U->header->vm));
+	if ((rc = replica_create(R, c->S, c->e, c->U->header, leaf_seed)) != 0)
 		return (rc);
-	rc = receive_into(*R, e, U, header);
-	if (rc != 0) {
-		replica_remove(*R, S);
+	rc = receive_into(*R, c);
+	if (rc != 0 && (*R)->nstaged == 0) {
+		replica_remove(*R, c->S);
 		*R = NULL;
 	}
 	return (rc);
 }
 
-int
-receive(struct replica **R, const struct site *S, const struct trust_entry *e, struct unpack *U,
-    const struct member *header)
+/* The key to its segments, and the seed of the lineage's leaves. */
+static int
+unseal(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
 {
+	const struct header *H = c->U->header;
+	const char *why = site_unseal(c->S, H, c->U->crypt.key, leaf_seed);
+
+	if (why != NULL)
+		return (say_refused("%s: %s", H->vm, why));
+	c->U->crypt.cipher = H->cipher;
+	memcpy(c->U->crypt.bundle, H->id, RECORD_ID);
+	c->U->decode = 1;
+	if ((why = combined_unseal(c->S, H, c->parts, c->U)) != NULL)
+		return (say_refused("%s: a part of it: %s", H->vm, why));
+	return (0);
+}
+
+static int
+check_allowed(const struct trust_entry *e, const struct header *H)
+{
+	if (!trust_allows(e, H->vm))
+		return (say_refused(
+		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'", H->vm,
+		    e->card.name));
+	return (check_size(e, H));
+}
+
+int
+receive(struct replica **R, struct receiving *c)
+{
+	const struct header *H = c->U->header;
 	uint8_t leaf_seed[LEAF_SEED];
 	char uuid[HEADER_UUID];
+	int rc;
+
+	*R = NULL;
+	if ((rc = check_allowed(c->e, H)) != 0 || (rc = unseal(c, leaf_seed)) != 0 ||
+	    (rc = reader_peek_volume(c->U->reader, &c->volume)) != 0)
+		return (rc);
+	if ((rc = replica_find(c->S, H->uuid, uuid)) == 0)
+		rc = receive_first(R, c, leaf_seed);
+	else if (rc > 0 && (rc = replica_open(R, c->S, H->uuid)) == 0)
+		rc = receive_next(*R, c, leaf_seed);
+	sodium_memzero(leaf_seed, sizeof leaf_seed);
+	return (rc);
+}
+
+/* --- the rest of a volume that was cut short --------------------------------------------------------------- */
+
+struct search {
+	const struct site *S;
+	const char *vm;        /* of that name or UUID, or any */
+	const uint8_t *bundle; /* that one, or any */
+	char uuid[HEADER_UUID];
+	uint8_t id[RECORD_ID];
+	unsigned found;
+};
+
+static int
+look_for_cut(void *context, const char *uuid)
+{
+	struct search *s = context;
+	struct replica *R;
+
+	if (replica_look(&R, s->S, uuid) != 0)
+		return (0); /* said; it is not in the way of the others */
+	for (unsigned i = 0; i < R->nstaged; i++) {
+		if (R->staged[i].cut == 0 ||
+		    (s->bundle != NULL && memcmp(R->staged[i].id, s->bundle, RECORD_ID) != 0) ||
+		    (s->vm != NULL && strcmp(s->vm, R->vm) != 0 && strcmp(s->vm, uuid) != 0))
+			continue;
+		s->found++;
+		strcpy(s->uuid, uuid);
+		memcpy(s->id, R->staged[i].id, RECORD_ID);
+	}
+	replica_close(R);
+	return (0);
+}
+
+/* Open the replica of what was found, and find its entry again under the lock. */
+static int
+open_cut(struct replica **R, struct search *s, struct replica_staged **staged)
+{
+	int rc = replica_open(R, s->S, s->uuid);
+
+	if (rc == 0 && ((*staged = intake_find(*R, s->id)) == NULL || (*staged)->cut == 0))
+		rc = say_refused("%s: it is not cut short any more", (*R)->vm);
+	return (rc);
+}
+
+static int
+continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s)
+{
+	uint8_t leaf_seed[LEAF_SEED];
+	struct staging_part p;
+	int rc = staging_part_open(&p, R, c->S, s);
+
+	c->header = &p.header;
+	if (rc == 0)
+		rc =
+		    reader_continue(c->U->reader, &p.header, writer_chain(p.writer), writer_stored(p.writer));
+	if (rc == 0 && (rc = unseal(c, leaf_seed)) == 0)
+		rc = staging_take_rest(R, c, &p);
+	staging_part_free(&p);
+	sodium_memzero(leaf_seed, sizeof leaf_seed);
+	return (rc);
+}
+
+static int
+continue_seed(struct replica *R, struct receiving *c, struct replica_staged *s)
+{
+	uint8_t leaf_seed[LEAF_SEED];
+	struct seeding_part p;
+	int rc = seeding_part_open(&p, R, s);
+
+	c->header = &p.header;
+	if (rc == 0)
+		rc = reader_continue(c->U->reader, &p.header, &p.chain, p.stored);
+	if (rc == 0 && (rc = unseal(c, leaf_seed)) == 0)
+		rc = seeding_take_rest(R, c);
+	seeding_part_free(&p);
+	sodium_memzero(leaf_seed, sizeof leaf_seed);
+	return (rc);
+}
+
+int
+receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECORD_ID])
+{
+	struct search s = { .S = c->S, .bundle = bundle };
+	struct replica_staged *staged;
+	char words[TRUST_WORDS];
 	const char *why;
 	int rc;
 
 	*R = NULL;
-	if (!trust_allows(e, U->header->vm))
+	if (replica_each(c->S, look_for_cut, &s) != 0)
+		return (-1);
+	if (s.found == 0)
 		return (say_refused(
-		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'",
-		    U->header->vm, e->card.name));
-	if ((rc = check_size(e, U->header)) != 0)
+		    "it is the rest of a bundle whose beginning is not here, or none at all; export it "
+		    "from its beginning"));
+	if ((rc = open_cut(R, &s, &staged)) != 0)
 		return (rc);
-	if ((why = site_unseal(S, U->header, U->crypt.key, leaf_seed)) != NULL)
-		return (say_refused("%s: %s", U->header->vm, why));
-	U->crypt.cipher = U->header->cipher;
-	memcpy(U->crypt.bundle, U->header->id, RECORD_ID);
-	U->decode = 1;
-	if ((rc = replica_find(S, U->header->uuid, uuid)) == 0)
-		rc = receive_first(R, S, e, U, header, leaf_seed);
-	else if (rc > 0 && (rc = replica_open(R, S, U->header->uuid)) == 0)
-		rc = receive_next(*R, e, U, header, leaf_seed);
-	sodium_memzero(leaf_seed, sizeof leaf_seed);
+	if ((c->e = trust_by_key(site_trust(c->S), staged->key)) == NULL)
+		return (say_refused("%s: site '%s' is not known any more", (*R)->vm, (*R)->primary));
+	if ((why = trust_objection(c->e, staged->key, 0, words)) != NULL)
+		return (say_refused("%s: %s", (*R)->vm, why));
+	c->U->header = reader_get_header(c->U->reader);
+	c->volume = staged->cut;
+	return (staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged));
+}
+
+static int
+last_record(
+    const struct replica *R, const struct site *S, const struct replica_staged *s, uint8_t rec[RECORD_SIZE])
+{
+	struct seeding_part d;
+	struct staging_part p;
+	int rc;
+
+	if (s->on_disks) {
+		rc = seeding_part_open(&d, R, s);
+		memcpy(rec, d.last, RECORD_SIZE);
+		seeding_part_free(&d);
+		return (rc);
+	}
+	rc = staging_part_open(&p, R, S, s);
+	memcpy(rec, p.last, RECORD_SIZE);
+	if (rc == 0 && outfile_keep(p.file) != 0)
+		rc = -1;
+	staging_part_free(&p);
+	return (rc);
+}
+
+static int
+print_position(const struct replica *R, const struct replica_staged *s, const uint8_t rec[RECORD_SIZE])
+{
+	json_t *o = json_pack(
+	    "{s:s,s:I,s:I}", "vm", R->vm, "to", (json_int_t)s->to.seq, "volume", (json_int_t)s->cut);
+	int bad = 0, rc;
+
+	bad |= jsontext_set_bytes(o, "bundle", s->id, RECORD_ID);
+	bad |= jsontext_set_bytes(o, "record", rec, RECORD_SIZE);
+	o = jsontext_whole(o, bad);
+	rc = o == NULL ? say_failed("out of memory")
+	               : (json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1);
+	json_decref(o);
+	return (rc);
+}
+
+int
+receive_position(const struct site *S, const char *vm)
+{
+	struct search s = { .S = S, .vm = vm };
+	struct replica *R = NULL;
+	struct replica_staged *staged;
+	uint8_t rec[RECORD_SIZE];
+	int rc;
+
+	if (replica_each(S, look_for_cut, &s) != 0)
+		return (-1);
+	if (s.found != 1)
+		return (
+		    say_refused(s.found == 0 ? "no bundle is here that was cut short"
+		                             : "several bundles are here that were cut short; name the VM"));
+	if ((rc = open_cut(&R, &s, &staged)) == 0 && (rc = last_record(R, S, staged, rec)) == 0)
+		rc = print_position(R, staged, rec);
+	replica_close(R);
 	return (rc);
 }

@@ -37,14 +37,6 @@ replica_point(const struct replica *R, uint64_t seq)
 	return (NULL);
 }
 
-struct point
-replica_held(const struct replica *R)
-{
-	if (R->nstaged > 0)
-		return (R->staged[R->nstaged - 1].to);
-	return (R->npoints > 0 ? R->points[R->npoints - 1].point : (struct point){ 0, 0, 0, POINT_STANDARD });
-}
-
 int
 replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 {
@@ -57,10 +49,26 @@ replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 	return (io_path(out, "%s/leaves/%s", R->dir, R->disks[disk]));
 }
 
-int
-replica_inbox_path(const struct replica *R, const struct point *to, char out[PATH_MAX])
+static int
+volume_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, const char *suffix,
+    char out[PATH_MAX])
 {
-	return (io_path(out, "%s/inbox/%" PRIu64 "-%" PRIu64 ".vmf", R->dir, to->epoch, to->seq));
+	char hex[2 * RECORD_ID + 1];
+
+	sodium_bin2hex(hex, sizeof hex, id, RECORD_ID);
+	return (io_path(out, "%s/inbox/%s.%" PRIu32 ".%s", R->dir, hex, volume, suffix));
+}
+
+int
+replica_inbox_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
+{
+	return (volume_path(R, id, volume, "vmf", out));
+}
+
+int
+replica_part_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
+{
+	return (volume_path(R, id, volume, "vmf.part", out));
 }
 
 int
@@ -91,6 +99,30 @@ replica_add_staged(struct replica *R, const struct replica_staged *s)
 	R->staged = more;
 	R->staged[R->nstaged++] = *s;
 	return (0);
+}
+
+int
+replica_add_volume(struct replica_staged *s, const struct replica_volume *v)
+{
+	struct replica_volume *more = realloc(s->volumes, (s->nvolumes + 1) * sizeof *more);
+	unsigned i = s->nvolumes;
+
+	if (more == NULL)
+		return (say_failed("out of memory"));
+	s->volumes = more;
+	for (; i > 0 && more[i - 1].chain.number > v->chain.number; i--)
+		more[i] = more[i - 1];
+	more[i] = *v;
+	s->nvolumes++;
+	return (0);
+}
+
+void
+replica_drop_staged(struct replica *R, unsigned i)
+{
+	free(R->staged[i].volumes);
+	memmove(R->staged + i, R->staged + i + 1, (R->nstaged - i - 1) * sizeof *R->staged);
+	R->nstaged--;
 }
 
 int
@@ -220,6 +252,8 @@ replica_close(struct replica *R)
 		return;
 	io_close(R->lock);
 	free(R->points);
+	while (R->nstaged > 0)
+		replica_drop_staged(R, R->nstaged - 1);
 	free(R->staged);
 	sodium_memzero(R->leaf_seed, sizeof R->leaf_seed);
 	free(R);
@@ -429,6 +463,23 @@ replica_has_pins(const struct replica *R)
 	return (0);
 }
 
+/* Does a staged bundle have this file?  1 or 0; -1. */
+static int
+is_of_staged(const struct replica *R, const struct replica_staged *s, const char *path)
+{
+	char named[PATH_MAX];
+
+	for (unsigned i = 0; i < s->nvolumes; i++) {
+		if (replica_inbox_path(R, s->id, s->volumes[i].chain.number, named) != 0)
+			return (-1);
+		if (strcmp(named, path) == 0)
+			return (1);
+	}
+	if (s->cut == 0)
+		return (0);
+	return (replica_part_path(R, s->id, s->cut, named) != 0 ? -1 : strcmp(named, path) == 0);
+}
+
 /* Does the record name this path?  1 or 0; -1. */
 static int
 is_named(const struct replica *R, const char *path)
@@ -436,13 +487,11 @@ is_named(const struct replica *R, const char *path)
 	char named[PATH_MAX];
 	/* The way back from a merge under way is there before the point that it leads from. */
 	unsigned undos = R->npoints == 0 ? 0 : R->merging_undo ? R->npoints : R->npoints - 1;
+	int rc;
 
-	for (unsigned i = 0; i < R->nstaged; i++) {
-		if (replica_inbox_path(R, &R->staged[i].to, named) != 0)
-			return (-1);
-		if (strcmp(named, path) == 0)
-			return (1);
-	}
+	for (unsigned i = 0; i < R->nstaged; i++)
+		if ((rc = is_of_staged(R, &R->staged[i], path)) != 0)
+			return (rc);
 	for (unsigned i = 0; i < undos; i++) {
 		if (replica_undo_path(R, &R->points[i].point, named) != 0)
 			return (-1);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "chain.h"
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
@@ -16,7 +17,8 @@
  *    state                  this record
  *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way
  *    leaves/DISK            their leaves
- *    inbox/EPOCH-SEQ.vmf    verified bundles, not yet merged
+ *    inbox/ID.N.vmf         volume N of a verified bundle that is not yet merged
+ *    inbox/ID.N.part        as much of one as had come when the line broke
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
@@ -36,13 +38,43 @@ struct replica_point {
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
 
+/* A volume that is here, whole. */
+struct replica_volume {
+	struct chain_volume chain;
+	uint64_t file;               /* bytes in the inbox */
+	uint64_t stored, data, zero; /* what its segments hold, as in the end of a bundle */
+};
+
+/* A bundle that is here, whole or in part, and not yet merged. */
 struct replica_staged {
+	uint8_t id[RECORD_ID];
+	uint8_t key[RECORD_KEY]; /* who signed it */
+	enum bundle_type type;
+	int is_exact;      /* applies at the point from, and nowhere else */
 	struct point from; /* seq 0: a seed */
 	struct point to;
+	int on_disks;      /* a seed whose volumes are not in the inbox, but on the placeholder's disks */
+	int is_whole;      /* all volumes are here, and fit one another */
+	unsigned nvolumes; /* here; ascending by number */
+	struct replica_volume *volumes;
+	int has_end; /* the last volume is among them, whose end says: */
+	struct trailer end;
+	uint32_t cut; /* the volume of which the beginning is here in a file of its own; 0: none */
+};
+
+/* How far a seed has come that goes to the disks. */
+struct replica_seed {
+	struct leaf_sum sums[LIMIT_DISKS]; /* over the leaves of its volumes */
+	/* Of the one that was cut, the file in the inbox has the records (the header's text behind the first): */
+	uint64_t records;                 /* so many of them are durable, and so is what they brought */
+	uint64_t data, zero;              /* that is so many bytes of disk */
+	struct leaf_sum cut[LIMIT_DISKS]; /* whose leaves sum up to this */
 };
 
 #define REPLICA_CAUSE 256u
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
+#define REPLICA_WAITING_MAX \
+	(UINT64_C(1) << 38) /* bytes of bundles that wait for others, if nothing else is said */
 
 struct replica {
 	char dir[PATH_MAX];
@@ -62,8 +94,9 @@ struct replica {
 	struct header_excluded excluded[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;
-	unsigned nstaged; /* ascending */
+	unsigned nstaged; /* in any order */
 	struct replica_staged *staged;
+	struct replica_seed seed;
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
@@ -111,19 +144,23 @@ struct replica_point *replica_last(const struct replica *R);
 /* The point of that seq, or NULL. */
 struct replica_point *replica_point(const struct replica *R, uint64_t seq);
 
-/* The newest point that is here for good, staged or merged; seq 0 in a placeholder. */
-struct point replica_held(const struct replica *R);
-
 const char *replica_state_text(enum replica_state state);
 
 int replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
 int replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
-int replica_inbox_path(const struct replica *R, const struct point *to, char out[PATH_MAX]);
+int replica_inbox_path(
+    const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);
+int replica_part_path(
+    const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);
 int replica_undo_path(const struct replica *R, const struct point *to, char out[PATH_MAX]);
 
 /* Add a point behind the others, or a bundle behind the staged ones; only in memory.  0 or -1. */
 int replica_add_point(struct replica *R, const struct replica_point *p);
 int replica_add_staged(struct replica *R, const struct replica_staged *s);
+
+/* Add a volume to a staged bundle, or forget one; only in memory.  0 or -1. */
+int replica_add_volume(struct replica_staged *s, const struct replica_volume *v);
+void replica_drop_staged(struct replica *R, unsigned i);
 
 /* Drop the points beyond those that are kept, up to the first that is pinned; replica_tidy takes their files. */
 int replica_prune(struct replica *R);

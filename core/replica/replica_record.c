@@ -54,19 +54,84 @@ encode_points(const struct replica *R)
 }
 
 static json_t *
+encode_place(const struct chain_place *p)
+{
+	return (json_pack("[I,I,I]", (json_int_t)p->part, (json_int_t)p->disk, (json_int_t)p->offset));
+}
+
+static json_t *
+encode_volumes(const struct replica_staged *s)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < s->nvolumes; i++) {
+		const struct replica_volume *v = &s->volumes[i];
+		const struct chain_volume *c = &v->chain;
+		json_t *o = json_pack("{s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "number",
+		    (json_int_t)c->number, "last", c->is_last, "before", (json_int_t)c->before, "after",
+		    (json_int_t)c->after, "file", (json_int_t)v->file, "stored", (json_int_t)v->stored,
+		    "data", (json_int_t)v->data, "zero", (json_int_t)v->zero, "begins",
+		    encode_place(&c->first), "ends", encode_place(&c->last));
+
+		bad |= jsontext_set_bytes(o, "header", c->header, RECORD_DIGEST);
+		bad |= jsontext_set_bytes(o, "follows", c->follows, RECORD_DIGEST);
+		bad |= jsontext_set_bytes(o, "end", c->end, RECORD_DIGEST);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
+static json_t *
+encode_end(const struct trailer *T)
+{
+	json_t *o = json_pack("{s:I,s:I,s:I,s:I,s:i}", "segments", (json_int_t)T->segments, "data",
+	    (json_int_t)T->data, "zero", (json_int_t)T->zero, "stored", (json_int_t)T->stored, "volumes",
+	    (int)T->volumes);
+
+	return (jsontext_whole(o, jsontext_set_bytes(o, "roots", T->root[0], T->ndisks * LEAF_ROOT)));
+}
+
+static json_t *
 encode_staged(const struct replica *R)
 {
 	json_t *a = json_array();
 	int bad = 0;
 
 	for (unsigned i = 0; i < R->nstaged; i++) {
-		json_t *o = json_pack("{s:o}", "to", encode_point(&R->staged[i].to));
+		const struct replica_staged *s = &R->staged[i];
+		json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:I,s:o,s:o}", "type", (int)s->type, "exact",
+		    s->is_exact, "on_disks", s->on_disks, "whole", s->is_whole, "cut", (json_int_t)s->cut,
+		    "to", encode_point(&s->to), "volumes", encode_volumes(s));
 
-		if (R->staged[i].from.seq != 0)
-			bad |= json_object_set_new(o, "from", encode_point(&R->staged[i].from));
+		bad |= jsontext_set_bytes(o, "id", s->id, RECORD_ID);
+		bad |= jsontext_set_bytes(o, "key", s->key, RECORD_KEY);
+		if (s->from.seq != 0)
+			bad |= json_object_set_new(o, "from", encode_point(&s->from));
+		if (s->has_end)
+			bad |= json_object_set_new(o, "end", encode_end(&s->end));
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
+}
+
+static json_t *
+encode_sums(const struct leaf_sum *sums, unsigned n)
+{
+	uint8_t packed[LIMIT_DISKS][LEAF_ROOT];
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < n; i++)
+		leaf_sum_pack(packed[i], &sums[i]);
+	return (jsontext_whole(o, jsontext_set_bytes(o, "sums", packed[0], n * LEAF_ROOT)));
+}
+
+static json_t *
+encode_seed(const struct replica *R)
+{
+	return (json_pack("{s:o,s:o,s:I,s:I,s:I}", "whole", encode_sums(R->seed.sums, R->ndisks), "cut",
+	    encode_sums(R->seed.cut, R->ndisks), "records", (json_int_t)R->seed.records, "data",
+	    (json_int_t)R->seed.data, "zero", (json_int_t)R->seed.zero));
 }
 
 static json_t *
@@ -106,6 +171,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
+	if (R->npoints == 0)
+		bad |= json_object_set_new(o, "seed", encode_seed(R));
 	if (R->merging)
 		bad |= json_object_set_new(o, "merging",
 		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
@@ -170,19 +237,131 @@ decode_points(struct replica *R, const json_t *a)
 }
 
 static int
+decode_place(struct chain_place *p, const json_t *a)
+{
+	uint64_t n[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *v = json_array_get(a, i);
+
+		if (!json_is_integer(v) || json_integer_value(v) < 0)
+			return (-1);
+		n[i] = (uint64_t)json_integer_value(v);
+	}
+	if (n[0] >= LIMIT_PARTS || n[1] >= LIMIT_DISKS)
+		return (-1);
+	*p = (struct chain_place){ (uint32_t)n[0], (uint32_t)n[1], n[2] };
+	return (0);
+}
+
+static int
+decode_volume(struct replica_volume *v, const json_t *o)
+{
+	struct chain_volume *c = &v->chain;
+	uint64_t number;
+
+	memset(v, 0, sizeof *v);
+	if (jsontext_get_number(o, "number", LIMIT_VOLUMES, &number) != 0 || number == 0 ||
+	    jsontext_get_number(o, "before", LIMIT_SEGMENTS, &c->before) != 0 ||
+	    jsontext_get_number(o, "after", LIMIT_SEGMENTS, &c->after) != 0 ||
+	    jsontext_get_number(o, "file", INT64_MAX, &v->file) != 0 ||
+	    jsontext_get_number(o, "stored", INT64_MAX, &v->stored) != 0 ||
+	    jsontext_get_number(o, "data", INT64_MAX, &v->data) != 0 ||
+	    jsontext_get_number(o, "zero", INT64_MAX, &v->zero) != 0 ||
+	    jsontext_get_bytes(o, "header", c->header, RECORD_DIGEST) != 0 ||
+	    jsontext_get_bytes(o, "follows", c->follows, RECORD_DIGEST) != 0 ||
+	    jsontext_get_bytes(o, "end", c->end, RECORD_DIGEST) != 0 ||
+	    decode_place(&c->first, json_object_get(o, "begins")) != 0 ||
+	    decode_place(&c->last, json_object_get(o, "ends")) != 0)
+		return (-1);
+	c->number = (uint32_t)number;
+	c->is_last = json_is_true(json_object_get(o, "last"));
+	return (0);
+}
+
+static int
+decode_end(const struct replica *R, struct trailer *T, const json_t *o)
+{
+	uint64_t volumes;
+
+	T->ndisks = R->ndisks;
+	if (jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
+	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
+	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
+	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
+	    jsontext_get_number(o, "volumes", LIMIT_VOLUMES, &volumes) != 0 ||
+	    jsontext_get_bytes(o, "roots", T->root[0], T->ndisks * LEAF_ROOT) != 0)
+		return (-1);
+	T->volumes = (unsigned)volumes;
+	return (0);
+}
+
+static int
+decode_one_staged(const struct replica *R, struct replica_staged *s, const json_t *o)
+{
+	const json_t *from = json_object_get(o, "from"), *end = json_object_get(o, "end"),
+	             *volumes = json_object_get(o, "volumes");
+	struct replica_volume v;
+	uint64_t type, cut;
+
+	if (jsontext_get_number(o, "type", BUNDLE_COMPARE, &type) != 0 || type == 0 ||
+	    jsontext_get_number(o, "cut", LIMIT_VOLUMES, &cut) != 0 ||
+	    jsontext_get_bytes(o, "id", s->id, RECORD_ID) != 0 ||
+	    jsontext_get_bytes(o, "key", s->key, RECORD_KEY) != 0 ||
+	    decode_point(&s->to, json_object_get(o, "to")) != 0 ||
+	    (from != NULL && decode_point(&s->from, from) != 0))
+		return (-1);
+	s->type = (enum bundle_type)type;
+	s->cut = (uint32_t)cut;
+	s->is_exact = json_is_true(json_object_get(o, "exact"));
+	s->on_disks = json_is_true(json_object_get(o, "on_disks"));
+	s->is_whole = json_is_true(json_object_get(o, "whole"));
+	s->has_end = end != NULL;
+	if (end != NULL && decode_end(R, &s->end, end) != 0)
+		return (-1);
+	for (size_t i = 0; i < json_array_size(volumes); i++)
+		if (decode_volume(&v, json_array_get(volumes, i)) != 0 || replica_add_volume(s, &v) != 0)
+			return (-1);
+	return (0);
+}
+
+static int
 decode_staged(struct replica *R, const json_t *a)
 {
 	struct replica_staged s;
 
 	for (size_t i = 0; i < json_array_size(a); i++) {
-		const json_t *o = json_array_get(a, i), *from = json_object_get(o, "from");
-
 		memset(&s, 0, sizeof s);
-		if (decode_point(&s.to, json_object_get(o, "to")) != 0 ||
-		    (from != NULL && decode_point(&s.from, from) != 0) || replica_add_staged(R, &s) != 0)
+		if (decode_one_staged(R, &s, json_array_get(a, i)) != 0 || replica_add_staged(R, &s) != 0) {
+			free(s.volumes);
 			return (-1);
+		}
 	}
 	return (0);
+}
+
+static int
+decode_sums(struct leaf_sum *sums, unsigned n, const json_t *o)
+{
+	uint8_t packed[LIMIT_DISKS][LEAF_ROOT];
+
+	if (jsontext_get_bytes(o, "sums", packed[0], n * LEAF_ROOT) != 0)
+		return (-1);
+	for (unsigned i = 0; i < n; i++)
+		leaf_sum_unpack(&sums[i], packed[i]);
+	return (0);
+}
+
+static int
+decode_seed(struct replica *R, const json_t *o)
+{
+	return (decode_sums(R->seed.sums, R->ndisks, json_object_get(o, "whole")) != 0 ||
+	                decode_sums(R->seed.cut, R->ndisks, json_object_get(o, "cut")) != 0 ||
+	                jsontext_get_number(o, "records", LIMIT_SEGMENTS, &R->seed.records) != 0 ||
+	                jsontext_get_number(o, "data", INT64_MAX, &R->seed.data) != 0 ||
+	                jsontext_get_number(o, "zero", INT64_MAX, &R->seed.zero) != 0
+	            ? -1
+	            : 0);
 }
 
 static int
@@ -231,7 +410,8 @@ decode(struct replica *R, const json_t *o)
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
-	    decode_staged(R, json_object_get(o, "staged")) != 0)
+	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
+	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
 	R->merging = m != NULL;
 	R->merging_undo = json_is_true(json_object_get(m, "undo"));

@@ -106,12 +106,9 @@ go_back(struct restoring *r, const struct replica_point *to)
 	for (unsigned i = 0; rc == 0 && i < r->R->ndisks; i++)
 		if (r->images[i] != NULL)
 			rc = image_resize(r->images[i], to->disks[i].size);
-	b.U.context = r;
-	b.U.take = apply;
-	b.U.what = "undo";
 	b.U.secret = NULL;
 	if (rc == 0)
-		rc = unpack_run(&b.U);
+		rc = inbox_run(&b, r, apply, "undo");
 	inbox_close(&b);
 	return (rc);
 }

@@ -60,10 +60,8 @@ scrub_disk(const struct replica *R, unsigned i)
 static int
 scrub_bundle(struct inbox *b, int rc)
 {
-	b->U.take = NULL;
-	b->U.what = "scrub";
 	if (rc == 0)
-		rc = unpack_run(&b->U);
+		rc = inbox_run(b, NULL, NULL, "scrub");
 	inbox_close(b);
 	return (rc);
 }
@@ -82,7 +80,9 @@ scrub_all(const struct replica *R, const struct site *S)
 		bad |= (rc = scrub_bundle(&b, rc)) > 0;
 	}
 	for (unsigned i = 0; rc >= 0 && i < R->nstaged; i++) {
-		rc = inbox_open(&b, R, S, &R->staged[i].to);
+		if (!R->staged[i].is_whole)
+			continue;
+		rc = inbox_open(&b, R, S, &R->staged[i]);
 		bad |= (rc = scrub_bundle(&b, rc)) > 0;
 	}
 	return (rc < 0 ? -1 : bad);

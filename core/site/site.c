@@ -42,22 +42,28 @@ find_home(char out[PATH_MAX], const char *home)
 	return (home != NULL ? io_path(out, "%s", home) : site_default_home(out));
 }
 
-/* The keys, and then the card that is made from them.  What counts is the first. */
 static int
-write_keys(const char *home, const struct secret *K)
+write_secret(const char *home, const struct secret *K)
 {
-	char path[PATH_MAX], card[CARD_MAX], *text = sodium_malloc(SECRET_MAX);
-	struct card C = secret_card(K);
+	char path[PATH_MAX], *text = sodium_malloc(SECRET_MAX);
 	int rc = text == NULL ? say_failed("out of memory") : io_path(path, "%s/secret", home);
 
 	if (rc == 0)
 		rc = io_replace(path, text, secret_encode(text, K), 0600);
-	if (rc == 0)
-		rc = io_path(path, "%s/card", home);
-	if (rc == 0)
-		rc = io_replace(path, card, card_encode(card, &C, secret_sign(K)), 0644);
 	sodium_free(text);
 	return (rc);
+}
+
+/* The card is made from the keys, and written after them. */
+static int
+write_card(const char *home, const struct secret *K)
+{
+	struct card C = secret_card(K);
+	char path[PATH_MAX], text[CARD_MAX];
+
+	if (io_path(path, "%s/card", home) != 0)
+		return (-1);
+	return (io_replace(path, text, card_encode(text, &C, secret_sign(K)), 0644));
 }
 
 static int
@@ -73,7 +79,8 @@ make_identity(const char *home, const char *name)
 	K->list.version = 1;
 	K->list.made = (int64_t)time(NULL);
 	secret_add_key(K, K->list.made);
-	rc = write_keys(home, K);
+	if ((rc = write_secret(home, K)) == 0)
+		rc = write_card(home, K);
 	sodium_free(K);
 	return (rc);
 }
@@ -146,15 +153,15 @@ read_secret(const struct site *S, struct secret *K, const struct card *C)
 static int
 repair_card(const struct site *S)
 {
-	char path[PATH_MAX], text[CARD_MAX];
+	char path[PATH_MAX];
 	int lock, rc;
 
 	if (!io_is_writable(S->home) || io_path(path, "%s/trust.lock", S->home) != 0 ||
 	    (lock = io_lock(path)) == -2)
 		return (0);
-	if (lock < 0 || io_path(path, "%s/card", S->home) != 0)
+	if (lock < 0)
 		return (-1);
-	rc = io_replace(path, text, site_card_text(S, text), 0644);
+	rc = write_card(S->home, S->keys);
 	io_close(lock);
 	return (rc);
 }
@@ -289,27 +296,55 @@ unseal(const struct site *S, const struct header_target *t, uint8_t both[HEADER_
 	return (crypto_box_seal_open(both, t->seal, HEADER_SEAL, L->keys[i].box, S->keys->box[i]));
 }
 
+/* Both keys in the seal to this site, of n targets.  NULL, or why there are none. */
+static const char *
+find_seal(const struct site *S, const struct header_target *targets, unsigned n,
+    uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED])
+{
+	unsigned i = 0;
+
+	while (i < n && !site_is_own_key(S, targets[i].key))
+		i++;
+	if (i == n)
+		return ("it is not addressed to this site; export it with --to");
+	if (unseal(S, &targets[i], both) != 0)
+		return (
+		    "its keys were sealed to another card of this site; give the primary the present card");
+	return (NULL);
+}
+
 const char *
 site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HEADER_CONTENT_KEY],
     uint8_t leaf_seed[LEAF_SEED])
 {
 	uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED];
-	unsigned i = 0;
+	const char *why;
 
 	if (H->has_leaf_seed) {
 		memset(content_key, 0, HEADER_CONTENT_KEY);
 		memcpy(leaf_seed, H->leaf_seed, LEAF_SEED);
 		return (NULL);
 	}
-	while (i < H->ntargets && !site_is_own_key(S, H->targets[i].key))
-		i++;
-	if (i == H->ntargets)
-		return ("it is not addressed to this site; export it with --to");
-	if (unseal(S, &H->targets[i], both) != 0)
-		return (
-		    "its keys were sealed to another card of this site; give the primary the present card");
+	if ((why = find_seal(S, H->targets, H->ntargets, both)) != NULL)
+		return (why);
 	memcpy(content_key, both, HEADER_CONTENT_KEY);
 	memcpy(leaf_seed, both + HEADER_CONTENT_KEY, LEAF_SEED);
+	sodium_memzero(both, sizeof both);
+	return (NULL);
+}
+
+const char *
+site_unseal_part(const struct site *S, const struct header_part *p, uint8_t content_key[HEADER_CONTENT_KEY])
+{
+	uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED];
+	const char *why;
+
+	memset(content_key, 0, HEADER_CONTENT_KEY);
+	if (p->cipher == RECORD_CLEAR)
+		return (NULL);
+	if ((why = find_seal(S, p->targets, p->ntargets, both)) != NULL)
+		return (why);
+	memcpy(content_key, both, HEADER_CONTENT_KEY);
 	sodium_memzero(both, sizeof both);
 	return (NULL);
 }
@@ -378,7 +413,11 @@ site_change_keys(struct site *S, int (*change)(struct secret *K, void *context),
 		rc = read_secret(S, K, &S->card);
 	if (rc == 0)
 		rc = change(K, context);
-	if (rc == 0 && (rc = write_keys(S->home, K)) == 0) {
+	if (rc == 0)
+		rc = write_secret(S->home, K);
+	if (rc == 0 && memcmp(secret_card(K).sign, S->card.sign, RECORD_KEY) != 0)
+		rc = write_card(S->home, K);
+	if (rc == 0) {
 		memcpy(S->keys, K, sizeof *K);
 		S->card = secret_card(K);
 	}
@@ -421,20 +460,17 @@ add(struct trust *T, void *context)
 		    "with 'vmferry key import', or compare the "
 		    "fingerprints, and remove the old entry with 'trust remove'",
 		    e->card.name));
-	if (T->entries == NULL && (T->entries = calloc(TRUST_MAX, sizeof *T->entries)) == NULL)
-		return (say_failed("out of memory"));
 	if (named == NULL && T->n == TRUST_MAX)
 		return (say_refused("%s: no more than %u sites can be trusted", e->card.name, TRUST_MAX));
-	if (named == NULL) {
-		T->entries[T->n++] = *e;
-		return (0);
-	}
+	if (named == NULL)
+		return (trust_append(T, e) != NULL ? 0 : say_failed("out of memory"));
 	if (named != keyed && trust_renew(named, &e->card) != 0)
 		return (say_refused("%s: no more keys of one site are kept", e->card.name));
 	named->card = e->card;
 	strcpy(named->vm, e->vm);
 	strcpy(named->store, e->store);
 	named->max_size = e->max_size;
+	named->inbox = e->inbox;
 	return (0);
 }
 

@@ -103,9 +103,9 @@ set(struct trust_entry *e, const char *key, const char *value)
 		strcpy(e->vm, value);
 	} else if (strcmp(key, "store") == 0 && value[0] == '/') {
 		strcpy(e->store, value);
-	} else if (strcmp(key, "max-size") == 0) {
+	} else if (strcmp(key, "max-size") == 0 || strcmp(key, "inbox") == 0) {
 		errno = 0;
-		e->max_size = strtoull(value, &end, 10);
+		*(key[0] == 'm' ? &e->max_size : &e->inbox) = strtoull(value, &end, 10);
 		return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
 	} else if (strcmp(key, "earlier") == 0) {
 		return (set_earlier(e, value));
@@ -145,10 +145,13 @@ int
 trust_decode(struct trust *T, const char *text)
 {
 	char *copy = strdup(text), *rest = copy, *line;
+	size_t lines = 1;
 	int n = 0, bad = 0;
 
 	*T = (struct trust){ NULL, 0 };
-	T->entries = calloc(TRUST_MAX, sizeof *T->entries);
+	for (const char *p = text; lines < TRUST_MAX && (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	T->entries = calloc(lines, sizeof *T->entries);
 	if (copy == NULL || T->entries == NULL)
 		bad = -1;
 	while (bad == 0 && (line = strsep(&rest, "\n")) != NULL) {
@@ -202,6 +205,8 @@ encode_line(FILE *f, const struct trust_entry *e)
 		fprintf(f, " store=\"%s\"", e->store);
 	if (e->max_size != 0)
 		fprintf(f, " max-size=%" PRIu64, e->max_size);
+	if (e->inbox != 0)
+		fprintf(f, " inbox=%" PRIu64, e->inbox);
 	encode_keys(f, e);
 	fprintf(f, "\n");
 }
@@ -230,6 +235,18 @@ trust_free(struct trust *T)
 {
 	free(T->entries);
 	*T = (struct trust){ NULL, 0 };
+}
+
+struct trust_entry *
+trust_append(struct trust *T, const struct trust_entry *e)
+{
+	struct trust_entry *more = realloc(T->entries, (T->n + 1) * sizeof *more);
+
+	if (more == NULL)
+		return (NULL);
+	T->entries = more;
+	more[T->n] = *e;
+	return (&more[T->n++]);
 }
 
 struct trust_entry *
@@ -435,6 +452,6 @@ trust_bury(struct trust_entry *e)
 	e->cutoff = 0;
 	e->version = 0;
 	e->vm[0] = e->store[0] = '\0';
-	e->max_size = 0;
+	e->max_size = e->inbox = 0;
 	return (1);
 }

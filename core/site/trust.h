@@ -13,7 +13,7 @@
  *
  *    site="hq" sign=HEX box=HEX vm="web*" store="/srv/replicas" max-size=2199023255552
  *
- * An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
+ * and maybe inbox=BYTES.  An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
  * site is also a primary which may replicate the VMs of that pattern to here.  What is known of its keys:
  *
  *    earlier=SIGN/BOX/FROM/until/TIME     a key it had before (or revoked/TIME), oldest first; one word for each
@@ -30,6 +30,7 @@ struct trust_entry {
 	char vm[LIMIT_NAME + 1]; /* glob(7) pattern, or empty */
 	char store[PATH_MAX];    /* absolute, or empty: in the site's home */
 	uint64_t max_size;       /* bytes of disk for each VM; 0: no limit */
+	uint64_t inbox;          /* bytes that may wait in the inbox of each VM; 0: the default */
 	unsigned nearlier;
 	struct keylist_key earlier[TRUST_EARLIER]; /* none of them is current */
 	uint64_t version;                          /* of the key list last taken; 0: none */
@@ -50,6 +51,9 @@ int trust_decode(struct trust *T, const char *text);
 char *trust_encode(const struct trust *T);
 
 void trust_free(struct trust *T);
+
+/* Put a copy of e behind the entries of T, which move; NULL if there is no memory. */
+struct trust_entry *trust_append(struct trust *T, const struct trust_entry *e);
 
 /* The entry that has that key or had it, or that of a name; NULL if there is none. */
 struct trust_entry *trust_by_key(const struct trust *T, const uint8_t key[RECORD_KEY]);

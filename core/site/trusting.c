@@ -11,6 +11,7 @@
 #include "jsontext.h"
 #include "minisig.h"
 #include "name.h"
+#include "point.h"
 #include "base/say.h"
 
 int
@@ -66,6 +67,7 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 	if (e == NULL)
 		return (say_failed("out of memory"));
 	e->max_size = o->max_size;
+	e->inbox = o->inbox;
 	rc = trusting_card(cardfile, &e->card);
 	if (rc == 0 && o->vm != NULL)
 		rc = set_pattern(e, o->vm);
@@ -86,9 +88,10 @@ static json_t *
 entry_json(const struct trust_entry *e)
 {
 	json_t *o = json_object();
-	char print[CARD_FINGERPRINT];
+	char print[CARD_FINGERPRINT], cutoff[POINT_TIME];
 
 	card_fingerprint(print, &e->card);
+	point_time_text(cutoff, e->cutoff);
 	json_object_set_new(o, "name", json_string(e->card.name));
 	json_object_set_new(o, "fingerprint", json_string(print));
 	jsontext_set_bytes(o, "sign", e->card.sign, RECORD_KEY);
@@ -97,6 +100,8 @@ entry_json(const struct trust_entry *e)
 	json_object_set_new(o, "store", e->store[0] == '\0' ? json_null() : json_string(e->store));
 	json_object_set_new(
 	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
+	json_object_set_new(o, "inbox", e->inbox == 0 ? json_null() : json_integer((json_int_t)e->inbox));
+	json_object_set_new(o, "revoked", e->is_revoked ? json_string(cutoff) : json_null());
 	return (o);
 }
 
@@ -120,7 +125,9 @@ trusting_list(const struct site *S, int json)
 			printf("  store %s", e->store);
 		if (e->max_size != 0)
 			printf("  at most %" PRIu64 " bytes", e->max_size);
-		printf("\n");
+		if (e->inbox != 0)
+			printf("  inbox %" PRIu64 " bytes", e->inbox);
+		printf("%s\n", e->is_revoked ? "  revoked" : "");
 	}
 	if (json)
 		rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;

@@ -10,6 +10,7 @@ struct trusting_options {
 	const char *vm;    /* NULL: none */
 	const char *store; /* NULL: in the home */
 	uint64_t max_size; /* 0: no limit */
+	uint64_t inbox;    /* bytes that may wait for each VM; 0: the default */
 };
 
 /* Read and check the card in a file, "-" for standard input: 0; 1, said; -1. */

@@ -112,6 +112,24 @@ def test_golden_plain_bundles_are_read_by_the_rescue_program():
     lab.close()
 
 
+def test_golden_keys_and_their_list_are_what_they_were():
+    lab = Lab(enable=False, sizes=())
+    kept = {}
+    for n in ('card', 'list', 'first.card'):
+        with open(os.path.join(FOLDER, 'rotated', n)) as f:
+            kept[n] = f.read()
+    home = lab.path('rotated')
+    shutil.copytree(os.path.join(FOLDER, 'rotated'), home)
+    os.chmod(os.path.join(home, 'secret'), 0o600)
+    check(run(VMFERRY, '--home', home, 'card').stdout == kept['card'], 'the card is another')
+    check(run(VMFERRY, '--home', home, 'key', 'show').stdout == kept['list'], 'the list is another')
+    lab.dr('trust', 'add', os.path.join(home, 'first.card'))
+    lab.dr('key', 'import', os.path.join(home, 'list'))
+    site, = [x for x in lab.dr.json('key', 'list')['sites'] if x['name'] == 'rotated']
+    check(site['version'] == 4 and [bool(k['revoked']) for k in site['keys']] == [True, False, False], site)
+    lab.close()
+
+
 def test_golden_bundles_are_few_bytes():
     sizes = [os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(FOLDER) for f in files]
     check(sum(sizes) < 200 * K, sum(sizes), 'bytes')

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "keylist.h"
 #include "name.h"
-#include "sample.h"
+#include "../unit/sample.h"
 #include "site/trust.h"
 
 static void

@@ -36,21 +36,24 @@ sample_record(enum record_type type)
 		sample_keys(R.link, secret, 1);
 	if (type == RECORD_HEADER || type == RECORD_END)
 		R.plain = R.stored = 700;
-	if (type == RECORD_VOLUME) {
+	if (type == RECORD_VOLUME || type == RECORD_VOLUME_END) {
 		R.number = 1;
 		crypto_generichash(R.digest, RECORD_DIGEST, NULL, 0, NULL, 0);
 	}
-	if (type == RECORD_SEGMENT) {
+	if (type == RECORD_SEGMENT || type == RECORD_BLOB) {
 		R.codec = RECORD_ZSTD;
 		R.cipher = RECORD_XCHACHA20POLY1305;
 		R.number = 1;
+		R.plain = 48 + 0x3000;
+		R.stored = 0x1234;
+		memset(R.nonce, 0x60, sizeof R.nonce);
+	}
+	if (type == RECORD_SEGMENT) {
+		R.part = 5;
 		R.disk = 3;
 		R.extents = 2;
 		R.offset = UINT64_C(5) << 32;
 		R.span = 0x10000;
-		R.plain = 48 + 0x3000;
-		R.stored = 0x1234;
-		memset(R.nonce, 0x60, sizeof R.nonce);
 	}
 	return (R);
 }
@@ -75,7 +78,7 @@ sample_header(enum bundle_type type)
 	strcpy(H.vm, "b\xc3\xbc"
 	             "cher 1");
 	strcpy(H.signer, "site-a");
-	if (type != BUNDLE_SEED)
+	if (type != BUNDLE_SEED && type != BUNDLE_COMPARE)
 		H.from = (struct point){ .epoch = 2,
 			.seq = type == BUNDLE_UNDO ? 18 : 16,
 			.time = 1772362800,
@@ -84,7 +87,7 @@ sample_header(enum bundle_type type)
 	strcpy(H.disks[1].id, "data.1");
 	for (unsigned i = 0; i < H.ndisks; i++) {
 		H.disks[i].size = (UINT64_C(1) << 40) + 512 * i;
-		if (type != BUNDLE_SEED) {
+		if (H.from.seq != 0) {
 			H.disks[i].before_size = UINT64_C(1) << 39;
 			memset(H.disks[i].before, 0x40 + (int)i, LEAF_ROOT);
 		}
@@ -95,15 +98,43 @@ sample_header(enum bundle_type type)
 		memset(H.targets[i].key, 0x50 + (int)i, RECORD_KEY);
 		memset(H.targets[i].seal, 0x70 + (int)i, HEADER_SEAL);
 	}
+	H.has_of = type == BUNDLE_REQUEST || type == BUNDLE_REPAIR;
+	if (H.has_of)
+		memset(H.of, 0x0f, RECORD_ID);
+	return (H);
+}
+
+/* The header of a delta that was combined of three, one of them in clear, and made for compared disks. */
+static inline struct header
+sample_combined(void)
+{
+	struct header H = sample_header(BUNDLE_DELTA);
+
+	H.has_against = 1;
+	memset(H.against, 0xa9, RECORD_ID);
+	H.nparts = 3;
+	for (unsigned i = 0; i < H.nparts; i++) {
+		struct header_part *p = &H.parts[i];
+
+		memset(p->id, 0x20 + (int)i, RECORD_ID);
+		p->cipher = i == 1 ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
+		p->ntargets = i == 1 ? 0 : i + 1;
+		for (unsigned k = 0; k < p->ntargets; k++) {
+			memset(p->targets[k].key, 0x30 + (int)(4 * i + k), RECORD_KEY);
+			memset(p->targets[k].seal, 0x60 + (int)(4 * i + k), HEADER_SEAL);
+		}
+	}
 	return (H);
 }
 
 static inline struct trailer
 sample_trailer(const struct header *H)
 {
-	struct trailer T = { .segments = 3, .data = 0x9000, .zero = 0x100000, .stored = 0x4321 };
+	struct trailer T = {
+		.segments = 3, .data = 0x9000, .zero = 0x100000, .stored = 0x4321, .volumes = 7
+	};
 
-	T.ndisks = H->type == BUNDLE_RECEIPT ? 0 : H->ndisks;
+	T.ndisks = header_leads(H->type) ? H->ndisks : 0;
 	for (unsigned i = 0; i < T.ndisks; i++)
 		memset(T.root[i], 0x80 + (int)i, LEAF_ROOT);
 	return (T);

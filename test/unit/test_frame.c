@@ -22,7 +22,7 @@ struct written {
 	uint8_t *bytes;
 	size_t size;
 	unsigned n;
-	struct record records[10];
+	struct record records[14];
 };
 
 static void
@@ -54,6 +54,12 @@ write_archive(void)
 	cr_assert_not_null(W.bytes);
 	put(&W, sample_record(RECORD_HEADER), 700);
 	put(&W, sample_record(RECORD_VOLUME), 0);
+	for (unsigned i = 1; i <= 2; i++) {
+		struct record R = sample_record(RECORD_BLOB);
+
+		R.number = i;
+		put(&W, R, 700 / i);
+	}
 	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		struct record R = sample_record(RECORD_SEGMENT);
 
@@ -63,6 +69,7 @@ write_archive(void)
 	put(&W, sample_record(RECORD_INDEX), 5 * 32);
 	put(&W, sample_record(RECORD_MANIFEST), 5 * 98);
 	put(&W, sample_record(RECORD_END), 400);
+	put(&W, sample_record(RECORD_VOLUME_END), 0);
 	W.size += FRAME_TRAILER;
 	return (W);
 }
@@ -90,6 +97,8 @@ Test(frame, is_plain_ustar_to_libarchive)
 	static const char *const names[][2] = {
 		{ "header.rec", "header.json" },
 		{ "volume.rec", NULL },
+		{ "b/0000000001.rec", "b/0000000001.dat" },
+		{ "b/0000000002.rec", "b/0000000002.dat" },
 		{ "s/0000000001.rec", "s/0000000001.dat" },
 		{ "s/0000000002.rec", "s/0000000002.dat" },
 		{ "s/0000000003.rec", "s/0000000003.dat" },
@@ -98,6 +107,7 @@ Test(frame, is_plain_ustar_to_libarchive)
 		{ "index.rec", "index" },
 		{ "manifest.rec", "manifest" },
 		{ "end.rec", "end.json" },
+		{ "volume-end.rec", NULL },
 	};
 	struct written W = write_archive();
 	struct archive *a = archive_read_new();
@@ -243,15 +253,16 @@ Test(frame, refuses_the_frame_of_any_other_record)
 	free(W.bytes);
 }
 
-Test(frame, names_stay_in_their_room_and_no_two_segments_share_one)
+Test(frame, names_stay_in_their_room_and_no_two_members_share_one)
 {
+	static const enum record_type types[] = { RECORD_SEGMENT, RECORD_BLOB };
 	static const uint64_t numbers[] = { 1, 10, UINT64_C(4294967297), UINT64_C(9999999999) };
-	char names[4][FRAME_NAME];
+	char names[8][FRAME_NAME];
 
-	for (unsigned i = 0; i < 4; i++) {
-		struct record R = sample_record(RECORD_SEGMENT);
+	for (unsigned i = 0; i < 8; i++) {
+		struct record R = sample_record(types[i / 4]);
 
-		R.number = numbers[i];
+		R.number = numbers[i % 4];
 		frame_name(names[i], &R);
 		cr_expect_eq(strlen(names[i]), strlen("s/0000000000.dat"), "%s", names[i]);
 		for (unsigned j = 0; j < i; j++)

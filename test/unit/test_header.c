@@ -59,17 +59,25 @@ load(const char *s)
 	return (o);
 }
 
+/* The text of H, or of its trailer, as a JSON value. */
+static json_t *
+value_of(const struct header *H, int is_trailer)
+{
+	size_t n;
+	char *s = text_of(H, is_trailer, &n);
+	json_t *o = load(s);
+
+	free(s);
+	return (o);
+}
+
 /* The sample of that type as a JSON value. */
 static json_t *
 sample(enum bundle_type type, int is_trailer)
 {
 	struct header H = sample_header(type);
-	size_t n;
-	char *s = text_of(&H, is_trailer, &n);
-	json_t *o = load(s);
 
-	free(s);
-	return (o);
+	return (value_of(&H, is_trailer));
 }
 
 /* Set the value at a path like "disks.0.id" to a copy of a JSON text, or delete it if that is NULL. */
@@ -96,7 +104,7 @@ set(json_t *o, const char *path, const char *value)
 
 Test(header, comes_back_whole)
 {
-	for (int t = BUNDLE_SEED; t <= BUNDLE_RECEIPT; t++) {
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE; t++) {
 		struct header H = sample_header((enum bundle_type)t), again;
 		size_t n;
 		char *s = text_of(&H, 0, &n);
@@ -122,9 +130,47 @@ Test(header, comes_back_whole)
 			cr_expect_arr_eq(again.targets[i].key, H.targets[i].key, RECORD_KEY);
 			cr_expect_arr_eq(again.targets[i].seal, H.targets[i].seal, HEADER_SEAL);
 		}
+		cr_expect(again.has_of == H.has_of && again.has_against == 0 && again.nparts == 0);
+		cr_expect_arr_eq(again.of, H.of, RECORD_ID);
 		cr_expect_str_eq(again.excluded[0].id, H.excluded[0].id);
 		cr_expect_eq(again.excluded[0].size, H.excluded[0].size);
 		free(s);
+	}
+}
+
+Test(header, of_a_combined_delta_comes_back_whole)
+{
+	struct header H = sample_combined(), again;
+	size_t n;
+	char *s = text_of(&H, 0, &n);
+
+	cr_assert_null(header_decode(&again, s, n));
+	cr_expect_eq(again.has_against, 1);
+	cr_expect_arr_eq(again.against, H.against, RECORD_ID);
+	cr_assert_eq(again.nparts, 3u);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct header_part *p = &H.parts[i], *q = &again.parts[i];
+
+		cr_expect_arr_eq(q->id, p->id, RECORD_ID);
+		cr_expect_eq(q->cipher, p->cipher);
+		cr_assert_eq(q->ntargets, p->ntargets);
+		for (unsigned k = 0; k < p->ntargets; k++) {
+			cr_expect_arr_eq(q->targets[k].key, p->targets[k].key, RECORD_KEY);
+			cr_expect_arr_eq(q->targets[k].seal, p->targets[k].seal, HEADER_SEAL);
+		}
+	}
+	free(s);
+}
+
+Test(header, says_what_a_bundle_of_each_type_carries)
+{
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE; t++) {
+		struct header H = sample_header((enum bundle_type)t);
+
+		cr_expect_eq(header_leads(H.type), t <= BUNDLE_UNDO, "%s", header_type_text(H.type));
+		cr_expect_eq(header_has_blobs(&H), t >= BUNDLE_REQUEST, "%s", header_type_text(H.type));
+		H.nparts = 1;
+		cr_expect(header_has_blobs(&H));
 	}
 }
 
@@ -147,7 +193,7 @@ Test(header, in_clear_brings_its_leaf_seed)
 
 Test(header, trailer_comes_back_whole)
 {
-	for (int t = BUNDLE_SEED; t <= BUNDLE_RECEIPT; t++) {
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE; t++) {
 		struct header H = sample_header((enum bundle_type)t);
 		struct trailer T = sample_trailer(&H), again;
 		size_t n;
@@ -155,7 +201,7 @@ Test(header, trailer_comes_back_whole)
 
 		cr_assert_null(trailer_decode(&again, &H, s, n));
 		cr_expect(again.segments == T.segments && again.data == T.data && again.zero == T.zero);
-		cr_expect(again.stored == T.stored && again.ndisks == T.ndisks);
+		cr_expect(again.stored == T.stored && again.volumes == T.volumes && again.ndisks == T.ndisks);
 		for (unsigned i = 0; i < T.ndisks; i++)
 			cr_expect_arr_eq(again.root[i], T.root[i], LEAF_ROOT);
 		free(s);
@@ -201,15 +247,40 @@ Test(header, with_all_that_the_limits_allow_still_fits)
 	free(s);
 }
 
+/* The largest part that there can be is larger than a header; as many parts as there can be fit, for one site. */
+Test(header, of_all_the_parts_fits_or_is_refused_for_its_length)
+{
+	struct header H = sample_combined(), again;
+	size_t n;
+	char *s;
+
+	H.nparts = LIMIT_PARTS;
+	for (unsigned i = 0; i < LIMIT_PARTS; i++) {
+		memset(H.parts[i].id, (int)i, RECORD_ID);
+		H.parts[i].cipher = RECORD_XCHACHA20POLY1305;
+		H.parts[i].ntargets = 1;
+	}
+	s = text_of(&H, 0, &n);
+	cr_expect_null(header_decode(&again, s, n));
+	cr_expect_eq(again.nparts, LIMIT_PARTS);
+	free(s);
+	for (unsigned i = 0; i < LIMIT_PARTS; i++)
+		H.parts[i].ntargets = LIMIT_TARGETS;
+	cr_expect_null(header_encode(&H, &n));
+}
+
 /* Give each array one member more than it may have. */
 Test(header, with_more_than_the_limits_allow_is_refused)
 {
-	static const char *const arrays[] = { "disks", "excluded", "targets" };
+	static const char *const arrays[] = { "disks", "excluded", "targets", "parts" };
 	struct header H = sample_header(BUNDLE_DELTA);
 	size_t n;
 
 	fill(&H);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < LIMIT_PARTS; i++)
+		H.parts[i].cipher = RECORD_CLEAR;
+	H.nparts = LIMIT_PARTS;
+	for (unsigned i = 0; i < 4; i++) {
 		char *s = text_of(&H, 0, &n);
 		json_t *o = load(s), *a = json_object_get(o, arrays[i]),
 		       *more = json_deep_copy(json_array_get(a, 0));
@@ -241,6 +312,22 @@ expect_changes(const struct change *c, size_t n, int is_trailer)
 		set(o, c[i].path, c[i].value);
 		cr_expect_eq(decode_json(&H, is_trailer, o) == NULL, c[i].valid, "row %zu: %s = %s", i,
 		    c[i].path, c[i].value == NULL ? "(missing)" : c[i].value);
+		json_decref(o);
+	}
+}
+
+/* The same, of a combined delta. */
+static void
+expect_combined(const struct change *c, size_t n)
+{
+	struct header H = sample_combined();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = value_of(&H, 0);
+
+		set(o, c[i].path, c[i].value);
+		cr_expect_eq(decode_json(&H, 0, o) == NULL, c[i].valid, "row %zu: %s = %s", i, c[i].path,
+		    c[i].value == NULL ? "(missing)" : c[i].value);
 		json_decref(o);
 	}
 }
@@ -338,9 +425,85 @@ Test(header, holds_each_type_to_its_points)
 		{ BUNDLE_RECEIPT, 1, "from", POINT("1", "99") },
 		{ BUNDLE_RECEIPT, 0, "from", POINT("2", "0") },
 		{ BUNDLE_RECEIPT, 0, "to", NULL },
+		{ BUNDLE_REQUEST, 0, "to", NULL },
+		{ BUNDLE_REQUEST, 1, "from", POINT("1", "99") },
+		{ BUNDLE_REQUEST, 0, "from", NULL },
+		{ BUNDLE_REPAIR, 0, "to", NULL },
+		{ BUNDLE_REPAIR, 1, "from", POINT("2", "17") },
+		{ BUNDLE_COMPARE, 1, "to", NULL },
+		{ BUNDLE_COMPARE, 0, "to", "null" },
+		{ BUNDLE_COMPARE, 0, "from", POINT("2", "16") },
+		{ BUNDLE_COMPARE, 0, "disks.0.before_size", "512" },
+		{ BUNDLE_SEED, 0, "to", NULL },
+		{ BUNDLE_DELTA, 0, "to", NULL },
 	};
 
 	expect_changes(rows, sizeof rows / sizeof rows[0], 0);
+}
+
+Test(header, names_the_bundle_that_it_concerns_where_there_is_one)
+{
+	static const struct change rows[] = {
+		{ BUNDLE_SEED, 0, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_DELTA, 0, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_UNDO, 0, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_RECEIPT, 0, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_COMPARE, 0, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_REQUEST, 1, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_REQUEST, 0, "of", "\"" HEX12 "\"" },
+		{ BUNDLE_REQUEST, 0, "of", NULL },
+		{ BUNDLE_REPAIR, 1, "of", "\"" HEX16 "\"" },
+		{ BUNDLE_REPAIR, 0, "of", "\"" HEX16 "b1\"" },
+		{ BUNDLE_REPAIR, 0, "of", NULL },
+		{ BUNDLE_SEED, 1, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_SEED, 0, "against", "\"" HEX12 "\"" },
+		{ BUNDLE_DELTA, 1, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_DELTA, 0, "against", "\"\"" },
+		{ BUNDLE_DELTA, 0, "against", "null" },
+		{ BUNDLE_UNDO, 0, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_RECEIPT, 0, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_REQUEST, 0, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_REPAIR, 0, "against", "\"" HEX16 "\"" },
+		{ BUNDLE_COMPARE, 0, "against", "\"" HEX16 "\"" },
+	};
+
+	expect_changes(rows, sizeof rows / sizeof rows[0], 0);
+}
+
+#define PART "{\"id\":\"" HEX16 "\",\"cipher\":\"none\",\"targets\":[]}"
+
+Test(header, of_a_delta_alone_has_parts)
+{
+	static const struct change rows[] = {
+		{ BUNDLE_DELTA, 1, "parts", "[" PART "]" },
+		{ BUNDLE_DELTA, 0, "parts", "[]" },
+		{ BUNDLE_DELTA, 0, "parts", "{}" },
+		{ BUNDLE_DELTA, 0, "parts", "null" },
+		{ BUNDLE_SEED, 0, "parts", "[" PART "]" },
+		{ BUNDLE_UNDO, 0, "parts", "[" PART "]" },
+		{ BUNDLE_RECEIPT, 0, "parts", "[" PART "]" },
+		{ BUNDLE_REQUEST, 0, "parts", "[" PART "]" },
+		{ BUNDLE_REPAIR, 0, "parts", "[" PART "]" },
+		{ BUNDLE_COMPARE, 0, "parts", "[" PART "]" },
+	};
+	static const struct change combined[] = {
+		{ BUNDLE_DELTA, 1, "parts", NULL },
+		{ BUNDLE_DELTA, 1, "against", NULL },
+		{ BUNDLE_DELTA, 1, "parts.2", NULL },
+		{ BUNDLE_DELTA, 0, "parts.0.id", "\"" HEX12 "\"" },
+		{ BUNDLE_DELTA, 0, "parts.2.cipher", "\"aes\"" },
+		{ BUNDLE_DELTA, 1, "parts.2.cipher", "\"none\"" },
+		{ BUNDLE_DELTA, 0, "parts.1.cipher", "\"xchacha20poly1305\"" },
+		{ BUNDLE_DELTA, 0, "parts.0.targets", "[]" },
+		{ BUNDLE_DELTA, 0, "parts.0.targets.0.site", "\"" HEX16 "\"" },
+		{ BUNDLE_DELTA, 0, "parts.2.targets.2.seal", "\"" HEX16 "\"" },
+		{ BUNDLE_DELTA, 0, "parts.2.targets.2.new", "1" },
+		{ BUNDLE_DELTA, 0, "parts.1.new", "1" },
+		{ BUNDLE_DELTA, 0, "parts.1.parts", "[]" },
+	};
+
+	expect_changes(rows, sizeof rows / sizeof rows[0], 0);
+	expect_combined(combined, sizeof combined / sizeof combined[0]);
 }
 
 Test(header, refuses_unknown_incompatible_features_and_passes_over_compatible_ones)
@@ -367,7 +530,10 @@ Test(header, holds_its_trailer_to_its_disks)
 	static const struct change rows[] = {
 		{ BUNDLE_DELTA, 1, "new", "1" },
 		{ BUNDLE_DELTA, 0, "volumes", "0" },
-		{ BUNDLE_DELTA, 0, "volumes", "2" },
+		{ BUNDLE_DELTA, 1, "volumes", "1" },
+		{ BUNDLE_DELTA, 1, "volumes", "65536" },
+		{ BUNDLE_DELTA, 0, "volumes", "65537" },
+		{ BUNDLE_DELTA, 0, "volumes", "4294967297" },
 		{ BUNDLE_DELTA, 1, "segments", "0" },
 		{ BUNDLE_DELTA, 0, "segments", "9223372036854775807" },
 		{ BUNDLE_DELTA, 0, "disks", "[]" },
@@ -376,6 +542,9 @@ Test(header, holds_its_trailer_to_its_disks)
 		{ BUNDLE_DELTA, 0, "disks.0.root", "\"" HEX12 "\"" },
 		{ BUNDLE_DELTA, 0, "disks.0.root", "\"" HEX16 "b1\"" },
 		{ BUNDLE_RECEIPT, 0, "disks", "[{\"id\":\"root\",\"root\":\"" HEX16 "\"}]" },
+		{ BUNDLE_REQUEST, 0, "disks", "[{\"id\":\"root\",\"root\":\"" HEX16 "\"}]" },
+		{ BUNDLE_REPAIR, 0, "disks", "[{\"id\":\"root\",\"root\":\"" HEX16 "\"}]" },
+		{ BUNDLE_COMPARE, 0, "disks", "[{\"id\":\"root\",\"root\":\"" HEX16 "\"}]" },
 	};
 
 	expect_changes(rows, sizeof rows / sizeof rows[0], 1);
@@ -421,12 +590,19 @@ spoil(const struct header *H, int is_trailer, json_t *root, json_t *parent, cons
 	json_decref(v);
 }
 
+/* Of each type, and behind them, at one more, of a combined delta. */
+static struct header
+sample_at(int t)
+{
+	return (t <= BUNDLE_COMPARE ? sample_header((enum bundle_type)t) : sample_combined());
+}
+
 Test(header, refuses_each_field_of_a_wrong_kind)
 {
-	for (int t = BUNDLE_SEED; t <= BUNDLE_RECEIPT; t++)
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE + 1; t++)
 		for (int is_trailer = 0; is_trailer < 2; is_trailer++) {
-			struct header H = sample_header((enum bundle_type)t);
-			json_t *root = json_pack("[o]", sample(H.type, is_trailer)),
+			struct header H = sample_at(t);
+			json_t *root = json_pack("[o]", value_of(&H, is_trailer)),
 			       *o = json_array_get(root, 0), *v;
 			const char *key;
 
@@ -448,9 +624,11 @@ expect_all_needed(const struct header *H, int is_trailer, json_t *root, json_t *
 	if (json_is_object(o))
 		json_object_foreach (copy, key, v) {
 			json_t *was = json_incref(json_object_get(o, key));
+			int is_needed = strcmp(key, "parts") != 0 && strcmp(key, "against") != 0 &&
+			                (H->type != BUNDLE_COMPARE || strcmp(key, "to") != 0);
 
 			json_object_del(o, key);
-			cr_expect_not_null(decode_json(H, is_trailer, root), "%s", key);
+			cr_expect_eq(decode_json(H, is_trailer, root) != NULL, is_needed, "%s", key);
 			json_object_set_new(o, key, was);
 			expect_all_needed(H, is_trailer, root, was);
 		}
@@ -461,10 +639,10 @@ expect_all_needed(const struct header *H, int is_trailer, json_t *root, json_t *
 
 Test(header, refuses_each_field_missing)
 {
-	for (int t = BUNDLE_SEED; t <= BUNDLE_RECEIPT; t++)
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE + 1; t++)
 		for (int is_trailer = 0; is_trailer < 2; is_trailer++) {
-			struct header H = sample_header((enum bundle_type)t);
-			json_t *o = sample(H.type, is_trailer);
+			struct header H = sample_at(t);
+			json_t *o = value_of(&H, is_trailer);
 
 			expect_all_needed(&H, is_trailer, o, o);
 			cr_expect_null(decode_json(&H, is_trailer, o), "and as it was");
@@ -556,7 +734,7 @@ failing_malloc(size_t n)
 Test(header, is_encoded_whole_or_not_at_all_when_an_allocation_fails)
 {
 	for (int is_trailer = 0; is_trailer < 2; is_trailer++) {
-		struct header H = sample_header(is_trailer ? BUNDLE_DELTA : BUNDLE_RECEIPT);
+		struct header H = is_trailer ? sample_header(BUNDLE_DELTA) : sample_combined();
 		struct trailer T = sample_trailer(&H);
 		size_t n;
 		char *whole = text_of(&H, is_trailer, &n), *s;
@@ -581,7 +759,7 @@ Test(header, is_encoded_whole_or_not_at_all_when_an_allocation_fails)
 Test(header, is_decoded_whole_or_refused_when_an_allocation_fails)
 {
 	for (int is_trailer = 0; is_trailer < 2; is_trailer++) {
-		struct header H = sample_header(BUNDLE_DELTA);
+		struct header H = sample_combined();
 		size_t n;
 		char *s = text_of(&H, is_trailer, &n);
 		int fired = 1;

@@ -43,7 +43,8 @@ static void
 expect_same(const struct record *a, const struct record *b)
 {
 	cr_expect(a->type == b->type && a->codec == b->codec && a->cipher == b->cipher);
-	cr_expect(a->number == b->number && a->disk == b->disk && a->extents == b->extents);
+	cr_expect(
+	    a->part == b->part && a->number == b->number && a->disk == b->disk && a->extents == b->extents);
 	cr_expect(a->offset == b->offset && a->span == b->span);
 	cr_expect(a->plain == b->plain && a->stored == b->stored);
 	cr_expect_arr_eq(a->bundle, b->bundle, RECORD_ID);
@@ -58,7 +59,7 @@ Test(record, gives_back_every_field_of_every_type)
 	struct record again;
 
 	sample_keys(key, secret, 1);
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++) {
 		struct record R = sample_record((enum record_type)t);
 
 		record_pack(rec, &R, secret);
@@ -77,6 +78,7 @@ Test(record, lies_on_the_wire_as_documented)
 	wire_put32(again + 8, 3);
 	again[12] = 1;
 	again[13] = 1;
+	wire_put16(again + 14, 5);
 	memset(again + 16, 0xb1, 16);
 	wire_put64(again + 32, 1);
 	wire_put32(again + 40, 3);
@@ -98,7 +100,7 @@ Test(record, refuses_every_single_bit_flip)
 	struct record again;
 
 	sample_keys(key, secret, 1);
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++) {
 		struct record R = sample_record((enum record_type)t);
 
 		record_pack(rec, &R, secret);
@@ -118,7 +120,7 @@ Test(record, refuses_another_signer)
 
 	sample_keys(key, secret, 1);
 	sample_keys(other, secret, 2);
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++) {
 		struct record R = sample_record((enum record_type)t);
 
 		record_pack(rec, &R, secret);
@@ -136,14 +138,15 @@ Test(record, refuses_a_header_that_names_another_than_its_signer)
 
 Test(record, refuses_a_signature_made_for_another_type)
 {
-	static const char *const contexts[] = { "header", "volume", "segment", "index", "manifest", "end" };
+	static const char *const contexts[] = { "header", "volume", "segment", "index", "manifest", "end",
+		"blob", "volume end" };
 	uint8_t key[RECORD_KEY], secret[RECORD_SECRET], rec[RECORD_SIZE];
 	struct record again;
 	char context[32];
 
 	sample_keys(key, secret, 1);
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++)
-		for (int c = RECORD_HEADER; c <= RECORD_END; c++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++)
+		for (int c = RECORD_HEADER; c <= RECORD_VOLUME_END; c++) {
 			struct record R = sample_record((enum record_type)t);
 
 			record_pack(rec, &R, secret);
@@ -155,7 +158,7 @@ Test(record, refuses_a_signature_made_for_another_type)
 
 Test(record, refuses_an_unknown_type_though_signed)
 {
-	static const uint32_t unknown[] = { 0, 7, 8, 256 + 3, UINT32_MAX };
+	static const uint32_t unknown[] = { 0, 9, 256 + 3, UINT32_MAX };
 	uint8_t key[RECORD_KEY], secret[RECORD_SECRET], rec[RECORD_SIZE];
 	struct record again, R = sample_record(RECORD_SEGMENT);
 
@@ -174,7 +177,8 @@ Test(record, refuses_an_unknown_codec_or_cipher_or_reserved_byte_though_signed)
 	struct record again, R = sample_record(RECORD_SEGMENT);
 
 	sample_keys(key, secret, 1);
-	for (unsigned at = 12; at < 192; at = at == 15 ? 168 : at + 1) {
+	R.part = 0;
+	for (unsigned at = 12; at < 192; at = at == 13 ? 168 : at + 1) {
 		record_pack(rec, &R, secret);
 		rec[at] = 2;
 		sign(rec, "vmferry 1 bundle segment");
@@ -201,7 +205,7 @@ Test(record, refuses_a_nonce_in_clear)
 struct change {
 	const char *what;
 	enum record_type type;
-	enum { CODEC, CIPHER, NUMBER, DISK, EXTENTS, OFFSET, SPAN, PLAIN, STORED, BOTH } field;
+	enum { PART, CODEC, CIPHER, NUMBER, DISK, EXTENTS, OFFSET, SPAN, PLAIN, STORED, BOTH } field;
 	uint64_t value;
 	int valid;
 };
@@ -210,6 +214,9 @@ static void
 apply(struct record *R, const struct change *c)
 {
 	switch (c->field) {
+	case PART:
+		R->part = (uint32_t)c->value;
+		break;
 	case CODEC:
 		R->codec = (enum record_codec)c->value;
 		break;
@@ -257,6 +264,11 @@ expect_changes(const struct change *c, size_t n)
 Test(record, holds_each_field_of_a_segment_to_its_range)
 {
 	static const struct change rows[] = {
+		{ "the first part", RECORD_SEGMENT, PART, 0, 1 },
+		{ "the last part", RECORD_SEGMENT, PART, LIMIT_PARTS - 1, 1 },
+		{ "one part more", RECORD_SEGMENT, PART, LIMIT_PARTS, 0 },
+		{ "a part in the high byte", RECORD_SEGMENT, PART, 0x100, 0 },
+		{ "the most parts", RECORD_SEGMENT, PART, UINT16_MAX, 0 },
 		{ "no number", RECORD_SEGMENT, NUMBER, 0, 0 },
 		{ "the largest number", RECORD_SEGMENT, NUMBER, LIMIT_SEGMENTS, 1 },
 		{ "a larger number", RECORD_SEGMENT, NUMBER, LIMIT_SEGMENTS + 1, 0 },
@@ -290,18 +302,21 @@ Test(record, holds_each_field_of_a_segment_to_its_range)
 
 Test(record, refuses_fields_that_its_type_does_not_have)
 {
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++) {
 		enum record_type type = (enum record_type)t;
+		int is_blob = type == RECORD_BLOB;
+		int is_volume = type == RECORD_VOLUME || type == RECORD_VOLUME_END;
 		const struct change rows[] = {
-			{ "codec", type, CODEC, 1, 0 },
-			{ "cipher", type, CIPHER, 1, 0 },
-			{ "number", type, NUMBER, 1, type == RECORD_VOLUME },
+			{ "part", type, PART, 1, 0 },
+			{ "codec", type, CODEC, 1, is_blob },
+			{ "cipher", type, CIPHER, 1, is_blob },
+			{ "number", type, NUMBER, 1, is_blob || is_volume },
 			{ "disk", type, DISK, 1, 0 },
 			{ "extents", type, EXTENTS, 1, 0 },
-			{ "offset", type, OFFSET, 1, 0 },
+			{ "offset", type, OFFSET, 1, is_volume },
 			{ "span", type, SPAN, 1, 0 },
-			{ "plain alone", type, PLAIN, 1, 0 },
-			{ "stored alone", type, STORED, 1, 0 },
+			{ "plain alone", type, PLAIN, 1, is_blob },
+			{ "stored alone", type, STORED, 1, is_blob },
 		};
 
 		if (type != RECORD_SEGMENT)
@@ -318,11 +333,54 @@ Test(record, bounds_json_and_gives_a_volume_no_payload)
 		{ "the largest end", RECORD_END, BOTH, LIMIT_JSON, 1 },
 		{ "a larger one", RECORD_END, BOTH, LIMIT_JSON + 1, 0 },
 		{ "a volume of one byte", RECORD_VOLUME, BOTH, 1, 0 },
+		{ "the end of one, of one byte", RECORD_VOLUME_END, BOTH, 1, 0 },
 		{ "an empty index", RECORD_INDEX, BOTH, 0, 1 },
 		{ "a large index", RECORD_INDEX, BOTH, UINT64_C(1) << 31, 1 },
 	};
 
 	expect_changes(rows, sizeof rows / sizeof rows[0]);
+}
+
+Test(record, holds_each_field_of_a_blob_to_its_range)
+{
+	static const struct change rows[] = {
+		{ "no number", RECORD_BLOB, NUMBER, 0, 0 },
+		{ "the largest number", RECORD_BLOB, NUMBER, LIMIT_BLOBS, 1 },
+		{ "a larger number", RECORD_BLOB, NUMBER, LIMIT_BLOBS + 1, 0 },
+		{ "a number that wraps", RECORD_BLOB, NUMBER, UINT64_MAX, 0 },
+		{ "nothing in it", RECORD_BLOB, PLAIN, 0, 0 },
+		{ "the most in it", RECORD_BLOB, PLAIN, LIMIT_STORED, 1 },
+		{ "more in it", RECORD_BLOB, PLAIN, LIMIT_STORED + 1, 0 },
+		{ "a plain bomb", RECORD_BLOB, PLAIN, UINT64_MAX, 0 },
+		{ "nothing stored", RECORD_BLOB, STORED, 0, 0 },
+		{ "the most stored", RECORD_BLOB, STORED, LIMIT_STORED, 1 },
+		{ "more stored", RECORD_BLOB, STORED, LIMIT_STORED + 1, 0 },
+		{ "a stored bomb", RECORD_BLOB, STORED, UINT64_MAX, 0 },
+	};
+
+	expect_changes(rows, sizeof rows / sizeof rows[0]);
+}
+
+Test(record, holds_each_field_of_a_volume_and_its_end_to_its_range)
+{
+	for (int is_end = 0; is_end < 2; is_end++) {
+		enum record_type t = is_end ? RECORD_VOLUME_END : RECORD_VOLUME;
+		const struct change rows[] = {
+			{ "no number", t, NUMBER, 0, 0 },
+			{ "the largest number", t, NUMBER, LIMIT_VOLUMES, 1 },
+			{ "a larger number", t, NUMBER, LIMIT_VOLUMES + 1, 0 },
+			{ "a number that wraps", t, NUMBER, (UINT64_C(1) << 32) + 1, 0 },
+			{ "no segments", t, OFFSET, 0, 1 },
+			{ "the most segments", t, OFFSET, LIMIT_SEGMENTS, 1 },
+			{ "more segments", t, OFFSET, LIMIT_SEGMENTS + 1, 0 },
+			{ "segments that wrap", t, OFFSET, UINT64_MAX, 0 },
+		};
+		struct record R = sample_record(t);
+
+		expect_changes(rows, sizeof rows / sizeof rows[0]);
+		R.digest[RECORD_DIGEST - 1] ^= 1;
+		cr_expect_str_eq(through(&R), "a volume record has a payload");
+	}
 }
 
 Test(record, claims_its_key_where_the_header_has_its_link)

@@ -1,0 +1,46 @@
+#ifndef INTAKE_H_
+#define INTAKE_H_
+
+#include <stdint.h>
+
+#include "replica/replica.h"
+
+/*
+ * Which bundles a replica can use, now or later, and in which order.  Pure: looks at the record and nothing else.
+ *
+ * At point b, a delta from a to c is applied if a <= b < c, and one that was made against a comparison only if
+ * a = b.  What is not yet so waits.
+ */
+enum intake {
+	INTAKE_FITS,  /* it continues what is held */
+	INTAKE_EARLY, /* it can, once others have come */
+	INTAKE_HAVE,  /* that volume, or all that it leads to, is here already */
+	INTAKE_EPOCH, /* it is of another epoch */
+	INTAKE_PAST,  /* it applied to a point that is behind us, and to no other */
+};
+
+/* What is volume number of the bundle with header H to R? */
+enum intake intake_judge(const struct replica *R, const struct header *H, uint32_t number);
+
+/* The staged bundle of that id, or NULL. */
+struct replica_staged *intake_find(const struct replica *R, const uint8_t id[RECORD_ID]);
+
+/* The staged bundle to be merged next, or -1.  Of several, the one that leads least far: so most points are kept. */
+int intake_next(const struct replica *R);
+
+/* The newest point that is here for good, staged or merged; seq 0 in a placeholder. */
+struct point intake_held(const struct replica *R);
+
+/* Can no merge need the bundle any more? */
+int intake_is_useless(const struct replica *R, const struct replica_staged *s);
+
+/* Bytes in the inbox that wait for other bundles or volumes. */
+uint64_t intake_waiting(const struct replica *R);
+
+/* The bundle on whose account others wait is not here: the point where the way ends, and the lowest one that goes on. */
+int intake_gap(const struct replica *R, struct point *end, struct point *next);
+
+/* Do all volumes of s fit together and make what its end says?  1; 0: some are missing; -1: they contradict. */
+int intake_is_complete(const struct replica_staged *s);
+
+#endif
