@@ -522,13 +522,15 @@ def test_a_disk_that_is_pulled_out_under_load_is_gone_on_with():
     c = Big()
     gone, count = c.path('gone'), c.path('count')
     dead = 'if [ -e %s ]; then echo EIO >&2; exit 1; fi; ' % gone
-    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ $3 -ge 65536 ]; then head -c $3 /dev/zero >>%s; '
-                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, 7 * M, gone) + copy(c, '$4', False))
+    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ -e %s ]; then head -c $3 /dev/zero >>%s; '
+                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, count, 10 * M, gone) +
+                  copy(c, '$4', False))
+    open(count, 'w').close()            # from here on 10 MiB can be written
     p = c.to(stick.medium, '--volume-size', '4M', rc=3)
     check(os.path.exists(gone), 'it was not pulled out')
     stick.pull()
     os.unlink(gone)
-    os.truncate(count, 0)
+    os.unlink(count)
     stick.plug()
     before = {n: os.stat(stick.medium.path(n)).st_ino for n in stick.medium.names('*.vmf')}
     check(before, 'nothing of it was done when it was pulled out')
