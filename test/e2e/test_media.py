@@ -359,6 +359,21 @@ def test_volumes_on_a_medium_are_checked_by_b2sum_and_minisign():
     check(m.names() == ['lock', 'medium'], *m.names())
 
 
+def test_an_export_takes_the_receipt_that_the_medium_brought_and_leaves_keys():
+    c = Courier()
+    m = Medium(c, 'usb')
+    c.ship(m)
+    c.dr('import', '--media', m)
+    c.hq('key', 'rotate')
+    p = c.hq('export', 'web1', '--media', m)
+    check("site 'dr' has point 1" in p.stderr, p.stderr)
+    check(any(b['type'] == 'delta' and b['from'] == 1 for b in c.hq.json('media', m)['bundles']))
+    check('no receipt' not in p.stderr, p.stderr)
+    p = c.dr('import', '--media', m)
+    check('1 volumes taken, 1 were here' in p.stderr, p.stderr)
+    check(len(m.names('hq.*.keys')) == 1, *m.names())
+
+
 def test_what_does_not_fit_goes_on_with_the_next_medium_and_nothing_is_written_again():
     c = Big()
     media = [mount(c, 'usb%d' % i, 8 * M, ('mkfs.ext4', '-q', '-O', '^has_journal')) for i in range(3)]
