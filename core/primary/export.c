@@ -35,7 +35,8 @@ find_pending(struct ship *s)
 
 	if (rc != 0)
 		return (rc);
-	if (o->anew)
+	/* What was compared is read anew with it. */
+	if (o->anew || o->against != NULL)
 		return (resume_give_up(s->pending, P) != 0 ? -1 : 2);
 	/* To a pipe it goes on only at the receiver's word. */
 	if (s->pending->way == PENDING_PIPE && o->resume == NULL)

@@ -43,6 +43,7 @@ struct pending {
 	char output[PATH_MAX];   /* of a file: where it will be; absolute */
 	int64_t started;
 	uint64_t base; /* 0: a seed */
+	int is_lost;   /* the leaves at the point before are lost or damaged */
 	unsigned level;
 	uint8_t key[HEADER_CONTENT_KEY];
 	uint8_t raw[RECORD_SIZE]; /* the header's record */

@@ -431,6 +431,27 @@ load_header(struct ship *s)
 	return (0);
 }
 
+/* What is noted from here on is noted against the leaves of the point before: they must be those. */
+static int
+check_leaves(const struct ship *s)
+{
+	struct leaf_sum sum;
+
+	for (unsigned i = 0; i < s->cut->P->nreplicated; i++) {
+		const struct primary_disk *d = &s->cut->P->disks[i];
+
+		if (leaves_sum(s->cut->leaves[i], &s->cut->P->secret, &sum) != 0)
+			return (-1);
+		if (sum.low != d->sum.low || sum.high != d->sum.high) {
+			say_note(
+			    "%s: the leaves of disk %s are damaged, so what was begun cannot be gone on with",
+			    s->cut->P->vm, d->id);
+			return (RESUME_ANEW);
+		}
+	}
+	return (0);
+}
+
 /* Leaves, sums, logs and totals as they were behind the last volume that is whole. */
 static int
 load_state(struct ship *s)
@@ -460,7 +481,7 @@ load_state(struct ship *s)
 			return (-1);
 		s->disks[i].log = s->logs[i];
 	}
-	return (cut_open_leaves(s->cut) != 0 ? -1 : 0);
+	return (cut_open_leaves(s->cut) != 0 ? -1 : p->is_cut ? 0 : check_leaves(s));
 }
 
 int

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "primary/against.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "bounds.h"
@@ -70,14 +71,43 @@ ship_wish(const struct export_options *o, char out[PENDING_WISH])
 	return (n < 0 || n >= (int)PENDING_WISH ? say_failed("the command line is too long") : 0);
 }
 
+/* Where a delta starts: at a point of ours, or at that of the comparison, which we need not know. */
+static void
+start_from(struct ship *s)
+{
+	const struct primary_point *base = primary_point(s->cut->P, s->cut->base);
+	const struct header *A = s->cut->against == NULL ? NULL : against_header(s->cut->against);
+	struct header *H = &s->header;
+
+	if (base != NULL)
+		H->from = base->point;
+	for (unsigned i = 0; base != NULL && i < H->ndisks; i++) {
+		H->disks[i].before_size = base->size[i];
+		memcpy(H->disks[i].before, base->root[i], LEAF_ROOT);
+	}
+	if (A == NULL)
+		return;
+	H->has_against = 1;
+	memcpy(H->against, A->id, RECORD_ID);
+	H->from = A->from;
+	/* A number is never used twice, even where our record is older than what the replica has. */
+	if (H->to.seq <= A->from.seq)
+		H->to.seq = A->from.seq + 1;
+	for (unsigned i = 0; A->from.seq != 0 && i < H->ndisks; i++)
+		for (unsigned k = 0; k < A->ndisks; k++)
+			if (strcmp(A->disks[k].id, H->disks[i].id) == 0) {
+				H->disks[i].before_size = A->disks[k].before_size;
+				memcpy(H->disks[i].before, A->disks[k].before, LEAF_ROOT);
+			}
+}
+
 static void
 make_header(struct ship *s)
 {
 	struct header *H = &s->header;
-	const struct primary_point *last = primary_last(s->cut->P),
-	                           *base = primary_point(s->cut->P, s->cut->base);
+	const struct primary_point *last = primary_last(s->cut->P);
 
-	H->type = s->cut->base == 0 ? BUNDLE_SEED : BUNDLE_DELTA;
+	H->type = cut_is_seed(s->cut) ? BUNDLE_SEED : BUNDLE_DELTA;
 	randombytes_buf(H->id, sizeof H->id);
 	memcpy(H->lineage, s->cut->P->lineage, sizeof H->lineage);
 	strcpy(H->uuid, s->cut->P->uuid);
@@ -86,8 +116,6 @@ make_header(struct ship *s)
 	H->created = (int64_t)time(NULL);
 	H->to = (struct point){ s->cut->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created,
 		POINT_STANDARD };
-	if (base != NULL)
-		H->from = base->point;
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
 	H->cipher = s->cut->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
@@ -100,13 +128,9 @@ make_header(struct ship *s)
 			continue;
 		}
 		strcpy(H->disks[H->ndisks].id, d->id);
-		H->disks[H->ndisks].size = source_size(s->cut->sources[i]);
-		if (base != NULL) {
-			H->disks[H->ndisks].before_size = base->size[i];
-			memcpy(H->disks[H->ndisks].before, base->root[i], LEAF_ROOT);
-		}
-		H->ndisks++;
+		H->disks[H->ndisks++].size = source_size(s->cut->sources[i]);
 	}
+	start_from(s);
 }
 
 static int
@@ -171,6 +195,7 @@ make_pending(struct ship *s)
 		return (-1);
 	p->started = (int64_t)time(NULL);
 	p->base = s->cut->base;
+	p->is_lost = s->cut->is_lost;
 	p->level = o->level;
 	memcpy(p->key, s->pack.crypt.key, sizeof p->key);
 	memcpy(p->raw, s->member.raw, RECORD_SIZE);
@@ -206,7 +231,7 @@ ship_fill(struct ship *s)
 	s->pack.disks = s->disks;
 	s->pack.ndisks = s->cut->P->nreplicated;
 	s->pack.trailer = &s->trailer;
-	s->pack.what = s->cut->base == 0 ? "seed" : "delta";
+	s->pack.what = cut_is_seed(s->cut) ? "seed" : "delta";
 	for (unsigned i = 0; i < s->pack.ndisks; i++) {
 		struct pack_disk *d = &s->disks[i];
 
@@ -215,6 +240,7 @@ ship_fill(struct ship *s)
 		d->must = &s->cut->must[i];
 		d->maybe = &s->cut->maybe[i];
 		d->size = source_size(d->source);
+		d->only_must = s->cut->against != NULL;
 	}
 }
 
@@ -225,7 +251,7 @@ ship_prepare(struct ship *s)
 
 	ship_fill(s);
 	for (unsigned i = 0; i < s->pack.ndisks; i++)
-		s->disks[i].sum = s->cut->P->disks[i].sum;
+		s->disks[i].sum = s->cut->sums[i];
 	if (pack_most(&s->pack, &s->pack.most) != 0)
 		return (-1);
 	make_header(s);
@@ -548,7 +574,7 @@ ship_take_point(struct ship *s)
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)
 		if (s->cut->targets[i]->seeded == 0)
 			s->cut->targets[i]->seeded = p.point.seq;
-	return (primary_commit(P, &p));
+	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
 
 int
@@ -599,7 +625,7 @@ enter_ledger(const struct ship *s)
 {
 	struct primary *P = s->cut->P;
 	struct primary_shipment n = { .type = s->header.type,
-		.from = s->cut->base,
+		.from = s->header.from.seq,
 		.to = s->header.to.seq,
 		.at = (int64_t)time(NULL),
 		.volumes = s->pending->volume.number,
@@ -639,7 +665,7 @@ ship_done(struct ship *s)
 	if (enter_ledger(s) != 0 || pending_remove(s->cut->P) != 0)
 		return (-1);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
-	    s->cut->base == 0 ? "seed" : "delta", s->header.to.seq, p->bytes, p->data);
+	    s->header.type == BUNDLE_SEED ? "seed" : "delta", s->header.to.seq, p->bytes, p->data);
 	pending_places(p, places, sizeof places);
 	if (places[0] != '\0')
 		say_note("%s: %s", s->cut->P->vm, places);
