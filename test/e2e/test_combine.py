@@ -3,7 +3,7 @@
 from forge import BLOB, SEGMENT, Bundle, Key
 from inject import leftovers
 from lab import *
-import struct
+import struct, tarfile
 
 
 def points_of(site):
@@ -277,6 +277,17 @@ def test_through_a_pipe():
     dr = s.at(1)
     dr('import', input=out, text=False, stdin=None)
     s.lab.same(3, os.path.join(dr.replica(), 'disks'))
+
+
+def test_the_independent_reader_agrees():
+    s = Story(6, how=('--plain',), guest=resizing)
+    out = s.lab.path('rescued')
+    run('python3', '-B', RESCUE, '-o', out, s.seed, s.combine(s.co, s.chain(1, 6)))
+    s.lab.same(6, out, 'rescued:')
+    s = Story(5)
+    with tarfile.open(s.combine(s.co, s.chain(1, 5))) as t:
+        t.extractall(s.lab.path('x'), filter='data')
+    run('b2sum', '--quiet', '-c', 'manifest', cwd=s.lab.path('x'))
 
 
 def combine_refused(s, site, bundles, *words):
