@@ -7,13 +7,16 @@
 #include "replica/receive.h"
 
 static const struct args_tool tool = { "vmferry-import",
-	"usage: vmferry import [FILE] [--no-merge] [--receipt FILE|-] [--require-sandbox] [--home DIR]\n"
+	"usage: vmferry import [FILE] [--repair FIX] [--no-merge] [--receipt FILE|-] [--require-sandbox]\n"
+	"                      [--home DIR]\n"
 	"       vmferry import --media DIR [--no-merge] [--require-sandbox] [--home DIR]\n"
 	"       vmferry import --position [VM] [--home DIR]\n"
 	"\n"
 	"Take in a bundle from a file or standard input: a seed or a delta into a replica, or a receipt at "
 	"a\n"
 	"primary.  Nothing is used before it was verified.\n"
+	"  --repair FIX     take what is damaged in the bundle from there, the answer of 'vmferry export "
+	"--repair'\n"
 	"  --no-merge       only stage it; 'vmferry merge' goes on\n"
 	"  --receipt FILE   write a receipt for the primary; '-': to standard output\n"
 	"  --media DIR      take all that is for this site from a medium, and leave receipts there\n"
@@ -26,7 +29,8 @@ main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { "no-merge", no_argument, NULL, 'n' },
 		{ "receipt", required_argument, NULL, 'r' }, { "require-sandbox", no_argument, NULL, 'R' },
-		{ "position", no_argument, NULL, 'P' }, { "media", required_argument, NULL, 'm' }, { 0 } };
+		{ "repair", required_argument, NULL, 'f' }, { "position", no_argument, NULL, 'P' },
+		{ "media", required_argument, NULL, 'm' }, { 0 } };
 	struct import_options o = { 0 };
 	const char *home = NULL, *media = NULL;
 	struct site *S;
@@ -42,6 +46,8 @@ main(int argc, char *argv[])
 			position = 1;
 		else if (c == 'm')
 			media = optarg;
+		else if (c == 'f')
+			o.repair = optarg;
 		else
 			o.receipt = optarg;
 	}

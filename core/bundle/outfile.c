@@ -204,6 +204,12 @@ outfile_is_full(const struct outfile *F)
 	return (F->is_full);
 }
 
+int
+outfile_is_new(const struct outfile *F)
+{
+	return (F->is_ours);
+}
+
 uint64_t
 outfile_size(const struct outfile *F)
 {

@@ -47,6 +47,9 @@ int outfile_write(struct outfile *F, const struct io_part *parts, unsigned n);
 /* Was a write or the commit answered with 2? */
 int outfile_is_full(const struct outfile *F);
 
+/* Is it a new file, which gets its name when it is whole? */
+int outfile_is_new(const struct outfile *F);
+
 /* Bytes in it so far. */
 uint64_t outfile_size(const struct outfile *F);
 
