@@ -143,6 +143,18 @@ receive_again(const struct replica *R, struct unpack *U)
 	return (rc);
 }
 
+/* A volume that comes afresh takes the place of its beginning that is here, of which the record is to know no more. */
+static int
+forget_cut(struct replica *R, struct receiving *c)
+{
+	struct replica_staged *s = intake_find(R, c->U->header->id);
+
+	if (s == NULL || s->cut != c->volume)
+		return (0);
+	s->cut = 0;
+	return (replica_save(R));
+}
+
 /* Take it, now that it is known to be of use. */
 static int
 take(struct replica *R, struct receiving *c)
@@ -153,7 +165,7 @@ take(struct replica *R, struct receiving *c)
 
 	if (R->nstaged >= REPLICA_STAGED)
 		return (say_refused("%s: the inbox is full; run 'vmferry merge'", R->vm));
-	if ((rc = check_space(R, H, c->U->total)) != 0)
+	if ((rc = check_space(R, H, c->U->total)) != 0 || (rc = forget_cut(R, c)) != 0)
 		return (rc);
 	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
 	/* A bundle of which nothing was taken is nothing to the record, but where it has taken adopted disks. */

@@ -136,9 +136,13 @@ static int
 take_again(void *context, const struct unpacked *u)
 {
 	struct staging_part *p = context;
-	int rc = combined_take(p->combined, p->reader, u);
+	enum record_type type = u->member.record.type;
+	int rc;
 
-	if (rc != 0)
+	/* The end is taken again: what comes behind it has no mark of its own. */
+	if (type == RECORD_END || type == RECORD_VOLUME_END)
+		return (0);
+	if ((rc = combined_take(p->combined, p->reader, u)) != 0)
 		return (rc);
 	memcpy(p->last, u->member.raw, RECORD_SIZE);
 	if (u->member.record.type == RECORD_SEGMENT) {
@@ -195,6 +199,9 @@ staging_part_free(struct staging_part *p)
 {
 	combined_free(p->combined);
 	writer_free(p->writer);
+	/* What was here before stays, whatever became of the rest. */
+	if (p->file != NULL)
+		outfile_keep(p->file);
 	outfile_free(p->file);
 	free(p->header.payload);
 }
