@@ -188,6 +188,28 @@ def test_damage_at_the_replica_is_mended_by_a_full_comparison():
     lab.same(3, out)
 
 
+def test_damaged_leaves_at_the_replica_are_made_anew_from_a_disk_that_is_right():
+    for damage in ('lost', 'flipped'):
+        lab = replicated(2)
+        leaves = os.path.join(lab.dr.replica(), 'leaves', 'vda')
+        if damage == 'lost':
+            os.unlink(leaves)
+        else:
+            flip(leaves, 80)
+        check(lab.dr('compare', 'web1', '-o', lab.path('c.vmf'), rc=None).returncode in (1, 3), 'damaged leaves were believed')
+        lab.write(lab.disks['vda'], 300 * K, 5000)
+        lab.keep(3)
+        p = lab.dr('compare', 'web1', '--full', '-o', lab.path('c.vmf'))
+        check('is made anew' in p.stderr, p.stderr)
+        export_against(lab, lab.path('c.vmf'))
+        lab.dr('import', lab.path('d.vmf'))
+        all_points_are(lab, {1: 1, 2: 2, 3: 3})
+        flip(leaves, 80)
+        flip(os.path.join(lab.dr.replica(), 'disks', 'vda.raw'), 80 * K)
+        check('both damaged' in lab.dr('compare', 'web1', '--full', '-o', lab.path('c.vmf'), rc=1).stderr, 'both')
+        lab.close()
+
+
 def test_nothing_differs():
     lab = replicated(2)
     p = export_against(lab, compared(lab))
@@ -326,6 +348,31 @@ def test_adopted_disks_in_a_store():
     adopted(lab, disks)
     check(os.path.realpath(lab.dr.replica()).startswith(store), 'the replica is not in the store')
     check([n for n in os.listdir(store) if n.startswith('.')] == [], 'something is left in the store:', os.listdir(store))
+
+
+def test_a_qcow2_backup_and_a_block_device_are_adopted():
+    lab = Lab(sizes=(4 * M, 1 * M))
+    disks = copies(lab)
+    flip(disks['vda'], 200 * K)
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disks['vda'], lab.path('vda.qcow2'))
+    start('qemu-nbd', '-t', '-r', '-f', 'qcow2', '-k', lab.path('sock'), lab.path('vda.qcow2'), '--pid-file', lab.path('pid'))
+    while not os.path.exists(lab.path('pid')):
+        os.sched_yield()
+    loop = shutil.which('losetup') and run('losetup', '-f', '--show', '-r', disks['vdb'], rc=None)
+    is_device = loop and loop.returncode == 0       # root alone may have one
+    vdb = loop.stdout.strip() if is_device else disks['vdb']
+    try:
+        adopt(lab, {'vda': 'nbd+unix:///?socket=' + lab.path('sock'), 'vdb': vdb})
+        copy = glob.glob(os.path.join(lab.dr.home, 'adopted', '*-*', 'disks', 'vda.raw'))[0]
+        check(os.stat(copy).st_blocks * 512 < 2 * M, 'the copy is not sparse')
+    finally:
+        if is_device:
+            run('losetup', '-d', vdb)
+    p = export_against(lab, lab.path('c.vmf'), name='s.vmf')
+    check(data_of(p) == 64 * K, 'carried', data_of(p))
+    lab.keep('now')
+    lab.dr('import', lab.path('s.vmf'))
+    is_replica(lab, 'now')
 
 
 def test_adopting_again_and_dropping():
