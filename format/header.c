@@ -345,7 +345,7 @@ decode_points(struct header *H, json_t *o)
 	switch (H->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_COMPARE:
-		return (from == NULL ? NULL : "a seed starts from a point");
+		return (from == NULL ? NULL : "it starts from a point, and its type does not");
 	case BUNDLE_DELTA:
 	case BUNDLE_UNDO:
 		if (from == NULL || H->from.epoch != H->to.epoch)
