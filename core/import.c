@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "bundle/infile.h"
+#include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
 #include "primary/acknowledge.h"
+#include "replica/adoption.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
 #include "replica/receipt.h"
@@ -164,24 +166,20 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-static int
-confine(const struct site *S, const struct import_options *o)
+int
+import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
-	char dir[PATH_MAX];
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
-	B->insist = o->insist;
-	if (replica_each_store(S, allow_store, B) == 0)
+	B->insist = insist;
+	if (replica_each_store(S, allow_store, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
-	if (rc == 0 && o->receipt != NULL && strcmp(o->receipt, "-") != 0) {
-		rc = io_path(dir, "%s", o->receipt);
-		if (rc == 0)
-			rc = sandbox_add(B, dirname(dir));
-	}
+	if (rc == 0 && folder != NULL)
+		rc = sandbox_add(B, folder);
 	if (rc == 0)
 		rc = sandbox_enter(B);
 	sandbox_free(B);
@@ -189,20 +187,76 @@ confine(const struct site *S, const struct import_options *o)
 	return (rc);
 }
 
-int
-import(const struct site *S, const struct import_options *o)
+/* Read the repair in F, which a site that we know must have signed: 0; 1, said; -1. */
+static int
+open_mend(const struct site *S, struct infile *F, struct member *m, struct mend **M)
+{
+	struct reader *R = infile_reader(F);
+	uint8_t key[RECORD_KEY];
+	char words[TRUST_WORDS];
+	const struct trust_entry *e;
+	const struct header *H;
+	const char *why;
+	int rc;
+
+	if ((rc = reader_start(R, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
+	    (rc = reader_header(R, m, &H)) != 0)
+		return (rc);
+	if ((why = trust_objection(e, key, H->created, words)) != NULL)
+		return (reader_refuse(R, NULL, why));
+	return (mend_open(M, F, H));
+}
+
+static int
+confine(const struct site *S, const struct import_options *o)
+{
+	char dir[PATH_MAX];
+
+	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
+		return (import_confine(S, NULL, o->insist));
+	if (io_path(dir, "%s", o->receipt) != 0)
+		return (-1);
+	return (import_confine(S, dirname(dir), o->insist));
+}
+
+/* The bundle in F, with the repair in fix, unless that is NULL. */
+static int
+import_mended(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
 {
 	struct member m = { .payload = malloc(LIMIT_JSON) };
-	struct infile *F;
-	int rc;
+	struct mend *M = NULL;
+	int rc = 0;
 
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = infile_open(&F, o->input)) == 0) {
-		if ((rc = confine(S, o)) == 0)
-			rc = import_from(S, o, F, &m);
-		infile_close(F);
-	}
+	if (fix != NULL && (rc = open_mend(S, fix, &m, &M)) == 0)
+		reader_use_mend(infile_reader(F), M);
+	if (rc == 0)
+		rc = import_from(S, o, F, &m);
+	mend_close(M);
 	free(m.payload);
+	return (rc);
+}
+
+int
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
+{
+	return (import_mended(S, o, F, NULL));
+}
+
+int
+import(const struct site *S, const struct import_options *o)
+{
+	struct infile *F, *fix = NULL;
+	int rc;
+
+	if ((rc = infile_open(&F, o->input)) != 0)
+		return (rc);
+	if (o->repair != NULL)
+		rc = infile_open(&fix, o->repair);
+	if (rc == 0 && (rc = confine(S, o)) == 0)
+		rc = import_mended(S, o, F, fix);
+	infile_close(fix);
+	infile_close(F);
 	return (rc);
 }

@@ -1,17 +1,28 @@
 #ifndef IMPORT_H_
 #define IMPORT_H_
 
+#include "bundle/infile.h"
 #include "site/site.h"
 
 /* Take in a bundle: a seed or delta into a replica, or a receipt at a primary. */
 struct import_options {
 	const char *input;   /* NULL or "-": standard input */
 	int stage_only;      /* do not merge */
+	const char *repair;  /* a repair: what is damaged in the bundle is taken from there; NULL: none */
 	const char *receipt; /* write a receipt there when it is in; "-": standard output; NULL: none */
 	int insist;          /* refuse to go on without a sandbox */
 };
 
 /* 0: all of it is here for good; 1, said, and nothing has changed; -1. */
 int import(const struct site *S, const struct import_options *o);
+
+/* The same with a file that is open, in the sandbox that the process is in. */
+int import_file(const struct site *S, const struct import_options *o, struct infile *F);
+
+/**
+ * Confine the process to what an import may touch: the home, the stores, and one folder more (NULL: none).  0; 1,
+ * said, if this cannot be and insist is set; -1.
+ */
+int import_confine(const struct site *S, const char *folder, int insist);
 
 #endif

@@ -59,21 +59,52 @@ filename_receipts(char out[FILENAME_STEM], const char *vm)
 	snprintf(out, FILENAME_STEM, "%s-%s-", s, header_type_text(BUNDLE_RECEIPT));
 }
 
+void
+filename_keys(char out[FILENAME_SIZE], const char *site, const uint8_t first[RECORD_KEY])
+{
+	char s[SLUG + 1], id[2 * 4 + 1];
+
+	slug(s, site);
+	sodium_bin2hex(id, sizeof id, first, 4);
+	snprintf(out, FILENAME_SIZE, "%s.%s.keys", s, id);
+}
+
+/* What stands behind a stem at the start of name, which is copied; NULL if there is none. */
+static const char *
+split_stem(char stem[FILENAME_STEM], const char *name)
+{
+	size_t plain = strspn(name, PLAIN), n = plain + 9;
+
+	if (plain == 0 || n >= FILENAME_STEM || name[plain] != '.' ||
+	    strspn(name + plain + 1, DIGITS "abcdef") != 8)
+		return (NULL);
+	memcpy(stem, name, n);
+	stem[n] = '\0';
+	return (name + n);
+}
+
+const char *
+filename_beside(char stem[FILENAME_STEM], const char *name)
+{
+	static const char *const suffixes[] = { ".b2", ".b2.minisig", ".log" };
+	const char *p = split_stem(stem, name);
+
+	for (size_t i = 0; p != NULL && i < sizeof suffixes / sizeof *suffixes; i++)
+		if (strcmp(p, suffixes[i]) == 0)
+			return (suffixes[i]);
+	return (NULL);
+}
+
 unsigned
 filename_split(char stem[FILENAME_STEM], const char *name)
 {
-	size_t slug_size = strspn(name, PLAIN), n = slug_size + 9, digits;
-	const char *p = name + slug_size;
+	const char *p = split_stem(stem, name);
+	size_t digits;
 
-	if (slug_size == 0 || n >= FILENAME_STEM || *p != '.' || strspn(p + 1, DIGITS "abcdef") != 8)
-		return (0);
-	p += 9;
-	if (*p != '.')
+	if (p == NULL || *p != '.')
 		return (0);
 	digits = strspn(p + 1, DIGITS);
 	if (digits < 3 || digits > 5 || strcmp(p + 1 + digits, ".vmf") != 0)
 		return (0);
-	memcpy(stem, name, n);
-	stem[n] = '\0';
 	return ((unsigned)strtoul(p + 1, NULL, 10));
 }

@@ -9,6 +9,7 @@
  *
  *    web1-delta-41-43.1a2b3c4d.001.vmf      the first volume of a bundle
  *    web1-delta-41-43.1a2b3c4d.b2           and what lies beside it: manifest, .b2.minisig, custody .log
+ *    hq.1a2b3c4d.keys                       the key list of a site
  *
  * They are hints for people.  What a file is, its signed header says.
  */
@@ -23,6 +24,12 @@ void filename_volume(char out[FILENAME_SIZE], const char *stem, unsigned volume)
 
 /* The start that all files of a VM's receipts have in common: "web1-receipt-". */
 void filename_receipts(char out[FILENAME_STEM], const char *vm);
+
+/* The name of a site's key list: "hq.1a2b3c4d.keys", with the start of the first key that it ever had. */
+void filename_keys(char out[FILENAME_SIZE], const char *site, const uint8_t first[RECORD_KEY]);
+
+/* The stem if name is that of a file beside volumes: its suffix, ".b2", ".b2.minisig" or ".log"; else NULL. */
+const char *filename_beside(char stem[FILENAME_STEM], const char *name);
 
 /* The volume's number if name is one of a volume, and its stem; 0 if it is none. */
 unsigned filename_split(char stem[FILENAME_STEM], const char *name);

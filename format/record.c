@@ -129,6 +129,27 @@ is_zero(const uint8_t *p, size_t n)
 	return (sodium_is_zero(p, n));
 }
 
+/* The fields of a packed record, whose magic, type, codec and cipher were looked at. */
+static void
+take_apart(struct record *R, const uint8_t in[RECORD_SIZE])
+{
+	R->type = (enum record_type)wire_get32(in + 8);
+	R->codec = (enum record_codec)in[12];
+	R->cipher = (enum record_cipher)in[13];
+	R->part = wire_get16(in + 14);
+	memcpy(R->bundle, in + 16, RECORD_ID);
+	R->number = wire_get64(in + 32);
+	R->disk = wire_get32(in + 40);
+	R->extents = wire_get32(in + 44);
+	R->offset = wire_get64(in + 48);
+	R->span = wire_get64(in + 56);
+	R->plain = wire_get64(in + 64);
+	R->stored = wire_get64(in + 72);
+	memcpy(R->nonce, in + 80, RECORD_NONCE);
+	memcpy(R->digest, in + 104, RECORD_DIGEST);
+	memcpy(R->link, in + 136, RECORD_DIGEST);
+}
+
 const char *
 record_unpack(struct record *R, const uint8_t in[RECORD_SIZE], const uint8_t key[RECORD_KEY])
 {
@@ -146,26 +167,24 @@ record_unpack(struct record *R, const uint8_t in[RECORD_SIZE], const uint8_t key
 		return ("an unknown codec or cipher");
 	if (!is_zero(in + 168, 24))
 		return ("reserved bytes are in use: written by a newer vmferry");
-	R->type = (enum record_type)type;
-	R->codec = (enum record_codec)in[12];
-	R->cipher = (enum record_cipher)in[13];
-	R->part = wire_get16(in + 14);
-	memcpy(R->bundle, in + 16, RECORD_ID);
-	R->number = wire_get64(in + 32);
-	R->disk = wire_get32(in + 40);
-	R->extents = wire_get32(in + 44);
-	R->offset = wire_get64(in + 48);
-	R->span = wire_get64(in + 56);
-	R->plain = wire_get64(in + 64);
-	R->stored = wire_get64(in + 72);
-	memcpy(R->nonce, in + 80, RECORD_NONCE);
-	memcpy(R->digest, in + 104, RECORD_DIGEST);
-	memcpy(R->link, in + 136, RECORD_DIGEST);
+	take_apart(R, in);
 	if (R->cipher == RECORD_CLEAR && !is_zero(R->nonce, RECORD_NONCE))
 		return ("a record in clear has a nonce");
 	if (type == RECORD_HEADER && memcmp(R->link, key, RECORD_KEY) != 0)
 		return ("the header names another signer");
 	return (check(R));
+}
+
+int
+record_peek(struct record *R, const uint8_t in[RECORD_SIZE])
+{
+	uint32_t type = wire_get32(in + 8);
+
+	if (memcmp(in, magic, sizeof magic) != 0 || type < RECORD_HEADER || type > RECORD_VOLUME_END ||
+	    in[12] > RECORD_ZSTD || in[13] > RECORD_XCHACHA20POLY1305)
+		return (-1);
+	take_apart(R, in);
+	return (check(R) == NULL ? 0 : -1);
 }
 
 const uint8_t *

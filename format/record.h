@@ -69,6 +69,12 @@ void record_pack(uint8_t out[RECORD_SIZE], const struct record *R, const uint8_t
  */
 const char *record_unpack(struct record *R, const uint8_t in[RECORD_SIZE], const uint8_t key[RECORD_KEY]);
 
+/**
+ * Take a record apart whose signature is not checked: for what we wrote down ourselves, and to see whether it is worth a
+ * check.  0, or -1 if it cannot be one of version 1.
+ */
+int record_peek(struct record *R, const uint8_t in[RECORD_SIZE]);
+
 /* The key that a header record claims to be signed with: a claim, until record_unpack has checked it. */
 const uint8_t *record_claimed_key(const uint8_t in[RECORD_SIZE]);
 

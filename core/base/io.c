@@ -207,6 +207,38 @@ io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset)
 	return ((ssize_t)got);
 }
 
+ssize_t
+io_read_worn(int fd, const char *path, void *buf, size_t n, uint64_t offset, int *is_worn)
+{
+	size_t got = 0;
+
+	*is_worn = 0;
+	while (got < n) {
+		char *to = (char *)buf + got;
+		ssize_t r = offset == IO_STREAM ? read(fd, to, n - got)
+		                                : pread(fd, to, n - got, (off_t)(offset + got));
+
+		if (r == 0)
+			break;
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && (errno == EIO || errno == EILSEQ || errno == ENODATA)) {
+			*is_worn = 1;
+			break;
+		}
+		if (r < 0)
+			return (failed(path, "read"));
+		got += (size_t)r;
+	}
+	return ((ssize_t)got);
+}
+
+int
+io_can_seek(int fd)
+{
+	return (lseek(fd, 0, SEEK_CUR) >= 0);
+}
+
 int
 io_seek(int fd, const char *path, uint64_t offset)
 {
@@ -668,6 +700,14 @@ io_publish(const char *from, const char *to, const char *dir)
 	if (rename(from, to) != 0)
 		return (failed(to, "put in place"));
 	return (io_sync_dir(dir));
+}
+
+int
+io_move(const char *from, const char *from_dir, const char *to, const char *to_dir)
+{
+	if (rename(from, to) != 0)
+		return (failed(to, "move to here"));
+	return (io_sync_dir(to_dir) != 0 ? -1 : io_sync_dir(from_dir));
 }
 
 int

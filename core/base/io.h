@@ -47,6 +47,17 @@ void io_close(int fd);
 ssize_t io_read(int fd, const char *path, void *buf, size_t n);
 ssize_t io_pread(int fd, const char *path, void *buf, size_t n, uint64_t offset);
 
+/**
+ * The same from a medium that may be worn: what it cannot give back (EIO) is no failure and not said.  Bytes read,
+ * less than n at the end of the file or in front of what cannot be read: then *is_worn is set.  offset
+ * IO_STREAM: from where the descriptor is.
+ */
+#define IO_STREAM UINT64_MAX
+ssize_t io_read_worn(int fd, const char *path, void *buf, size_t n, uint64_t offset, int *is_worn);
+
+/* Can this descriptor be read at any offset? */
+int io_can_seek(int fd);
+
 /* Go on reading or writing at that offset; 0 or -1. */
 int io_seek(int fd, const char *path, uint64_t offset);
 
@@ -146,6 +157,9 @@ void io_names_free(char **names);
 
 /* Rename within one directory, durably. */
 int io_publish(const char *from, const char *to, const char *dir);
+
+/* Rename from the folder from_dir to another one, durably: at any moment it is in one of them. */
+int io_move(const char *from, const char *from_dir, const char *to, const char *to_dir);
 
 /* Remove a file; that it is gone already is fine. */
 int io_remove(const char *path);

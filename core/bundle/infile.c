@@ -35,32 +35,57 @@ open_fd(struct infile *F, const char *path)
 	return (0);
 }
 
-int
-infile_open(struct infile **out, const char *path)
+/* Where fd is set, to the caller with a reader; else it goes. */
+static int
+opened(struct infile **out, struct infile *F, int rc)
 {
-	struct infile *F = calloc(1, sizeof *F);
-	int rc;
-
-	*out = F;
-	if (F == NULL)
-		return (say_failed("out of memory"));
-	F->fd = -1;
-	F->is_standard = path == NULL || strcmp(path, "-") == 0;
-	if ((rc = open_fd(F, path)) == 0)
+	if (rc == 0)
 		rc = io_size(F->fd, F->name, &F->size);
 	if (rc == 0 && (F->reader = reader_new(F->fd, F->name)) == NULL)
 		rc = -1;
 	if (rc != 0) {
 		infile_close(F);
-		*out = NULL;
+		F = NULL;
 	}
+	*out = F;
 	return (rc);
+}
+
+int
+infile_open(struct infile **out, const char *path)
+{
+	struct infile *F = *out = calloc(1, sizeof *F);
+
+	if (F == NULL)
+		return (say_failed("out of memory"));
+	F->fd = -1;
+	F->is_standard = path == NULL || strcmp(path, "-") == 0;
+	return (opened(out, F, open_fd(F, path)));
+}
+
+int
+infile_take(struct infile **out, int fd, const char *name)
+{
+	struct infile *F = *out = calloc(1, sizeof *F);
+
+	if (F == NULL) {
+		io_close(fd);
+		return (say_failed("out of memory"));
+	}
+	F->fd = fd;
+	return (opened(out, F, io_path(F->name, "%s", name)));
 }
 
 const char *
 infile_name(const struct infile *F)
 {
 	return (F->name);
+}
+
+int
+infile_fd(const struct infile *F)
+{
+	return (F->fd);
 }
 
 struct reader *

@@ -10,6 +10,7 @@
 #include "disk/leaves.h"
 #include "disk/ranges.h"
 #include "disk/source.h"
+#include "extent.h"
 #include "header.h"
 #include "leaf.h"
 #include "base/say.h"
@@ -24,6 +25,7 @@ struct pack_disk {
 	const struct leaves *leaves; /* at the point before */
 	const struct ranges *must;   /* blocks that are carried in any case, or NULL */
 	const struct ranges *maybe;  /* blocks that are carried if their leaf is another now, or NULL */
+	int only_must;               /* what is in maybe is never carried, only its leaves are noted */
 	int is_own;                  /* the leaves are those of this very disk: a difference is a damage */
 	struct changelog *log;       /* where the changes of leaves go, or NULL */
 	uint64_t size;               /* bytes of the disk that count: no block beyond is looked at */
@@ -41,9 +43,12 @@ struct pack {
 	struct chain_place from; /* what lies before it is passed over */
 	struct chain_place to;   /* where disk is not 0 or offset is not 0: what lies behind it too */
 	int is_dry;              /* nothing is encoded or written, and there need be no writer */
-	const char *what;        /* for the progress */
-	uint64_t most;           /* as pack_most said */
-	uint64_t damaged;        /* out: blocks of our own disks that are not what their leaves say; said */
+	/* Called with the extents of each segment in front of its record, or NULL: 0 or -1, said. */
+	int (*extents)(void *context, const struct extent *extents, uint32_t n);
+	void *context;
+	const char *what; /* for the progress */
+	uint64_t most;    /* as pack_most said */
+	uint64_t damaged; /* out: blocks of our own disks that are not what their leaves say; said */
 };
 
 /* The most bytes of data that P's disks can give from P->from on: for the header.  0 or -1. */

@@ -7,6 +7,8 @@
 
 #include "chain.h"
 #include "frame.h"
+#include "bundle/mend.h"
+#include "bundle/segment.h"
 #include "base/io.h"
 #include "base/say.h"
 
@@ -16,6 +18,10 @@ struct reader {
 	int fd;
 	char name[PATH_MAX];
 	int is_quiet;
+	int is_worn_allowed;
+	const struct mend *mend;
+	int can_seek;             /* where there is a mend: it is read by position */
+	int is_bad;               /* and some of what was read last is not there */
 	int is_cut;               /* it ended where more had to come */
 	int has_head;             /* the next record's head was read into head already */
 	uint64_t position;        /* bytes read */
@@ -98,15 +104,52 @@ reader_refuse(const struct reader *R, const struct record *m, const char *why)
 	return (say_refused("%s: before byte %" PRIu64 ": %s", R->name, R->position, why));
 }
 
+void
+reader_use_mend(struct reader *R, const struct mend *M)
+{
+	R->mend = M;
+	R->can_seek = io_can_seek(R->fd);
+}
+
+void
+reader_allow_worn(struct reader *R)
+{
+	R->is_worn_allowed = 1;
+}
+
+/* Read n bytes of a bundle that is mended: what is missing is zero, and known to be bad.  0 or -1. */
+static int
+get_damaged(struct reader *R, void *buf, size_t n)
+{
+	int is_worn;
+	ssize_t got = io_read_worn(R->fd, R->name, buf, n, R->can_seek ? R->position : IO_STREAM, &is_worn);
+
+	if (got < 0)
+		return (-1);
+	R->position += n;
+	if ((size_t)got < n) {
+		R->is_bad = 1;
+		memset((uint8_t *)buf + got, 0, n - (size_t)got);
+	}
+	return (0);
+}
+
 /* Read exactly n bytes: 0; 1 if the bundle ends before; -1. */
 static int
 get(struct reader *R, void *buf, size_t n)
 {
-	ssize_t got = io_read(R->fd, R->name, buf, n);
+	int is_worn = 0;
+	ssize_t got;
 
+	if (R->mend != NULL)
+		return (get_damaged(R, buf, n));
+	got = R->is_worn_allowed ? io_read_worn(R->fd, R->name, buf, n, IO_STREAM, &is_worn)
+	                         : io_read(R->fd, R->name, buf, n);
 	if (got < 0)
 		return (-1);
 	R->position += (uint64_t)got;
+	if (is_worn)
+		return (reader_refuse(R, NULL, "the medium cannot give back what is there"));
 	if ((size_t)got < n) {
 		R->is_cut = 1;
 		return (reader_refuse(R, NULL, "the bundle is cut short; get it again"));
@@ -119,6 +162,8 @@ reader_start(struct reader *R, uint8_t key[RECORD_KEY])
 {
 	int rc = get(R, R->head, FRAME_HEAD);
 
+	if (rc == 0 && R->mend != NULL)
+		rc = mend_first(R->mend, R->head);
 	if (rc != 0)
 		return (rc);
 	memcpy(key, record_claimed_key(frame_record(R->head)), RECORD_KEY);
@@ -184,6 +229,29 @@ take_padding(struct reader *R, uint64_t n)
 	return (rc);
 }
 
+/* The same where there is a mend: what stands around it does not matter. */
+static int
+take_damaged_payload(struct reader *R, struct member *m)
+{
+	uint8_t frame[FRAME_TAR];
+	int rc;
+
+	if (get(R, frame, FRAME_TAR) != 0)
+		return (-1);
+	R->is_bad = 0;
+	if (get(R, m->payload, (size_t)m->record.stored) != 0)
+		return (-1);
+	if (R->is_bad || segment_check(&m->record, m->payload) != NULL) {
+		if ((rc = mend_payload(R->mend, &m->record, m->payload)) < 0)
+			return (-1);
+		if (rc == 1)
+			return (reader_refuse(R, &m->record,
+			    "it is damaged, and the repair does not have it; ask with 'vmferry verify "
+			    "--request'"));
+	}
+	return (get(R, frame, frame_padding(m->record.stored)));
+}
+
 /* The payload of a segment, the header or the end, whole: its length was checked with the record. */
 static int
 take_payload(struct reader *R, struct member *m)
@@ -194,6 +262,8 @@ take_payload(struct reader *R, struct member *m)
 
 	if (m->record.stored == 0)
 		return (0);
+	if (R->mend != NULL)
+		return (take_damaged_payload(R, m));
 	if ((rc = get(R, tar, sizeof tar)) != 0)
 		return (rc);
 	if ((why = frame_check_payload(tar, &m->record)) != NULL)
@@ -201,6 +271,26 @@ take_payload(struct reader *R, struct member *m)
 	if ((rc = get(R, m->payload, (size_t)m->record.stored)) != 0)
 		return (rc);
 	return (take_padding(R, m->record.stored));
+}
+
+/* A table where there is a mend: it follows from the records, so nobody has to see it. */
+static int
+pass_table(struct reader *R, struct member *m)
+{
+	uint64_t left = frame_size(m->record.stored) - FRAME_HEAD;
+
+	if (R->can_seek) {
+		R->position += left;
+		return (0);
+	}
+	while (left > 0) {
+		size_t n = left < TABLE_PIECE ? (size_t)left : TABLE_PIECE;
+
+		if (get(R, m->payload, n) != 0)
+			return (-1);
+		left -= n;
+	}
+	return (0);
 }
 
 /* The payload of the index or manifest, piece by piece: the chain knows its length and digest already. */
@@ -213,6 +303,8 @@ take_table(struct reader *R, struct member *m)
 	const char *why;
 	int rc;
 
+	if (R->mend != NULL)
+		return (pass_table(R, m));
 	crypto_generichash_init(&h, NULL, 0, RECORD_DIGEST);
 	if (left > 0) {
 		if ((rc = get(R, tar, sizeof tar)) != 0)
@@ -242,7 +334,7 @@ take_trailer(struct reader *R)
 	int rc = get(R, zeroes, sizeof zeroes);
 	ssize_t more;
 
-	if (rc != 0)
+	if (rc != 0 || R->mend != NULL)
 		return (rc);
 	if (!sodium_is_zero(zeroes, sizeof zeroes))
 		return (reader_refuse(R, NULL, "the archive does not end where the bundle does"));
@@ -273,6 +365,8 @@ reader_header(struct reader *R, struct member *m, const struct header **H)
 		return (reader_refuse(R, NULL, why));
 	if (memcmp(R->header.id, m->record.bundle, RECORD_ID) != 0)
 		return (reader_refuse(R, NULL, "the header is that of another bundle"));
+	if (R->mend != NULL && memcmp(R->header.id, mend_of(R->mend), RECORD_ID) != 0)
+		return (reader_refuse(R, NULL, "the repair is for another bundle"));
 	*H = &R->header;
 	return (0);
 }
@@ -302,8 +396,18 @@ take_end(struct reader *R, struct member *m)
 static int
 need_head(struct reader *R)
 {
+	struct mend_place at = { R->fd, R->name, 0 };
 	int rc = R->has_head ? 0 : get(R, R->head, FRAME_HEAD);
 
+	if (rc == 0 && R->mend != NULL && !R->has_head) {
+		at.position = R->position;
+		rc = mend_head(R->mend, &R->chain, R->key, &at, R->head);
+		if (rc == 1)
+			return (reader_refuse(R, NULL,
+			    "the record is damaged, and the repair does not have it; ask with 'vmferry "
+			    "verify "
+			    "--request'"));
+	}
 	R->has_head = rc == 0;
 	return (rc);
 }
@@ -370,7 +474,7 @@ reader_skip(struct reader *R, struct member *m)
 	uint64_t n;
 	int rc = next_record(R, m);
 
-	if (rc != 0 || m->record.type != RECORD_SEGMENT)
+	if (rc != 0 || m->record.type != RECORD_SEGMENT || R->mend != NULL)
 		return (rc == 0 ? rest_of_record(R, m) : rc);
 	n = FRAME_TAR + m->record.stored + frame_padding(m->record.stored);
 	if (!io_skip(R->fd, n))

@@ -25,6 +25,17 @@ struct member {
 struct reader *reader_new(int fd, const char *name);
 void reader_free(struct reader *R);
 
+/**
+ * Take from M what is found damaged; to be said before reader_start, of a file or pipe from its beginning.  What the
+ * medium cannot give back counts as damaged too.  All else is as ever: what comes from M is verified like the rest,
+ * and the records are handed on as they were before the damage.  M stays the caller's.
+ */
+struct mend;
+void reader_use_mend(struct reader *R, const struct mend *M);
+
+/* What the medium cannot give back is a damage of the bundle, and no failure of ours. */
+void reader_allow_worn(struct reader *R);
+
 /* Read the first record and set key to the one that it claims to be signed with: 0; 1 or -1, said. */
 int reader_start(struct reader *R, uint8_t key[RECORD_KEY]);
 

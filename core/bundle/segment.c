@@ -105,18 +105,17 @@ compress(struct segment_coder *C, const uint8_t *plain, size_t n, uint8_t *out, 
 	return (0);
 }
 
-int
-segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
-    uint8_t *out, struct record *R)
+/* Compress, encrypt with the nonce in R, and digest. */
+static int
+encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n, uint8_t *out,
+    struct record *R)
 {
 	uint8_t ad[ASSOCIATED];
 
 	if (compress(C, plain, n, out, R) != 0)
 		return (-1);
 	R->cipher = K->cipher;
-	memset(R->nonce, 0, RECORD_NONCE);
 	if (K->cipher == RECORD_XCHACHA20POLY1305) {
-		randombytes_buf(R->nonce, RECORD_NONCE);
 		associated(ad, K, R);
 		crypto_aead_xchacha20poly1305_ietf_encrypt(
 		    out, NULL, out, R->stored, ad, sizeof ad, NULL, R->nonce, K->key);
@@ -124,6 +123,33 @@ segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uin
 	}
 	crypto_generichash(R->digest, RECORD_DIGEST, out, R->stored, NULL, 0);
 	return (0);
+}
+
+int
+segment_encode(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
+    uint8_t *out, struct record *R)
+{
+	memset(R->nonce, 0, RECORD_NONCE);
+	if (K->cipher == RECORD_XCHACHA20POLY1305)
+		randombytes_buf(R->nonce, RECORD_NONCE);
+	return (encode(C, K, plain, n, out, R));
+}
+
+int
+segment_encode_again(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain, size_t n,
+    uint8_t *out, const struct record *R)
+{
+	struct record now = *R;
+
+	if (R->plain != n)
+		return (1);
+	if (encode(C, K, plain, n, out, &now) != 0)
+		return (-1);
+	if (now.codec == R->codec && now.cipher == R->cipher && now.stored == R->stored &&
+	    memcmp(now.digest, R->digest, RECORD_DIGEST) == 0)
+		return (0);
+	sodium_memzero(out, (size_t)now.stored);
+	return (1);
 }
 
 const char *
@@ -154,8 +180,8 @@ expand(struct segment_coder *C, const struct record *R, const uint8_t *p, size_t
 }
 
 const char *
-segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
-    const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size)
+segment_open(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, size_t room)
 {
 	const char *why = segment_check(R, stored);
 	uint8_t ad[ASSOCIATED];
@@ -165,6 +191,8 @@ segment_decode(struct segment_coder *C, const struct segment_crypt *K, const str
 		return (why);
 	if (R->cipher != K->cipher)
 		return ("a segment is not encrypted as the header says");
+	if (R->plain > room)
+		return ("a segment is larger than it can be");
 	if (K->cipher == RECORD_XCHACHA20POLY1305) {
 		if (n <= TAG || need(&C->clear, LIMIT_STORED) != 0)
 			return ("an encrypted segment is too short");
@@ -175,7 +203,16 @@ segment_decode(struct segment_coder *C, const struct segment_crypt *K, const str
 		stored = C->clear;
 		n -= TAG;
 	}
-	if ((why = expand(C, R, stored, n, plain)) != NULL)
+	return (expand(C, R, stored, n, plain));
+}
+
+const char *
+segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size)
+{
+	const char *why = segment_open(C, K, R, stored, plain, LIMIT_PLAIN);
+
+	if (why != NULL)
 		return (why);
 	if ((why = extent_table(extents, R->extents, plain, (size_t)R->plain, disk_size)) != NULL)
 		return (why);

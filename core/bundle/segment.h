@@ -38,12 +38,26 @@ int segment_encode(struct segment_coder *C, const struct segment_crypt *K, const
     uint8_t *out, struct record *R);
 
 /**
+ * Make a segment again as it was: the same with the nonce of R, the record that it has.  Return 0; 1 if these bytes are
+ * not what R was made of, and then nothing of them may leave (a nonce is for one content only); -1, said.
+ */
+int segment_encode_again(struct segment_coder *C, const struct segment_crypt *K, const uint8_t *plain,
+    size_t n, uint8_t *out, const struct record *R);
+
+/**
  * Check the stored payload against R's digest, then decode it into plain, which has LIMIT_PLAIN bytes, and
  * its table into extents, which has room for R->extents.  disk_size is that of R's disk.  Return NULL, or
  * why it is no proper segment.
  */
 const char *segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
     const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size);
+
+/**
+ * The same for what is no segment: check, decrypt and expand the payload of a blob into plain, which has room
+ * bytes.  It counts as disk 0, offset 0.  Return NULL, or why not.
+ */
+const char *segment_open(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, size_t room);
 
 /* The digest alone, for those who have no key. */
 const char *segment_check(const struct record *R, const uint8_t *stored);

@@ -15,6 +15,7 @@ struct slot {
 struct unpacking {
 	struct unpack *U;
 	struct progress progress;
+	int rc; /* why it ended before its end, said; 0: it did not */
 };
 
 static int
@@ -28,15 +29,14 @@ fill(void *context, void *slot)
 {
 	struct unpacking *k = context;
 	struct slot *s = slot;
-	int rc;
 
-	if (k->U->ended)
+	if (k->U->ended || k->rc != 0)
 		return (1);
-	rc = reader_next(k->U->reader, &s->u.member);
-	if (rc == 0 && is_end(s->u.member.record.type))
-		k->U->ended = 1;
-	/* A refusal must not look like the end. */
-	return (rc == 1 ? 2 : rc);
+	/* What came before is handed on all the same: so where a volume ends that was cut short is no matter of chance. */
+	if ((k->rc = reader_next(k->U->reader, &s->u.member)) != 0)
+		return (1);
+	k->U->ended = is_end(s->u.member.record.type);
+	return (0);
 }
 
 /* Bytes by kind, and the leaves of the data. */
@@ -172,5 +172,5 @@ unpack_run(struct unpack *U)
 	progress_start(&k.progress, U->what, U->total);
 	rc = pipeline_run(&line);
 	progress_end(&k.progress);
-	return (rc > 0 ? 1 : rc);
+	return (rc == 0 ? k.rc : rc);
 }

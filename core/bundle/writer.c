@@ -22,6 +22,7 @@ struct writer {
 	uint8_t header_rec[RECORD_SIZE];
 	char *header_text; /* header.stored bytes: every volume starts with it */
 	struct writer_volumes volumes;
+	struct writer_watch watch;
 	uint64_t blobs;
 	uint8_t kept[NOTES * NOTE]; /* notes not yet written out */
 	size_t nkept;
@@ -96,6 +97,12 @@ writer_use_volumes(struct writer *W, const struct writer_volumes *v)
 	W->volumes = *v;
 }
 
+void
+writer_use_watch(struct writer *W, const struct writer_watch *w)
+{
+	W->watch = *w;
+}
+
 static int
 flush_notes(struct writer *W)
 {
@@ -144,7 +151,7 @@ take(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE], c
 	W->blobs += R->type == RECORD_BLOB;
 	if (R->type == RECORD_INDEX)
 		W->index = *R;
-	if (R->type != RECORD_HEADER || W->header_text != NULL)
+	if (R->type != RECORD_HEADER || W->header_text != NULL || payload == NULL)
 		return (0);
 	W->header = *R;
 	memcpy(W->header_rec, rec, RECORD_SIZE);
@@ -162,7 +169,8 @@ put_head(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE
 	uint8_t head[FRAME_HEAD + FRAME_TAR];
 	struct io_part parts[3] = { { head, FRAME_HEAD } };
 
-	if (take(W, R, rec, payload) != 0)
+	if (take(W, R, rec, payload) != 0 ||
+	    (W->watch.record != NULL && W->watch.record(W->watch.context, R, rec, payload) != 0))
 		return (-1);
 	frame_head(head, R, rec);
 	if (R->stored > 0) {

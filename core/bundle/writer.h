@@ -35,6 +35,15 @@ struct writer_volumes {
 
 void writer_use_volumes(struct writer *W, const struct writer_volumes *v);
 
+/* Calls record for each record that is written (and its payload; NULL for a table): 0, or -1, said, to stop. */
+struct writer_watch {
+	void *context;
+	int (*record)(
+	    void *context, const struct record *R, const uint8_t rec[RECORD_SIZE], const uint8_t *payload);
+};
+
+void writer_use_watch(struct writer *W, const struct writer_watch *w);
+
 /* Header and volume record of the next volume, to out, which stays the caller's to commit.  0 or -1. */
 int writer_begin_volume(struct writer *W, struct outfile *out);
 

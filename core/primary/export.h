@@ -16,9 +16,11 @@ struct export_options {
 	enum export_since since; /* where a delta starts */
 	uint64_t since_seq;
 	const char *changes; /* NULL: compare; a file or "-": a list; "bitmap:NAME": of NBD exports */
-	const char *to;      /* NULL: the sites that were named when it was enabled */
-	int plain;           /* do not encrypt */
-	int live_unsafe;     /* read disks that are being written */
+	const char
+	    *against;    /* NULL, or a compare bundle, "-": what differs from the disks that it speaks of */
+	const char *to;  /* NULL: the sites that were named when it was enabled */
+	int plain;       /* do not encrypt */
+	int live_unsafe; /* read disks that are being written */
 	enum segment_level level;
 	const char *output; /* NULL: standard output */
 };

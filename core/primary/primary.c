@@ -14,6 +14,7 @@
 #include "name.h"
 #include "primary/ledger.h"
 #include "primary/primary_record.h"
+#include "primary/shiplog.h"
 #include "site/folders.h"
 #include "base/say.h"
 
@@ -345,6 +346,8 @@ prune(struct primary *P)
 	while (n > 0)
 		if (remove_changes(P, gone[--n]) != 0)
 			return (-1);
+	if (shiplog_prune(P) != 0)
+		return (-1);
 	/* Of the first point itself only what came after matters. */
 	return (P->npoints > 1 ? remove_changes(P, P->points[0].point.seq) : 0);
 }
@@ -365,4 +368,23 @@ primary_commit(struct primary *P, const struct primary_point *point)
 	if (catch_up(P) != 0)
 		return (-1);
 	return (prune(P));
+}
+
+int
+primary_commit_alone(struct primary *P, const struct primary_point *point)
+{
+	unsigned n = P->npoints;
+	uint64_t *gone = calloc(n + 1, sizeof *gone);
+	int rc;
+
+	if (gone == NULL)
+		return (say_failed("out of memory"));
+	for (unsigned i = 0; i < n; i++)
+		gone[i] = P->points[i].point.seq;
+	P->npoints = 0;
+	if ((rc = primary_commit(P, point)) == 0)
+		while (rc == 0 && n > 0)
+			rc = remove_changes(P, gone[--n]);
+	free(gone);
+	return (rc);
 }

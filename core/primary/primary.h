@@ -16,6 +16,7 @@
  *    state              this record
  *    leaves/DISK        the leaves at the newest point
  *    changes/SEQ.DISK   what changed from the point before to point SEQ
+ *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
 struct primary_disk {
 	char id[LIMIT_DISK_ID + 1];
@@ -123,5 +124,8 @@ int primary_changes_path(const struct primary *P, uint64_t seq, const char *disk
  * then what no delta can start from any more goes.  0 or -1; on -1 the next primary_open goes on.
  */
 int primary_commit(struct primary *P, const struct primary_point *point);
+
+/* The same where nothing is known any more of what changed before: no older point is kept. */
+int primary_commit_alone(struct primary *P, const struct primary_point *point);
 
 #endif

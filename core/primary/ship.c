@@ -6,18 +6,48 @@
 #include <string.h>
 #include <time.h>
 
+#include "primary/against.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "primary/ledger.h"
+
+/* Where a delta starts: at a point of ours, or at that of the comparison, which we need not know. */
+static void
+start_from(struct ship *s)
+{
+	const struct primary_point *base = primary_point(s->cut->P, s->cut->base);
+	const struct header *A = s->cut->against == NULL ? NULL : against_header(s->cut->against);
+	struct header *H = &s->header;
+
+	if (base != NULL)
+		H->from = base->point;
+	for (unsigned i = 0; base != NULL && i < H->ndisks; i++) {
+		H->disks[i].before_size = base->size[i];
+		memcpy(H->disks[i].before, base->root[i], LEAF_ROOT);
+	}
+	if (A == NULL)
+		return;
+	H->has_against = 1;
+	memcpy(H->against, A->id, RECORD_ID);
+	H->from = A->from;
+	/* A number is never used twice, even where our record is older than what the replica has. */
+	if (H->to.seq <= A->from.seq)
+		H->to.seq = A->from.seq + 1;
+	for (unsigned i = 0; A->from.seq != 0 && i < H->ndisks; i++)
+		for (unsigned k = 0; k < A->ndisks; k++)
+			if (strcmp(A->disks[k].id, H->disks[i].id) == 0) {
+				H->disks[i].before_size = A->disks[k].before_size;
+				memcpy(H->disks[i].before, A->disks[k].before, LEAF_ROOT);
+			}
+}
 
 static void
 make_header(struct ship *s)
 {
 	struct header *H = &s->header;
-	const struct primary_point *last = primary_last(s->cut->P),
-	                           *base = primary_point(s->cut->P, s->cut->base);
+	const struct primary_point *last = primary_last(s->cut->P);
 
-	H->type = s->cut->base == 0 ? BUNDLE_SEED : BUNDLE_DELTA;
+	H->type = cut_is_seed(s->cut) ? BUNDLE_SEED : BUNDLE_DELTA;
 	randombytes_buf(H->id, sizeof H->id);
 	memcpy(H->lineage, s->cut->P->lineage, sizeof H->lineage);
 	strcpy(H->uuid, s->cut->P->uuid);
@@ -26,8 +56,6 @@ make_header(struct ship *s)
 	H->created = (int64_t)time(NULL);
 	H->to = (struct point){ s->cut->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created,
 		POINT_STANDARD };
-	if (base != NULL)
-		H->from = base->point;
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
 	H->cipher = s->cut->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
@@ -40,13 +68,9 @@ make_header(struct ship *s)
 			continue;
 		}
 		strcpy(H->disks[H->ndisks].id, d->id);
-		H->disks[H->ndisks].size = source_size(s->cut->sources[i]);
-		if (base != NULL) {
-			H->disks[H->ndisks].before_size = base->size[i];
-			memcpy(H->disks[H->ndisks].before, base->root[i], LEAF_ROOT);
-		}
-		H->ndisks++;
+		H->disks[H->ndisks++].size = source_size(s->cut->sources[i]);
 	}
+	start_from(s);
 }
 
 static int
@@ -100,14 +124,15 @@ ship_prepare(struct ship *s)
 	s->pack.disks = s->disks;
 	s->pack.ndisks = n;
 	s->pack.trailer = &s->trailer;
-	s->pack.what = s->cut->base == 0 ? "seed" : "delta";
+	s->pack.what = cut_is_seed(s->cut) ? "seed" : "delta";
 	for (unsigned i = 0; i < n; i++)
 		s->disks[i] = (struct pack_disk){ .source = s->cut->sources[i],
 			.leaves = s->cut->leaves[i],
 			.must = &s->cut->must[i],
 			.maybe = &s->cut->maybe[i],
 			.size = source_size(s->cut->sources[i]),
-			.sum = s->cut->P->disks[i].sum };
+			.only_must = s->cut->against != NULL,
+			.sum = s->cut->sums[i] };
 	if (pack_most(&s->pack, &s->pack.most) != 0)
 		return (-1);
 	make_header(s);
@@ -165,6 +190,8 @@ ship_commit_point(struct ship *s)
 {
 	struct primary_point *p = &s->point;
 
+	if (shiplog_sync(s->shiplog) != 0)
+		return (-1);
 	p->point = s->header.to;
 	s->trailer.ndisks = s->cut->P->nreplicated;
 	for (unsigned i = 0; i < s->cut->P->nreplicated; i++) {
@@ -182,7 +209,7 @@ ship_commit_point(struct ship *s)
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)
 		if (s->cut->targets[i]->seeded == 0)
 			s->cut->targets[i]->seeded = p->point.seq;
-	return (primary_commit(s->cut->P, p));
+	return (s->cut->is_lost ? primary_commit_alone(s->cut->P, p) : primary_commit(s->cut->P, p));
 }
 
 /* Text for the record, and for a line of status. */
@@ -204,7 +231,7 @@ enter_ledger(const struct ship *s)
 {
 	struct primary *P = s->cut->P;
 	struct primary_shipment n = { .type = s->header.type,
-		.from = s->cut->base,
+		.from = s->header.from.seq,
 		.to = s->header.to.seq,
 		.at = (int64_t)time(NULL),
 		.volumes = s->trailer.volumes,
@@ -227,7 +254,8 @@ ship_finish(struct ship *s)
 {
 	uint64_t seq = s->header.to.seq;
 
-	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || outfile_commit(s->out) != 0)
+	if (writer_finish(s->writer, &s->header, &s->trailer) != 0 || shiplog_sync(s->shiplog) != 0 ||
+	    outfile_commit(s->out) != 0)
 		return (say_failed("%s: point %" PRIu64
 		                   " was cut, but its bundle was not delivered; the next delta carries "
 		                   "what it held",
@@ -235,7 +263,22 @@ ship_finish(struct ship *s)
 	if (enter_ledger(s) != 0)
 		return (-1);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
-	    s->cut->base == 0 ? "seed" : "delta", seq, writer_position(s->writer), s->trailer.data);
+	    cut_is_seed(s->cut) ? "seed" : "delta", seq, writer_position(s->writer), s->trailer.data);
+	return (0);
+}
+
+/* Write down what it takes to make any segment again. */
+static int
+log_shipment(struct ship *s)
+{
+	struct writer_watch watch = { .record = shiplog_record };
+
+	s->shiplog = shiplog_open(s->cut->P, &s->header, &s->pack.crypt, s->pack.level);
+	if (s->shiplog == NULL)
+		return (-1);
+	watch.context = s->pack.context = s->shiplog;
+	s->pack.extents = shiplog_extents;
+	writer_use_watch(s->writer, &watch);
 	return (0);
 }
 
@@ -250,13 +293,14 @@ ship_open(struct ship *s)
 	if (io_path(tmp, "%s/tmp", site_home(s->cut->S)) != 0 || make_logs(s) != 0)
 		return (-1);
 	s->writer = writer_new(s->out, tmp, site_secret(s->cut->S));
-	return (s->writer == NULL ? -1 : 0);
+	return (s->writer == NULL ? -1 : log_shipment(s));
 }
 
 void
 ship_free(struct ship *s)
 {
 	writer_free(s->writer);
+	shiplog_free(s->shiplog);
 	outfile_free(s->out);
 	for (unsigned i = 0; i < LIMIT_DISKS; i++)
 		changelog_free(s->logs[i]);

@@ -5,6 +5,7 @@
 #include "bundle/pack.h"
 #include "disk/changelog.h"
 #include "primary/cut.h"
+#include "primary/shiplog.h"
 
 /* A cut on its way out: its bundle is written, and its point taken into the record. */
 struct ship {
@@ -16,6 +17,7 @@ struct ship {
 	struct pack pack;
 	struct outfile *out;
 	struct writer *writer;
+	struct shiplog *shiplog;
 	struct primary_point point;
 };
 

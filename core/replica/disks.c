@@ -99,48 +99,85 @@ disks_sync(const struct disks *D, const struct replica *R)
 	return (io_path(path, "%s/leaves", R->dir) != 0 ? -1 : io_sync_dir(path));
 }
 
+/* The leaves of n <= BATCH blocks, with what lies over them.  There, 0 is nothing, and a leaf has its bits turned. */
+static int
+read_leaves(const struct disks_tally *t, uint64_t start, size_t n, uint64_t *out)
+{
+	uint64_t over[BATCH];
+
+	if (leaves_read(t->before, start, n, out) != 0)
+		return (-1);
+	if (t->over == NULL)
+		return (0);
+	if (leaves_read(t->over, start, n, over) != 0)
+		return (-1);
+	for (size_t i = 0; i < n; i++)
+		if (over[i] != 0)
+			out[i] = ~over[i];
+	return (0);
+}
+
+/* Lay n <= BATCH leaves over those that were before. */
+static int
+lay_over(const struct disks_tally *t, uint64_t start, size_t n, const uint64_t *now)
+{
+	uint64_t over[BATCH];
+
+	for (size_t i = 0; i < n; i++)
+		over[i] = now == NULL ? ~UINT64_C(0) : ~now[i];
+	return (leaves_write(t->over, start, n, over));
+}
+
 /* Replace the leaves of n <= BATCH blocks in the sum; now NULL: all 0. */
 static int
-replace(const struct leaves *before, const struct leaf_secret *secret, uint64_t start, size_t n,
-    const uint64_t *now, struct leaf_sum *sum, struct ranges *differ)
+replace(const struct disks_tally *t, uint64_t start, size_t n, const uint64_t *now)
 {
 	uint64_t old[BATCH];
+	int is_same = 1;
 
-	if (leaves_read(before, start, n, old) != 0)
+	if (read_leaves(t, start, n, old) != 0)
 		return (-1);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t new = now == NULL ? 0 : now[i];
 
 		if (new == old[i])
 			continue;
-		leaf_remove(secret, sum, start + i, old[i]);
-		leaf_add(secret, sum, start + i, new);
-		if (differ != NULL && ranges_add(differ, start + i, 1) != 0)
+		is_same = 0;
+		leaf_remove(t->secret, t->sum, start + i, old[i]);
+		leaf_add(t->secret, t->sum, start + i, new);
+		if (t->differ != NULL && ranges_add(t->differ, start + i, 1) != 0)
 			return (-1);
 	}
-	return (0);
+	return (is_same || t->over == NULL ? 0 : lay_over(t, start, n, now));
 }
 
+/* Clear the leaves where those of L may be other than 0. */
 static int
-clear(const struct leaves *before, const struct leaf_secret *secret, uint64_t start, uint64_t end,
-    struct leaf_sum *sum, struct ranges *differ)
+clear_in(const struct disks_tally *t, const struct leaves *L, uint64_t start, uint64_t end)
 {
 	uint64_t count;
 	int rc;
 
-	while ((rc = leaves_next(before, &start, end, &count)) == 0) {
+	while ((rc = leaves_next(L, &start, end, &count)) == 0) {
 		size_t n = count < BATCH ? (size_t)count : BATCH;
 
-		if (replace(before, secret, start, n, NULL, sum, differ) != 0)
+		if (replace(t, start, n, NULL) != 0)
 			return (-1);
 		start += n;
 	}
 	return (rc < 0 ? -1 : 0);
 }
 
+static int
+clear(const struct disks_tally *t, uint64_t start, uint64_t end)
+{
+	if (clear_in(t, t->before, start, end) != 0)
+		return (-1);
+	return (t->over == NULL ? 0 : clear_in(t, t->over, start, end));
+}
+
 int
-disks_sum(const struct leaves *before, const struct leaf_secret *secret, const struct unpacked *u,
-    struct leaf_sum *sum, struct ranges *differ)
+disks_sum(const struct disks_tally *t, const struct unpacked *u)
 {
 	const uint64_t *leaf = u->leaves;
 
@@ -149,14 +186,14 @@ disks_sum(const struct leaves *before, const struct leaf_secret *secret, const s
 		uint64_t start = e->offset / LIMIT_BLOCK, end = start + blocks(e->length);
 
 		if (e->kind != EXTENT_DATA) {
-			if (clear(before, secret, start, end, sum, differ) != 0)
+			if (clear(t, start, end) != 0)
 				return (-1);
 			continue;
 		}
 		while (start < end) {
 			size_t n = end - start < BATCH ? (size_t)(end - start) : BATCH;
 
-			if (replace(before, secret, start, n, leaf, sum, differ) != 0)
+			if (replace(t, start, n, leaf) != 0)
 				return (-1);
 			start += n;
 			leaf += n;
@@ -180,8 +217,7 @@ disks_sum_new(const struct leaf_secret *secret, const struct unpacked *u, struct
 }
 
 int
-disks_sum_cut(const struct leaves *before, const struct leaf_secret *secret, uint64_t size, uint64_t old_size,
-    struct leaf_sum *sum, struct ranges *differ)
+disks_sum_cut(const struct disks_tally *t, uint64_t size, uint64_t old_size)
 {
-	return (size >= old_size ? 0 : clear(before, secret, blocks(size), blocks(old_size), sum, differ));
+	return (size >= old_size ? 0 : clear(t, blocks(size), blocks(old_size)));
 }

@@ -26,15 +26,23 @@ int disks_sync(const struct disks *D, const struct replica *R);
 
 void disks_close(struct disks *D);
 
-/* Change sum by what the segment changes, given the leaves before; add the blocks that differ to differ. */
-int disks_sum(const struct leaves *before, const struct leaf_secret *secret, const struct unpacked *u,
-    struct leaf_sum *sum, struct ranges *differ);
+/* What comes of a disk's leaves, before anything is written. */
+struct disks_tally {
+	const struct leaves *before;
+	struct leaves
+	    *over; /* where the same blocks can come again: empty at first, holds what came; else NULL */
+	const struct leaf_secret *secret;
+	struct leaf_sum *sum;
+	struct ranges *differ; /* NULL: not asked */
+};
+
+/* Change the sum by what the segment changes; add the blocks that differ from what was or came before. */
+int disks_sum(const struct disks_tally *t, const struct unpacked *u);
 
 /* Add the leaves of a segment of a seed to sum: there was nothing before. */
 void disks_sum_new(const struct leaf_secret *secret, const struct unpacked *u, struct leaf_sum *sum);
 
 /* As disks_sum, for the blocks from a disk's new end on, which are no more. */
-int disks_sum_cut(const struct leaves *before, const struct leaf_secret *secret, uint64_t size,
-    uint64_t old_size, struct leaf_sum *sum, struct ranges *differ);
+int disks_sum_cut(const struct disks_tally *t, uint64_t size, uint64_t old_size);
 
 #endif

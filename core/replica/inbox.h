@@ -18,7 +18,8 @@ struct inbox {
 	int fd;
 	struct reader *reader;
 	struct member member; /* of the header */
-	struct unpack U;      /* ready to run, but for context, take and what */
+	struct segment_crypt parts[LIMIT_PARTS];
+	struct unpack U; /* ready to run, but for context, take and what */
 };
 
 /* Open a staged bundle that is whole, or the undo that leads to a point: 0; 1, said; -1.  Close it in any case. */

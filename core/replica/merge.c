@@ -12,6 +12,7 @@
 #include "bundle/writer.h"
 #include "disk/source.h"
 #include "base/io.h"
+#include "replica/combined.h"
 #include "replica/disks.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
@@ -26,20 +27,35 @@ struct merging {
 	int want_undo;
 	int damaged; /* the disks were not what they should be where the bundle replaces them */
 	struct ranges differ[LIMIT_DISKS]; /* what it replaces */
+	/* Where parts of it may come over one another: */
+	struct leaves *over[LIMIT_DISKS];
+	struct combined *combined;
+	const struct inbox *inbox;
 };
 
 /* --- plan: where does it lead, and what does it replace? ---------------------------------------------- */
+
+static struct disks_tally
+tally(struct merging *m, uint32_t i)
+{
+	return ((struct disks_tally){ .before = m->disks.leaves[i],
+	    .over = m->over[i],
+	    .secret = &m->R->secret,
+	    .sum = &m->now[i].sum,
+	    .differ = m->want_undo ? &m->differ[i] : NULL });
+}
 
 static int
 plan(void *context, const struct unpacked *u)
 {
 	struct merging *m = context;
-	uint32_t i = u->member.record.disk;
+	struct disks_tally t;
+	int rc = combined_take(m->combined, m->inbox->reader, u);
 
-	if (u->member.record.type != RECORD_SEGMENT)
-		return (0);
-	return (disks_sum(
-	    m->disks.leaves[i], &m->R->secret, u, &m->now[i].sum, m->want_undo ? &m->differ[i] : NULL));
+	if (rc != 0 || u->member.record.type != RECORD_SEGMENT)
+		return (rc);
+	t = tally(m, u->member.record.disk);
+	return (disks_sum(&t, u));
 }
 
 static int
@@ -48,11 +64,11 @@ plan_sizes(struct merging *m, const struct header *H)
 	const struct replica_point *last = replica_last(m->R);
 
 	for (unsigned i = 0; i < m->R->ndisks; i++) {
-		struct ranges *differ = m->want_undo ? &m->differ[i] : NULL;
+		struct disks_tally t = tally(m, i);
+		struct ranges *differ = t.differ;
 
 		m->now[i].size = H->disks[i].size;
-		if (disks_sum_cut(m->disks.leaves[i], &m->R->secret, m->now[i].size, last->disks[i].size,
-		        &m->now[i].sum, differ) != 0)
+		if (disks_sum_cut(&t, m->now[i].size, last->disks[i].size) != 0)
 			return (-1);
 		leaf_root(m->now[i].root, &m->R->secret, &m->now[i].sum, m->now[i].size);
 		/* A cut inside a block may take bytes of it that no segment speaks of. */
@@ -92,6 +108,12 @@ make_plan(struct merging *m, struct inbox *b)
 
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		m->now[i].sum = replica_last(m->R)->disks[i].sum;
+	for (unsigned i = 0; b->header->nparts > 0 && i < m->R->ndisks; i++)
+		if ((m->over[i] = leaves_temporary(m->R->dir)) == NULL)
+			return (-1);
+	if ((m->combined = combined_new(m->R, m->S, 0)) == NULL)
+		return (-1);
+	m->inbox = b;
 	if ((rc = inbox_run(b, m, plan, "check")) != 0 || (rc = plan_sizes(m, b->header)) != 0)
 		return (rc);
 	for (unsigned i = 0; i < m->R->ndisks; i++)
@@ -318,8 +340,11 @@ merge_one(struct replica *R, const struct site *S)
 	if (rc == 0)
 		rc = apply_staged(m);
 	disks_close(&m->disks);
-	for (unsigned i = 0; i < LIMIT_DISKS; i++)
+	combined_free(m->combined);
+	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
 		ranges_free(&m->differ[i]);
+		leaves_free(m->over[i]);
+	}
 	free(m);
 	return (rc);
 }

@@ -8,6 +8,9 @@
 #include "jsontext.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/adopted.h"
+#include "replica/compare.h"
+#include "replica/combined.h"
 #include "replica/intake.h"
 #include "replica/seeding.h"
 #include "replica/staging.h"
@@ -33,7 +36,8 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
-	if (!trust_has_key(e, R->key))
+	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
+	if (H->nparts == 0 && !trust_has_key(e, R->key))
 		return (say_refused(
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
@@ -65,6 +69,29 @@ check_base(const struct replica *R, const struct header *H)
 			                    ", disk %s is not here what it was at '%s': the histories "
 			                    "have parted; ask for a seed",
 			    H->vm, H->from.seq, H->disks[i].id, R->primary));
+	return (0);
+}
+
+/* What was made against disks as they were compared fits those disks, in that state, and no others. */
+static int
+check_against(const struct replica *R, const struct header *H)
+{
+	const struct replica_point *last = replica_last(R);
+
+	if (!H->has_against)
+		return (0);
+	if (H->type == BUNDLE_SEED)
+		return (last == NULL
+		            ? 0
+		            : say_refused("%s: the seed is against adopted disks, and the replica is "
+		                          "at point %" PRIu64 " already; compare it, and export "
+		                          "against that",
+		                  H->vm, last->point.seq));
+	if (last == NULL || !compare_is_fit(R, H))
+		return (
+		    say_refused("%s: the delta is against a comparison that was not made of this replica at "
+		                "point %" PRIu64 "; compare it again",
+		        H->vm, H->from.seq));
 	return (0);
 }
 
@@ -116,6 +143,18 @@ receive_again(const struct replica *R, struct unpack *U)
 	return (rc);
 }
 
+/* A volume that comes afresh takes the place of its beginning that is here, of which the record is to know no more. */
+static int
+forget_cut(struct replica *R, struct receiving *c)
+{
+	struct replica_staged *s = intake_find(R, c->U->header->id);
+
+	if (s == NULL || s->cut != c->volume)
+		return (0);
+	s->cut = 0;
+	return (replica_save(R));
+}
+
 /* Take it, now that it is known to be of use. */
 static int
 take(struct replica *R, struct receiving *c)
@@ -126,12 +165,12 @@ take(struct replica *R, struct receiving *c)
 
 	if (R->nstaged >= REPLICA_STAGED)
 		return (say_refused("%s: the inbox is full; run 'vmferry merge'", R->vm));
-	if ((rc = check_space(R, H, c->U->total)) != 0)
+	if ((rc = check_space(R, H, c->U->total)) != 0 || (rc = forget_cut(R, c)) != 0)
 		return (rc);
 	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
-	/* A bundle of which nothing was taken is nothing to the record. */
+	/* A bundle of which nothing was taken is nothing to the record, but where it has taken adopted disks. */
 	s = intake_find(R, H->id);
-	if (rc > 0 && s != NULL && s->nvolumes == 0 && s->cut == 0) {
+	if (rc > 0 && s != NULL && !(adopted_is_meant(H) && s->on_disks) && s->nvolumes == 0 && s->cut == 0) {
 		replica_drop_staged(R, (unsigned)(s - R->staged));
 		if (replica_save(R) != 0)
 			return (-1);
@@ -158,11 +197,12 @@ receive_into(struct replica *R, struct receiving *c)
 		                    ", and they are at point %" PRIu64 " now; compare them again",
 		    H->vm, H->from.seq, replica_last(R)->point.seq));
 	case INTAKE_EARLY:
-		if ((rc = check_waiting(R, c)) != 0)
+		if ((rc = check_against(R, H)) != 0 || (rc = check_waiting(R, c)) != 0)
 			return (rc);
 		break;
 	case INTAKE_FITS:
-		if (H->type == BUNDLE_DELTA && (rc = check_base(R, H)) != 0)
+		if ((rc = check_against(R, H)) != 0 ||
+		    (H->type == BUNDLE_DELTA && (rc = check_base(R, H)) != 0))
 			return (rc);
 	}
 	return (take(R, c));
@@ -191,6 +231,13 @@ receive_first(struct replica **R, struct receiving *c, const uint8_t leaf_seed[L
 {
 	int rc;
 
+	if (adopted_is_meant(c->U->header) && (rc = adopted_check(c->S, c->e, c->U->header)) != 0)
+		return (rc);
+	/* The VM is bound to whoever signs its first bundle, and here that may be somebody else. */
+	if (c->U->header->nparts > 0)
+		return (say_refused("%s: there is no replica of this VM here, and this is a combined delta; "
+		                    "bring its seed first",
+		    c->U->header->vm));
 	if ((rc = replica_create(R, c->S, c->e, c->U->header, leaf_seed)) != 0)
 		return (rc);
 	rc = receive_into(*R, c);
@@ -213,6 +260,8 @@ unseal(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
 	c->U->crypt.cipher = H->cipher;
 	memcpy(c->U->crypt.bundle, H->id, RECORD_ID);
 	c->U->decode = 1;
+	if ((why = combined_unseal(c->S, H, c->parts, c->U)) != NULL)
+		return (say_refused("%s: a part of it: %s", H->vm, why));
 	return (0);
 }
 
@@ -224,6 +273,15 @@ check_allowed(const struct trust_entry *e, const struct header *H)
 		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'", H->vm,
 		    e->card.name));
 	return (check_size(e, H));
+}
+
+/* Of adopted disks nothing is left once there is a replica. */
+static int
+receive_done(const struct replica *R, const struct receiving *c)
+{
+	if (R == NULL || replica_last(R) == NULL || !adopted_is_meant(c->U->header))
+		return (0);
+	return (adopted_done(c->S, c->U->header));
 }
 
 int
@@ -243,7 +301,7 @@ receive(struct replica **R, struct receiving *c)
 	else if (rc > 0 && (rc = replica_open(R, c->S, H->uuid)) == 0)
 		rc = receive_next(*R, c, leaf_seed);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
-	return (rc);
+	return (rc == 0 ? receive_done(*R, c) : rc);
 }
 
 /* --- the rest of a volume that was cut short --------------------------------------------------------------- */
@@ -348,7 +406,8 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (say_refused("%s: %s", (*R)->vm, why));
 	c->U->header = reader_get_header(c->U->reader);
 	c->volume = staged->cut;
-	return (staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged));
+	rc = staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged);
+	return (rc == 0 ? receive_done(*R, c) : rc);
 }
 
 static int

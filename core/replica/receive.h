@@ -15,6 +15,7 @@ struct receiving {
 	const struct trust_entry *e; /* the site that signed it, and may send it */
 	struct unpack *U;            /* its header was read */
 	const struct member *header;
+	struct segment_crypt parts[LIMIT_PARTS]; /* keys, if it is combined */
 	uint32_t volume;
 	int keep; /* should it end too early, keep what came: it is from a pipe */
 };

@@ -288,6 +288,31 @@ replica_look_for(struct replica **R, const struct site *S, const char *vm)
 	return (rc == 0 ? replica_look(R, S, uuid) : rc);
 }
 
+/* An interruption may have left entries of nothing: the file of a part is gone that was to become a volume. */
+static int
+forget_nothing(struct replica *R)
+{
+	char path[PATH_MAX];
+	int there, changed = 0;
+
+	for (unsigned i = R->nstaged; i-- > 0;) {
+		struct replica_staged *s = &R->staged[i];
+
+		if (s->cut != 0 &&
+		    (replica_part_path(R, s->id, s->cut, path) != 0 || (there = io_exists(path)) < 0))
+			return (-1);
+		if (s->cut != 0 && !there) {
+			s->cut = 0;
+			changed = 1;
+		}
+		if (s->cut == 0 && s->nvolumes == 0 && !s->on_disks) {
+			replica_drop_staged(R, i);
+			changed = 1;
+		}
+	}
+	return (changed ? replica_save(R) : 0);
+}
+
 int
 replica_open(struct replica **R, const struct site *S, const char *vm)
 {
@@ -299,7 +324,7 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 		return (rc);
 	if (replica_new(R, S, uuid) != 0)
 		return (-1);
-	if ((rc = take_lock(*R)) == 0 && (rc = read_record(*R)) == 0)
+	if ((rc = take_lock(*R)) == 0 && (rc = read_record(*R)) == 0 && (rc = forget_nothing(*R)) == 0)
 		rc = replica_tidy(*R);
 	if (rc != 0) {
 		replica_close(*R);

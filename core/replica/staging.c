@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/combined.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
 
@@ -58,10 +59,21 @@ staging_add_volume(struct replica *R, const struct receiving *c, uint64_t file)
 	return (0);
 }
 
+struct copying {
+	struct writer *writer;
+	struct reader *reader;
+	struct combined *combined;
+};
+
 static int
 take_copy(void *context, const struct unpacked *u)
 {
-	return (writer_copy(context, &u->member.record, u->member.raw, u->member.payload));
+	struct copying *k = context;
+	int rc = combined_take(k->combined, k->reader, u);
+
+	if (rc != 0)
+		return (rc);
+	return (writer_copy(k->writer, &u->member.record, u->member.raw, u->member.payload));
 }
 
 /* It ended too early: what came stays, should the rest come through another pipe. */
@@ -84,11 +96,12 @@ keep(struct replica *R, struct receiving *c, struct outfile *F)
 
 /* All that is to come from the reader, to the file. */
 static int
-copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W)
+copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W, struct combined *combined)
 {
+	struct copying k = { W, c->U->reader, combined };
 	int rc;
 
-	c->U->context = W;
+	c->U->context = &k;
 	c->U->take = take_copy;
 	c->U->what = "import";
 	if ((rc = unpack_run(c->U)) != 0)
@@ -103,16 +116,17 @@ copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W
 int
 staging_take(struct replica *R, struct receiving *c)
 {
+	struct combined *combined = combined_new(R, c->S, 1);
 	struct outfile *F = NULL;
 	struct writer *W = NULL;
 	char path[PATH_MAX];
 	int rc = -1;
 
-	if (replica_inbox_path(R, c->U->header->id, c->volume, path) != 0 || outfile_create(&F, path) != 0)
-		return (-1);
-	if ((W = writer_new(F, R->dir, NULL)) != NULL &&
+	if (combined != NULL && replica_inbox_path(R, c->U->header->id, c->volume, path) == 0 &&
+	    outfile_create(&F, path) == 0 && (W = writer_new(F, R->dir, NULL)) != NULL &&
 	    (rc = writer_copy(W, &c->header->record, c->header->raw, c->header->payload)) == 0)
-		rc = copy(R, c, F, W);
+		rc = copy(R, c, F, W, combined);
+	combined_free(combined);
 	writer_free(W);
 	outfile_free(F);
 	return (rc);
@@ -122,7 +136,14 @@ static int
 take_again(void *context, const struct unpacked *u)
 {
 	struct staging_part *p = context;
+	enum record_type type = u->member.record.type;
+	int rc;
 
+	/* The end is taken again: what comes behind it has no mark of its own. */
+	if (type == RECORD_END || type == RECORD_VOLUME_END)
+		return (0);
+	if ((rc = combined_take(p->combined, p->reader, u)) != 0)
+		return (rc);
 	memcpy(p->last, u->member.raw, RECORD_SIZE);
 	if (u->member.record.type == RECORD_SEGMENT) {
 		p->data += u->length;
@@ -137,6 +158,7 @@ read_part(struct staging_part *p, struct inbox *b)
 {
 	int rc;
 
+	p->reader = b->reader;
 	reader_set_quiet(b->reader);
 	b->U.context = p;
 	b->U.take = take_again;
@@ -157,7 +179,8 @@ staging_part_open(
 	int rc = inbox_open_part(&b, R, S, s);
 
 	memset(p, 0, sizeof *p);
-	if (rc == 0 && (p->writer = writer_new(NULL, R->dir, NULL)) == NULL)
+	if (rc == 0 && ((p->writer = writer_new(NULL, R->dir, NULL)) == NULL ||
+	                   (p->combined = combined_new(R, S, 1)) == NULL))
 		rc = -1;
 	if (rc == 0)
 		rc = read_part(p, &b);
@@ -174,7 +197,11 @@ staging_part_open(
 void
 staging_part_free(struct staging_part *p)
 {
+	combined_free(p->combined);
 	writer_free(p->writer);
+	/* What was here before stays, whatever became of the rest. */
+	if (p->file != NULL)
+		outfile_keep(p->file);
 	outfile_free(p->file);
 	free(p->header.payload);
 }
@@ -184,5 +211,5 @@ staging_take_rest(struct replica *R, struct receiving *c, struct staging_part *p
 {
 	c->U->data = p->data;
 	c->U->zero = p->zero;
-	return (copy(R, c, p->file, p->writer));
+	return (copy(R, c, p->file, p->writer, p->combined));
 }

@@ -22,6 +22,8 @@ int staging_take(struct replica *R, struct receiving *c);
 /* What is here of a volume that was cut short. */
 struct staging_part {
 	struct outfile *file;      /* open for what comes behind it */
+	struct combined *combined; /* what watches over it */
+	struct reader *reader;     /* while it is read */
 	struct writer *writer;     /* as it was after the last record that is whole and right */
 	struct member header;      /* its payload is freed by staging_part_free */
 	uint8_t last[RECORD_SIZE]; /* that record */

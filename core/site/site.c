@@ -107,6 +107,14 @@ site_init(const char *home, const char *name)
 	return (make_identity(dir, name));
 }
 
+int
+site_exists(const char *home)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+
+	return (find_home(dir, home) == 0 && io_path(path, "%s/card", dir) == 0 && access(path, R_OK) == 0);
+}
+
 static int
 read_card(const struct site *S, struct card *C)
 {
@@ -296,27 +304,55 @@ unseal(const struct site *S, const struct header_target *t, uint8_t both[HEADER_
 	return (crypto_box_seal_open(both, t->seal, HEADER_SEAL, L->keys[i].box, S->keys->box[i]));
 }
 
+/* Both keys in the seal to this site, of n targets.  NULL, or why there are none. */
+static const char *
+find_seal(const struct site *S, const struct header_target *targets, unsigned n,
+    uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED])
+{
+	unsigned i = 0;
+
+	while (i < n && !site_is_own_key(S, targets[i].key))
+		i++;
+	if (i == n)
+		return ("it is not addressed to this site; export it with --to");
+	if (unseal(S, &targets[i], both) != 0)
+		return (
+		    "its keys were sealed to another card of this site; give the primary the present card");
+	return (NULL);
+}
+
 const char *
 site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HEADER_CONTENT_KEY],
     uint8_t leaf_seed[LEAF_SEED])
 {
 	uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED];
-	unsigned i = 0;
+	const char *why;
 
 	if (H->has_leaf_seed) {
 		memset(content_key, 0, HEADER_CONTENT_KEY);
 		memcpy(leaf_seed, H->leaf_seed, LEAF_SEED);
 		return (NULL);
 	}
-	while (i < H->ntargets && !site_is_own_key(S, H->targets[i].key))
-		i++;
-	if (i == H->ntargets)
-		return ("it is not addressed to this site; export it with --to");
-	if (unseal(S, &H->targets[i], both) != 0)
-		return (
-		    "its keys were sealed to another card of this site; give the primary the present card");
+	if ((why = find_seal(S, H->targets, H->ntargets, both)) != NULL)
+		return (why);
 	memcpy(content_key, both, HEADER_CONTENT_KEY);
 	memcpy(leaf_seed, both + HEADER_CONTENT_KEY, LEAF_SEED);
+	sodium_memzero(both, sizeof both);
+	return (NULL);
+}
+
+const char *
+site_unseal_part(const struct site *S, const struct header_part *p, uint8_t content_key[HEADER_CONTENT_KEY])
+{
+	uint8_t both[HEADER_CONTENT_KEY + LEAF_SEED];
+	const char *why;
+
+	memset(content_key, 0, HEADER_CONTENT_KEY);
+	if (p->cipher == RECORD_CLEAR)
+		return (NULL);
+	if ((why = find_seal(S, p->targets, p->ntargets, both)) != NULL)
+		return (why);
+	memcpy(content_key, both, HEADER_CONTENT_KEY);
 	sodium_memzero(both, sizeof both);
 	return (NULL);
 }

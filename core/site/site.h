@@ -18,6 +18,9 @@ struct site;
  */
 int site_init(const char *home, const char *name);
 
+/* Is there a site at home (NULL: the default)?  1 or 0. */
+int site_exists(const char *home);
+
 /* Open the site at home (NULL: the default).  NULL, said, on error. */
 struct site *site_open(const char *home);
 void site_close(struct site *S);
@@ -49,6 +52,10 @@ void site_seal(const struct card *to, const uint8_t content_key[HEADER_CONTENT_K
  */
 const char *site_unseal(const struct site *S, const struct header *H, uint8_t content_key[HEADER_CONTENT_KEY],
     uint8_t leaf_seed[LEAF_SEED]);
+
+/* Get the content key of a part of a combined delta; of one in clear, nothing.  NULL, or why there is none for us. */
+const char *site_unseal_part(
+    const struct site *S, const struct header_part *p, uint8_t content_key[HEADER_CONTENT_KEY]);
 
 /**
  * Change the trust file, or the site's own keys, durably and as one with what is there now: change gets it, freshly

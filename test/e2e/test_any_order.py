@@ -60,6 +60,17 @@ def refused(lab, bundle, *words):
     check(tree(lab.dr.home) == before, 'a refused bundle changed the store')
 
 
+def waits(site, bundle, *said, volumes=1):
+    """A bundle that came early: it is taken, lies in the inbox, and what is missing is said."""
+    folder = os.path.join(site.replica(), 'inbox')
+    before = os.listdir(folder)
+    p = site('import', bundle)
+    for w in said:
+        check(w in p.stderr, 'it does not say "%s": %s' % (w, p.stderr))
+        check(any(w in c for c in site.json('status')[0]['causes']), 'status does not say it:', w)
+    check(len(os.listdir(folder)) == len(before) + volumes, 'it does not lie in the inbox')
+
+
 def test_a_delta_is_taken_at_every_point_that_it_covers():
     s = Story(5)
     lab = s.lab
@@ -71,12 +82,13 @@ def test_a_delta_is_taken_at_every_point_that_it_covers():
         dr('import', s.seed)
         for k in range(2, b + 1):
             dr('import', s.deltas[k - 1, k])
-        before = tree(dr.home)
-        p = dr('import', wide, rc=None)
         if b == 1:
-            check(p.returncode == 1 and 'starts at point 2' in p.stderr and 'at point 1' in p.stderr and '--since 1' in p.stderr, p.stderr)
-            check(tree(dr.home) == before, 'a refused bundle changed the store')
+            waits(dr, wide, 'from point 2 waits', 'leads from point 1 to point 2', '--since 1')
+            lab.same(1, os.path.join(dr.replica(), 'disks'))
+            dr('import', s.deltas[1, 2])
+            s.whole([1, 2, 6], dr)
         else:
+            p = dr('import', wide, rc=None)
             check(p.returncode == 0, 'at point', b, ': exit', p.returncode, p.stderr)
             s.whole(list(range(1, b + 1)) + [6], dr)
     lab.close()
@@ -152,18 +164,19 @@ def test_a_damaged_duplicate_is_not_answered_as_if_it_were_good():
     s.lab.close()
 
 
-def test_gaps_are_refused_and_change_nothing():
+def test_deltas_that_come_early_wait_for_what_is_missing():
     s = Story(5)
     lab = s.lab
-    refused(lab, s.deltas[1, 2], 'import a seed first')
+    lab.dr('import', s.deltas[2, 3])            # before its seed: a placeholder
+    check(points_of(lab.dr) == [])
+    check(lab.dr.json('status')[0]['state'] == 'waiting-for-initial')
+    waits(lab.dr, s.deltas[1, 2], 'a delta from point 1 waits for a seed')
     lab.dr('import', s.seed)
-    refused(lab, s.deltas[2, 3], 'starts at point 2', 'at point 1', '--since 1')
-    refused(lab, s.deltas[4, 5], 'starts at point 4', '--since 1')
-    lab.dr('import', s.deltas[1, 2])
-    refused(lab, s.deltas[3, 4], 'starts at point 3', '--since 2')
-    lab.dr('import', s.deltas[2, 3])
+    s.whole([1, 2, 3])
+    waits(lab.dr, s.deltas[4, 5], 'from point 4 waits', 'leads from point 3 to point 4', '--since 3')
+    again(lab, s.deltas[4, 5])
+    lab.same(3, os.path.join(lab.dr.replica(), 'disks'))
     lab.dr('import', s.deltas[3, 4])
-    lab.dr('import', s.deltas[4, 5])
     s.whole([1, 2, 3, 4, 5])
     lab.close()
 

@@ -114,16 +114,27 @@ def test_a_seed_through_nc():
 
 
 def test_a_line_that_breaks_leaves_the_replica_as_it_was():
+    """What came is kept, beside what there is; and it goes when another bundle has made it useless."""
     lab = Lab()
     lab.dr('import', lab.export('--seed'))
     lab.write(lab.disks['vda'], 0, 300 * K)
-    before = tree(lab.dr.replica())
+    points = lab.dr.json('points', 'web1')
+    before = {d: tree(os.path.join(lab.dr.replica(), d)) for d in ('disks', 'leaves', 'undo')}
     p = shell('%s | head -c 150000 | %s' % (at(lab.hq, 'export', 'web1', '--delta'), at(lab.dr, 'import')))
     check(p.returncode in (1, 3), 'exit', p.returncode, p.stderr)
-    check(tree(lab.dr.replica()) == before, 'the replica has changed')
+    check('--position' in p.stderr, 'it does not say how it goes on:', p.stderr)
+    check(lab.dr.json('points', 'web1') == points, 'the points have changed')
+    for d in before:
+        check(tree(os.path.join(lab.dr.replica(), d)) == before[d], d, 'of the replica has changed')
+    part, = os.listdir(os.path.join(lab.dr.replica(), 'inbox'))
+    check(part.endswith('.part'), part)
+    lab.dr('scrub', 'web1')
+    check(any('cut short' in c for c in lab.dr.json('status')[0]['causes']), lab.dr.json('status'))
     p = shell('%s | %s' % (at(lab.hq, 'export', 'web1', '--delta'), at(lab.dr, 'import')))
     check(p.returncode == 0, p.stderr)
     same_as_disks(lab)
+    check(os.listdir(os.path.join(lab.dr.replica(), 'inbox')) == [], 'what is useless was kept')
+    check(lab.dr.json('status')[0]['staged'] == 0)
     lab.close()
 
 

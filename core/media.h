@@ -1,0 +1,19 @@
+#ifndef MEDIA_H_
+#define MEDIA_H_
+
+#include <stdint.h>
+
+#include "site/site.h"
+
+/* What a medium holds, for whom, and what of it has done its duty. */
+struct media_options {
+	const char *dir;
+	int json;
+	int clean;  /* delete what can be deleted */
+	int insist; /* refuse to go on without a sandbox */
+};
+
+/* List it, having taken the key lists and receipts there: 0; 1, said; -1. */
+int media(struct site *S, const struct media_options *o);
+
+#endif
