@@ -62,6 +62,17 @@ ledger_is_base(const struct primary *P, uint64_t seq)
 	return (0);
 }
 
+int
+ledger_expendable(const struct primary *P, unsigned most)
+{
+	if (P->npoints > 1 && P->points[0].point.seq < ledger_lowest(P))
+		return (0);
+	for (unsigned i = 1; P->npoints > most && i + 2 < P->npoints; i++)
+		if (!ledger_is_base(P, P->points[i].point.seq))
+			return ((int)i);
+	return (-1);
+}
+
 /* --- shipments ---------------------------------------------------------------------------------------- */
 
 static void
