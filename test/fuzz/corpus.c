@@ -163,7 +163,7 @@ headers(const char *dir)
 	H.ntargets = 1;
 	header(dir, "combined", H);
 	H = sample_header(BUNDLE_COMPARE);
-	H.to.seq = 0;
+	H.to.seq = H.from.seq = 0;
 	header(dir, "adopted", H);
 }
 
