@@ -41,6 +41,9 @@ static const struct args_tool tool = { "vmferry-export",
 	"                   command with the next one goes on\n"
 	"  --volume-size N  bytes of a volume, with K, M, G (default: just under 4G, which FAT32 holds)\n"
 	"  --anew           give up an export that was begun and not finished\n"
+	"  --resume-from F  go on with what was cut short on its way through a pipe: 'vmferry import "
+	"--position'\n"
+	"                   at the receiver prints F; '-': standard input\n"
 	"\n"
 	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
 
@@ -81,7 +84,7 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
 		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
 		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
-		{ "anew", no_argument, NULL, 'A' }, { 0 } };
+		{ "anew", no_argument, NULL, 'A' }, { "resume-from", required_argument, NULL, 'R' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -125,6 +128,9 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		case 'A':
 			o->anew = 1;
 			break;
+		case 'R':
+			o->resume = optarg;
+			break;
 		default:
 			o->output = r->output = optarg;
 		}
@@ -140,6 +146,9 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(
 		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
+	if (o->resume != NULL && (o->media != NULL || o->output != NULL || o->anew))
+		args_misuse(
+		    &tool, "--resume-from goes on to standard output, without -o, --media and --anew");
 	if (o->media != NULL && o->output != NULL)
 		args_misuse(&tool, "it goes to --media or with -o, not both");
 	if (o->media == NULL ? o->volume_size != 0
