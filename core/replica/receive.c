@@ -60,16 +60,14 @@ check_identity(const struct replica *R, const struct trust_entry *e, const struc
 static int
 check_base(const struct replica *R, const struct header *H)
 {
-	const struct replica_point *p = replica_point(R, H->from.seq);
+	int i = intake_parted(R, H);
 
-	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
-		    p->disks[i].size != H->disks[i].before_size)
-			return (say_refused("%s: at point %" PRIu64
-			                    ", disk %s is not here what it was at '%s': the histories "
-			                    "have parted; ask for a seed",
-			    H->vm, H->from.seq, H->disks[i].id, R->primary));
-	return (0);
+	if (i < 0)
+		return (0);
+	return (
+	    say_refused("%s: at point %" PRIu64 ", disk %s is not here what it was at '%s': the histories "
+	                "have parted; ask for a seed",
+	        H->vm, H->from.seq, H->disks[i].id, R->primary));
 }
 
 /* What was made against disks as they were compared fits those disks, in that state, and no others. */
