@@ -59,9 +59,10 @@ ship_wish(const struct export_options *o, char out[PENDING_WISH])
 		strcpy(seq, " --since sent");
 	if (o->output != NULL && strcmp(o->output, "-") != 0 && absolute(o->output, path) != 0)
 		return (-1);
-	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s", o->seed ? " --seed" : "",
+	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->seed ? " --seed" : "",
 	    o->delta ? " --delta" : "", seq, o->changes == NULL ? "" : " --changes ",
-	    o->changes == NULL ? "" : o->changes, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
+	    o->changes == NULL ? "" : o->changes, o->against == NULL ? "" : " --against ",
+	    o->against == NULL ? "" : o->against, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
 	    o->plain ? " --plain" : "", o->level == SEGMENT_DEFAULT ? "" : " --compress ",
 	    o->level == SEGMENT_DEFAULT ? "" : level_text(o->level), o->live_unsafe ? " --live-unsafe" : "",
 	    o->media != NULL  ? " --media"
