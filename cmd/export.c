@@ -3,6 +3,7 @@
 
 #include "args.h"
 #include "bounds.h"
+#include "export_media.h"
 #include "primary/export.h"
 #include "primary/repair.h"
 #include "base/say.h"
@@ -161,7 +162,9 @@ main(int argc, char *argv[])
 	say_init(tool.name);
 	parse(argc, argv, &o, &r, &home);
 	if ((S = site_open(home)) != NULL)
-		rc = r.request != NULL ? repair(S, &r) : export(S, &o);
+		rc = r.request != NULL ? repair(S, &r)
+		     : o.media != NULL ? export_media(S, &o)
+		                       : export(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }
