@@ -375,6 +375,35 @@ def test_a_qcow2_backup_and_a_block_device_are_adopted():
     is_replica(lab, 'now')
 
 
+def test_what_differs_comes_in_volumes_in_any_order():
+    for how in ('files', 'media'):
+        lab = Lab(sizes=(8 * M, 1 * M + 512))
+        lab.write(lab.disks['vda'], 0, 8 * M)
+        disks = copies(lab)
+        lab.write(lab.disks['vda'], 1 * M, 5 * M)
+        adopt(lab, disks)
+        lab.keep(1)
+        os.mkdir(lab.path('stick'))
+        lab.hq('export', 'web1', '--against', lab.path('c.vmf'), '--media', lab.path('stick'), '--volume-size', '2M')
+        files = sorted(glob.glob(lab.path('stick', 'vmferry', '*.vmf')))
+        check(len(files) >= 3, 'volumes', len(files))
+        if how == 'files':
+            lab.random.shuffle(files)
+            for f in files:
+                lab.dr('import', f)
+        else:
+            lab.dr('import', '--media', lab.path('stick'))
+        is_replica(lab, 1)
+        # And a delta against the replica as it is then.
+        lab.write(lab.disks['vda'], 2 * M, 5 * M)
+        lab.keep(2)
+        os.mkdir(lab.path('stick2'))
+        lab.hq('export', 'web1', '--against', compared(lab), '--media', lab.path('stick2'), '--volume-size', '2M')
+        lab.dr('import', '--media', lab.path('stick2'))
+        all_points_are(lab, {1: 1, 2: 2})
+        lab.close()
+
+
 def test_adopting_again_and_dropping():
     lab = Lab()
     disks = copies(lab)
