@@ -464,6 +464,22 @@ def test_a_seed_that_is_cut_short_costs_no_copy():
     check('already have it' in lab.dr('import', lab.path('s.vmf')).stderr, 'twice')
 
 
+def test_a_delta_that_comes_before_the_seed_waits_for_it():
+    lab = Lab()
+    adopt(lab, copies(lab))
+    lab.write(lab.disks['vda'], 300 * K, 100)
+    export_against(lab, lab.path('c.vmf'), name='s.vmf')
+    lab.keep(1)
+    lab.write(lab.disks['vda'], 500 * K, 100)
+    lab.keep(2)
+    lab.dr('import', lab.export('--delta', '--since', 'sent'))
+    # The placeholder is not in the way of another comparison of the adopted disks.
+    lab.dr('compare', 'web1', '-o', lab.path('c2.vmf'))
+    lab.dr('import', lab.path('s.vmf'))
+    all_points_are(lab, {1: 1, 2: 2})
+    check(glob.glob(os.path.join(lab.dr.home, 'adopted', '*-*')) == [], 'something is left of the adoption')
+
+
 def test_a_whole_seed_takes_the_place_of_adopted_disks():
     lab = Lab()
     adopt(lab, copies(lab))
