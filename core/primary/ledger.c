@@ -150,6 +150,9 @@ ledger_acked(struct primary *P, struct primary_target *t, const struct header *H
 {
 	int is_later = H->created > t->said_at;
 
+	/* What it said before it said something else, it may have lost since.  A word from the future is none. */
+	if (H->created < t->said_at && t->said_at <= now)
+		return (LEDGER_KNOWN);
 	if (is_later)
 		t->said_at = H->created;
 	if (H->to.seq < t->acked) {

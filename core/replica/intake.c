@@ -250,6 +250,7 @@ int
 intake_add(
     struct replica *R, struct replica_staged *s, const struct replica_volume *v, const struct trailer *end)
 {
+	struct point held = intake_held(R);
 	int rc;
 
 	if (replica_add_volume(s, v) != 0)
@@ -265,6 +266,9 @@ intake_add(
 		return (1);
 	}
 	s->is_whole = rc;
+	/* What was held is held: a late one must not lead past a bundle that fits at one point alone. */
+	if (rc == 1 && s->to.seq <= held.seq)
+		replica_drop_staged(R, (unsigned)(s - R->staged));
 	return (0);
 }
 
@@ -280,6 +284,27 @@ intake_to_disks(struct replica *R, struct replica_staged *s)
 			replica_drop_staged(R, i);
 	memset(&R->seed, 0, sizeof R->seed);
 	return (intake_find(R, id));
+}
+
+void
+intake_cut_seed(struct replica *R, struct replica_staged *s, uint32_t volume, const struct intake_progress *p)
+{
+	R->seed.records = p->records;
+	R->seed.data = p->data;
+	R->seed.zero = p->zero;
+	memcpy(R->seed.cut, p->sums, R->ndisks * sizeof *R->seed.cut);
+	s->cut = volume;
+}
+
+void
+intake_add_seed(
+    struct replica *R, const struct replica_staged *s, uint32_t volume, const struct leaf_sum *sums)
+{
+	for (unsigned i = 0; i < R->ndisks; i++)
+		leaf_join(&R->seed.sums[i], &sums[i]);
+	/* Another one that was cut short stays so. */
+	if (s->cut == volume)
+		R->seed.records = R->seed.data = R->seed.zero = 0;
 }
 
 int

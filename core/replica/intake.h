@@ -54,14 +54,27 @@ int intake_is_covered(const struct replica_staged *s, const struct header *H);
 struct replica_staged *intake_entry(struct replica *R, const struct header *H, const uint8_t key[RECORD_KEY]);
 
 /**
- * Add the volume v, which was read to its end; end is what that said, and counts in the last one alone.  0: and maybe
- * s is whole now; 1: its volumes contradict one another, and s is dropped; -1, said.
+ * Add the volume v, which was read to its end; end is what that said, and counts in the last one alone.  0: s may be
+ * whole now, or, where others have led as far meanwhile, dropped; 1: its volumes contradict one another, and s is
+ * dropped; -1, said.
  */
 int intake_add(
     struct replica *R, struct replica_staged *s, const struct replica_volume *v, const struct trailer *end);
 
 /* The seed of that entry goes to the placeholder's disks, of which nothing else is anything any more.  It again. */
 struct replica_staged *intake_to_disks(struct replica *R, struct replica_staged *s);
+
+/* Of a volume of it so many records are durable there, and what they brought: bytes, and the leaves that sum up to sums. */
+struct intake_progress {
+	uint64_t records, data, zero;
+	const struct leaf_sum *sums; /* of each disk */
+};
+void intake_cut_seed(
+    struct replica *R, struct replica_staged *s, uint32_t volume, const struct intake_progress *p);
+
+/* The whole volume is; intake_add is to follow. */
+void intake_add_seed(
+    struct replica *R, const struct replica_staged *s, uint32_t volume, const struct leaf_sum *sums);
 
 /**
  * The disks are at p, the end of a seed or of the merge under way: points before it stay where there is a way back,

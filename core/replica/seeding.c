@@ -61,15 +61,13 @@ cover(struct seeding *s, const struct unpacked *u)
 static int
 checkpoint(struct seeding *s)
 {
-	struct replica_seed *seed = &s->R->seed;
+	struct intake_progress p = {
+		.records = s->records, .data = s->c->U->data, .zero = s->c->U->zero, .sums = s->sums
+	};
 
 	if (disks_sync(&s->disks, s->R) != 0 || io_sync(s->log, s->path) != 0)
 		return (-1);
-	seed->records = s->records;
-	seed->data = s->c->U->data;
-	seed->zero = s->c->U->zero;
-	memcpy(seed->cut, s->sums, sizeof seed->cut);
-	s->s->cut = s->c->volume;
+	intake_cut_seed(s->R, s->s, s->c->volume, &p);
 	s->since = 0;
 	return (replica_save(s->R));
 }
@@ -148,9 +146,7 @@ finish(struct seeding *s)
 
 	if (disks_sync(&s->disks, R) != 0)
 		return (-1);
-	for (unsigned i = 0; i < R->ndisks; i++)
-		leaf_join(&R->seed.sums[i], &s->sums[i]);
-	R->seed.records = R->seed.data = R->seed.zero = 0;
+	intake_add_seed(R, s->s, s->c->volume, s->sums);
 	rc = staging_add_volume(R, s->c, 0);
 	e = intake_find(R, s->c->U->header->id);
 	if (rc == 0 && e->is_whole && adopted_is_meant(s->c->U->header) &&

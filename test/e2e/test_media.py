@@ -359,6 +359,21 @@ def test_volumes_on_a_medium_are_checked_by_b2sum_and_minisign():
     check(m.names() == ['lock', 'medium'], *m.names())
 
 
+def test_an_export_takes_the_receipt_that_the_medium_brought_and_leaves_keys():
+    c = Courier()
+    m = Medium(c, 'usb')
+    c.ship(m)
+    c.dr('import', '--media', m)
+    c.hq('key', 'rotate')
+    p = c.hq('export', 'web1', '--media', m)
+    check("site 'dr' has point 1" in p.stderr, p.stderr)
+    check(any(b['type'] == 'delta' and b['from'] == 1 for b in c.hq.json('media', m)['bundles']))
+    check('no receipt' not in p.stderr, p.stderr)
+    p = c.dr('import', '--media', m)
+    check('1 volumes taken, 1 were here' in p.stderr, p.stderr)
+    check(len(m.names('hq.*.keys')) == 1, *m.names())
+
+
 def test_what_does_not_fit_goes_on_with_the_next_medium_and_nothing_is_written_again():
     c = Big()
     media = [mount(c, 'usb%d' % i, 8 * M, ('mkfs.ext4', '-q', '-O', '^has_journal')) for i in range(3)]
@@ -522,13 +537,15 @@ def test_a_disk_that_is_pulled_out_under_load_is_gone_on_with():
     c = Big()
     gone, count = c.path('gone'), c.path('count')
     dead = 'if [ -e %s ]; then echo EIO >&2; exit 1; fi; ' % gone
-    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ $3 -ge 65536 ]; then head -c $3 /dev/zero >>%s; '
-                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, 7 * M, gone) + copy(c, '$4', False))
+    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ -e %s ]; then head -c $3 /dev/zero >>%s; '
+                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, count, 10 * M, gone) +
+                  copy(c, '$4', False))
+    open(count, 'w').close()            # from here on 10 MiB can be written
     p = c.to(stick.medium, '--volume-size', '4M', rc=3)
     check(os.path.exists(gone), 'it was not pulled out')
     stick.pull()
     os.unlink(gone)
-    os.truncate(count, 0)
+    os.unlink(count)
     stick.plug()
     before = {n: os.stat(stick.medium.path(n)).st_ino for n in stick.medium.names('*.vmf')}
     check(before, 'nothing of it was done when it was pulled out')

@@ -780,6 +780,36 @@ with_blob(struct bundle *b, enum when when, struct wire *w)
 	b->blobs[b->nblobs++].n = 17;
 }
 
+/* So many of the blobs that prove where a combined delta leads. */
+static void
+proof_of(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->nblobs = (unsigned)b->recipe->value;
+	(void)w;
+}
+
+/* A byte of one of them, its number counted from 1, is another. */
+static void
+proof_changed(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->blobs[b->recipe->number - 1].bytes[b->recipe->at] ^= 1;
+	(void)w;
+}
+
+/* Signed, but not by anyone who may say where the VM's disks are. */
+static void
+proof_by_other(struct bundle *b, enum when when, struct wire *w)
+{
+	(void)w;
+	if (when != PLAN)
+		return;
+	crypto_sign_ed25519_sk_to_pk(b->blobs[0].bytes + 136, b->other);
+	sign(b->blobs[0].bytes, RECORD_HEADER, b->other);
+	sign(b->blobs[2].bytes, RECORD_END, b->other);
+}
+
 static void
 blobs_in_second_volume(struct bundle *b, enum when when, struct wire *w)
 {

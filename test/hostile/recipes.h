@@ -466,6 +466,22 @@ static const struct recipe recipes[] = {
 	H2("part-encrypted-to-nobody", DELTA | COMBINED, "parts.1.cipher", "\"xchacha20poly1305\"", "parts.1.targets", "[]"),
 	H("part-with-more", DELTA | COMBINED, "parts.0.path", "\"/etc\""),
 
+	/* The proof of a combined delta. */
+	F("proof-none", DELTA | COMBINED, proof_of, 0, 0, 0, 0, 0),
+	F("proof-half", DELTA | COMBINED, proof_of, 0, 0, 0, 0, 2),
+	F("proof-and-more", DELTA | COMBINED, with_blob, 0, 0, 0, 0, 0),
+	F("proof-header-record", DELTA | COMBINED, proof_changed, 0, 1, 20, 0, 0),
+	F("proof-header-text", DELTA | COMBINED, proof_changed, 0, 2, 20, 0, 0),
+	F("proof-end-record", DELTA | COMBINED, proof_changed, 0, 3, 20, 0, 0),
+	F("proof-end-text", DELTA | COMBINED, proof_changed, 0, 4, 20, 0, 0),
+	F("proof-by-other", DELTA | COMBINED, proof_by_other, 0, 0, 0, 0, 0),
+	H("proof-of-other-point", DELTA | COMBINED, "to.seq", "3"),
+	H("proof-of-other-time", DELTA | COMBINED, "to.time", "\"2026-03-01T12:00:01Z\""),
+	H("proof-of-other-lineage", DELTA | COMBINED, "lineage", "\"000102030405060708090a0b0c0d0e0f\""),
+	H("proof-of-other-disks", DELTA | COMBINED, "disks.0.size", "131072"),
+	H("proof-of-other-keep", DELTA | COMBINED, "keep", "1"),
+	E("proof-of-other-roots", DELTA | COMBINED, "disks.1.root", "\"000102030405060708090a0b0c0d0e0f\""),
+
 	/* Bundles that belong to others. */
 	H("of-in-bundle-without", BOTH | RECEIPT, "of", "\"000102030405060708090a0b0c0d0e0f\""),
 	H("against-in-receipt", RECEIPT, "against", "\"000102030405060708090a0b0c0d0e0f\""),
@@ -474,7 +490,7 @@ static const struct recipe recipes[] = {
 	H("repair-of-nothing", DELTA, "type", "\"repair\""),
 	H2("request-with-segments", DELTA, "type", "\"request\"", "of", "\"000102030405060708090a0b0c0d0e0f\""),
 	H2("repair-with-segments", DELTA, "type", "\"repair\"", "of", "\"000102030405060708090a0b0c0d0e0f\""),
-	H("compare-with-segments", SEED, "type", "\"compare\""),
+	H2("compare-with-segments", DELTA, "type", "\"compare\"", "from.seq", "2"),
 	H("compare-from-a-point", DELTA, "type", "\"compare\""),
 
 	/* Receipts. */
