@@ -3,6 +3,7 @@
 
 #include "args.h"
 #include "bounds.h"
+#include "export_media.h"
 #include "primary/export.h"
 #include "primary/repair.h"
 #include "base/say.h"
@@ -131,7 +132,8 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	}
 	args_words(&tool, argc, r->request == NULL ? 1 : 0, 1);
 	if (r->request != NULL &&
-	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL))
+	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
+	        o->against != NULL || o->media != NULL || o->volume_size != 0 || o->anew))
 		args_misuse(&tool, "--repair cuts no point: it goes with -o alone");
 	r->vm = optind < argc ? argv[optind] : NULL;
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
@@ -160,7 +162,9 @@ main(int argc, char *argv[])
 	say_init(tool.name);
 	parse(argc, argv, &o, &r, &home);
 	if ((S = site_open(home)) != NULL)
-		rc = r.request != NULL ? repair(S, &r) : export(S, &o);
+		rc = r.request != NULL ? repair(S, &r)
+		     : o.media != NULL ? export_media(S, &o)
+		                       : export(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }

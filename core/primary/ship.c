@@ -466,27 +466,49 @@ open_volume(struct ship *s, const char *path)
 	return (outfile_create(&s->out, path) != 0 ? -1 : be_careful(s));
 }
 
+/* The record that it has begun, in front of the first byte that can be found again. */
+static int
+note_beginning(const struct ship *s)
+{
+	const struct pending *p = s->pending;
+
+	return (p->volume.number > 0 || (p->way == PENDING_PIPE && s->header.most < LARGE)
+	            ? 0
+	            : pending_write(p, s->cut->P));
+}
+
+static int
+begin_file(struct ship *s)
+{
+	struct pending *p = s->pending;
+	int rc = outfile_open(&s->out, s->cut->o->output);
+
+	if (rc != 0)
+		return (rc);
+	p->way = outfile_is_new(s->out) ? PENDING_FILE : PENDING_PIPE;
+	if (p->way == PENDING_FILE && absolute(s->cut->o->output, p->output) != 0)
+		return (-1);
+	return (note_beginning(s));
+}
+
+/* Its name is not the same when it is begun anew, so that it is begun is noted before it is there. */
+static int
+begin_volume(struct ship *s)
+{
+	char path[PATH_MAX];
+
+	s->pending->way = PENDING_MEDIA;
+	if (ship_volume_path(s, s->pending->volume.number + 1, path) != 0 || note_beginning(s) != 0)
+		return (-1);
+	return (open_volume(s, path));
+}
+
 int
 ship_begin(struct ship *s)
 {
-	struct pending *p = s->pending;
-	const char *output = s->cut->o->output;
-	char path[PATH_MAX];
-	int rc;
+	int rc = s->medium != NULL ? begin_volume(s) : begin_file(s);
 
-	if (s->medium != NULL)
-		rc = ship_volume_path(s, p->volume.number + 1, path) != 0 ? -1 : open_volume(s, path);
-	else
-		rc = outfile_open(&s->out, output);
-	if (rc != 0)
-		return (rc);
-	p->way = s->medium != NULL ? PENDING_MEDIA : outfile_is_new(s->out) ? PENDING_FILE : PENDING_PIPE;
-	if (p->way == PENDING_FILE && absolute(output, p->output) != 0)
-		return (-1);
-	if (p->volume.number == 0 && (p->way != PENDING_PIPE || s->header.most >= LARGE) &&
-	    pending_write(p, s->cut->P) != 0)
-		return (-1);
-	return (writer_begin_volume(s->writer, s->out));
+	return (rc == 0 ? writer_begin_volume(s->writer, s->out) : rc);
 }
 
 /* --- segments and point ------------------------------------------------------------------------------- */

@@ -60,16 +60,14 @@ check_identity(const struct replica *R, const struct trust_entry *e, const struc
 static int
 check_base(const struct replica *R, const struct header *H)
 {
-	const struct replica_point *p = replica_point(R, H->from.seq);
+	int i = intake_parted(R, H);
 
-	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
-		    p->disks[i].size != H->disks[i].before_size)
-			return (say_refused("%s: at point %" PRIu64
-			                    ", disk %s is not here what it was at '%s': the histories "
-			                    "have parted; ask for a seed",
-			    H->vm, H->from.seq, H->disks[i].id, R->primary));
-	return (0);
+	if (i < 0)
+		return (0);
+	return (
+	    say_refused("%s: at point %" PRIu64 ", disk %s is not here what it was at '%s': the histories "
+	                "have parted; ask for a seed",
+	        H->vm, H->from.seq, H->disks[i].id, R->primary));
 }
 
 /* What was made against disks as they were compared fits those disks, in that state, and no others. */
@@ -178,13 +176,29 @@ take(struct replica *R, struct receiving *c)
 	return (rc);
 }
 
+/* Where a part of a bundle of that id is here, this must be a volume of that very bundle. */
+static int
+check_same(const struct replica *R, const struct receiving *c)
+{
+	const struct replica_staged *s = intake_find(R, c->U->header->id);
+	uint8_t hash[RECORD_DIGEST];
+
+	if (s == NULL)
+		return (0);
+	record_hash(hash, c->header->raw);
+	if (memcmp(s->key, c->header->record.link, RECORD_KEY) == 0 &&
+	    (s->nvolumes == 0 || memcmp(s->volumes[0].chain.header, hash, RECORD_DIGEST) == 0))
+		return (0);
+	return (say_refused("%s: it has the id of another bundle, of which a part is here", R->vm));
+}
+
 static int
 receive_into(struct replica *R, struct receiving *c)
 {
 	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_identity(R, c->e, H)) != 0)
+	if ((rc = check_identity(R, c->e, H)) != 0 || (rc = check_same(R, c)) != 0)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
