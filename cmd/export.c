@@ -12,7 +12,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"FILE|-|bitmap:NAME]\n"
 	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
-	"                      [-o FILE] [--home DIR]\n"
+	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
 	"       vmferry export [VM] --repair REQUEST [-o FILE] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
@@ -35,7 +35,14 @@ static const struct args_tool tool = { "vmferry-export",
 	"  --live-unsafe    read disks although a program has them open for writing\n"
 	"  --repair FILE    answer the request of 'vmferry verify --request': make those segments again, as "
 	"they were\n"
-	"  -o FILE          write there; the file has its name only once it is whole\n" };
+	"  -o FILE          write there; the file has its name only once it is whole\n"
+	"  --media DIR      write volumes to DIR/vmferry/ and read them back; when the medium is full, the "
+	"same\n"
+	"                   command with the next one goes on\n"
+	"  --volume-size N  bytes of a volume, with K, M, G (default: just under 4G, which FAT32 holds)\n"
+	"  --anew           give up an export that was begun and not finished\n"
+	"\n"
+	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
 
 static enum segment_level
 level(const char *s)
@@ -73,7 +80,8 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
 		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
 		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
-		{ 0 } };
+		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
+		{ "anew", no_argument, NULL, 'A' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -108,6 +116,15 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		case 'r':
 			r->request = optarg;
 			break;
+		case 'm':
+			o->media = optarg;
+			break;
+		case 'v':
+			o->volume_size = args_size(&tool, optarg);
+			break;
+		case 'A':
+			o->anew = 1;
+			break;
 		default:
 			o->output = r->output = optarg;
 		}
@@ -123,6 +140,11 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(
 		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
+	if (o->media != NULL && o->output != NULL)
+		args_misuse(&tool, "it goes to --media or with -o, not both");
+	if (o->media == NULL ? o->volume_size != 0
+	                     : o->volume_size != 0 && o->volume_size < EXPORT_VOLUME_LEAST)
+		args_misuse(&tool, "--volume-size goes with --media, and is 2M at least");
 	o->vm = argv[optind];
 }
 

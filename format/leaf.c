@@ -40,20 +40,18 @@ leaf_of(const struct leaf_secret *S, const uint8_t *block, size_t n)
 }
 
 uint64_t
-leaf_group(const struct leaf_secret *S, const uint64_t *leaves, size_t n)
+leaf_group(const struct leaf_secret *S, const uint64_t leaves[LEAF_GROUP])
 {
 	uint8_t in[8 * LEAF_GROUP];
 	uint64_t any = 0, h;
 
-	if (n > LEAF_GROUP)
-		n = LEAF_GROUP;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < LEAF_GROUP; i++) {
 		wire_put64(in + 8 * i, leaves[i]);
 		any |= leaves[i];
 	}
 	if (any == 0)
 		return (0);
-	h = XXH3_64bits_withSecret(in, 8 * n, S->bytes, LEAF_SECRET);
+	h = XXH3_64bits_withSecret(in, sizeof in, S->bytes, LEAF_SECRET);
 	return (h == 0 ? 1 : h);
 }
 

@@ -69,7 +69,6 @@ grow(void **all, size_t n, size_t *room, size_t size)
 static int
 next_blob(struct reader *R, struct member *m, uint64_t *at)
 {
-	const char *why;
 	int rc;
 
 	do {
@@ -84,7 +83,7 @@ next_blob(struct reader *R, struct member *m, uint64_t *at)
 	if (m->record.codec != RECORD_RAW || m->record.cipher != RECORD_CLEAR ||
 	    m->record.plain != m->record.stored)
 		return (reader_refuse(R, NULL, "a repair with a packed blob"));
-	if ((why = segment_check(&m->record, m->payload)) != NULL)
+	if (segment_check(&m->record, m->payload) != NULL)
 		return (reader_refuse(R, NULL, "a blob is damaged"));
 	return (0);
 }

@@ -422,6 +422,14 @@ drain_data(const struct pack_disk *d, const struct piece *p, const uint64_t *old
 	return (0);
 }
 
+static int
+put_out(const struct pack *P, struct item *it)
+{
+	if (P->extents != NULL && P->extents(P->context, it->extents, it->nextents) != 0)
+		return (-1);
+	return (writer_segment(P->writer, &it->record, it->out));
+}
+
 /* The segment goes out before anything is counted: where it begins a volume, what was before it is one whole. */
 static int
 drain(void *context, void *slot)
@@ -432,11 +440,7 @@ drain(void *context, void *slot)
 	uint64_t done = 0;
 	int rc;
 
-	if (it->nextents > 0 && k->P->extents != NULL &&
-	    k->P->extents(k->P->context, it->extents, it->nextents) != 0)
-		return (-1);
-	if (it->nextents > 0 && !k->P->is_dry &&
-	    (rc = writer_segment(k->P->writer, &it->record, it->out)) != 0)
+	if (it->nextents > 0 && !k->P->is_dry && (rc = put_out(k->P, it)) != 0)
 		return (rc);
 	if (it->damaged != 0)
 		note_damage(k->P, d, it->damaged - 1);

@@ -102,8 +102,9 @@ request_write(const char *path, const char *tmpdir, const uint8_t *secret, const
 	return (rc);
 }
 
+/* The runs of one blob; none may start before *next. */
 static int
-take_runs(const struct reader *R, const struct member *m, struct ranges *segments)
+take_runs(const struct reader *R, const struct member *m, struct ranges *segments, uint64_t *next)
 {
 	const char *why = segment_check(&m->record, m->payload);
 
@@ -113,10 +114,12 @@ take_runs(const struct reader *R, const struct member *m, struct ranges *segment
 	for (size_t i = 0; i < m->record.stored; i += ENTRY) {
 		uint64_t first = wire_get64(m->payload + i), last = wire_get64(m->payload + i + 8);
 
-		if (first < 1 || last < first || last > LIMIT_SEGMENTS)
-			return (reader_refuse(R, NULL, "it asks for segments that no bundle has"));
+		if (first < *next || last < first || last > LIMIT_SEGMENTS)
+			return (reader_refuse(
+			    R, NULL, "it asks for segments that no bundle has, or out of order"));
 		if (ranges_add(segments, first, last - first + 1) != 0)
 			return (-1);
+		*next = last + 1;
 	}
 	return (0);
 }
@@ -126,13 +129,14 @@ request_read(struct reader *R, struct ranges *segments)
 {
 	struct member m = { .payload = malloc(LIMIT_STORED) };
 	int rc = m.payload == NULL ? say_failed("out of memory") : 0;
+	uint64_t next = 1;
 
 	m.record.type = RECORD_HEADER;
 	while (rc == 0 && m.record.type != RECORD_END) {
 		if ((rc = reader_next(R, &m)) != 0)
 			break;
 		if (m.record.type == RECORD_BLOB)
-			rc = take_runs(R, &m, segments);
+			rc = take_runs(R, &m, segments, &next);
 		else if (m.record.type == RECORD_VOLUME_END)
 			rc = reader_refuse(R, NULL, "a request has one volume");
 	}

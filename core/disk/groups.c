@@ -45,10 +45,7 @@ flush(struct groups *G)
 static int
 close_group(struct groups *G)
 {
-	uint64_t start = G->at * LEAF_GROUP,
-	         n = G->blocks - start < LEAF_GROUP ? G->blocks - start : LEAF_GROUP;
-
-	G->batch[G->at - G->first] = leaf_group(G->secret, G->leaves, (size_t)n);
+	G->batch[G->at - G->first] = leaf_group(G->secret, G->leaves);
 	memset(G->leaves, 0, sizeof G->leaves);
 	G->at++;
 	return (G->at - G->first == GROUPS_BATCH ? flush(G) : 0);

@@ -3,12 +3,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "primary/against.h"
 #include "disk/changelist.h"
 #include "disk/changelog.h"
 #include "disk/scan.h"
-#include "base/io.h"
+#include "primary/against.h"
 #include "primary/ledger.h"
+#include "base/io.h"
 #include "base/say.h"
 
 /* --- for whom, and from where ------------------------------------------------------------------------- */
@@ -186,6 +186,8 @@ open_leaves(struct cut *c, unsigned i)
 	int is_whole = c->base == 0, there;
 	char path[PATH_MAX];
 
+	if (c->leaves[i] != NULL)
+		return (0);
 	if (primary_leaves_path(c->P, d->id, path) != 0 || (there = io_exists(path)) < 0)
 		return (-1);
 	c->sums[i] = d->sum;
@@ -213,20 +215,30 @@ open_leaves(struct cut *c, unsigned i)
 }
 
 int
+cut_open_leaves(struct cut *c)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if (c->leaves[i] == NULL && (primary_leaves_path(c->P, c->P->disks[i].id, path) != 0 ||
+		                                (c->leaves[i] = leaves_open(path, 1)) == NULL))
+			return (-1);
+	return (0);
+}
+
+int
 cut_open_disks(struct cut *c)
 {
 	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
 	const char *bitmap = wanted_bitmap(c->o);
 	int rc;
 
-	for (unsigned i = 0; i < c->P->nreplicated; i++) {
-		const struct primary_disk *d = &c->P->disks[i];
-
-		if ((rc = source_open(&c->sources[i], d->where, use, bitmap)) != 0)
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if ((rc = source_open(&c->sources[i], c->P->disks[i].where, use, bitmap)) != 0)
 			return (rc);
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
 		if ((rc = open_leaves(c, i)) != 0)
 			return (rc);
-	}
 	return (0);
 }
 
@@ -301,38 +313,60 @@ tracked_changes(struct cut *c)
 }
 
 int
+cut_find_known(struct cut *c)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
+		rc = c->base == 0 ? ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]))
+		                  : known_changes(c, i);
+	return (rc);
+}
+
+int
+cut_find_by_comparing(struct cut *c)
+{
+	int rc = cut_find_known(c);
+
+	for (unsigned i = 0; rc == 0 && c->base != 0 && i < c->P->nreplicated; i++)
+		if ((rc = compare(c, i)) == 0)
+			rc = resized(c, i);
+	return (rc);
+}
+
+int
 cut_find_changes(struct cut *c)
 {
-	unsigned n = c->P->nreplicated;
-	int rc = 0;
+	int rc;
 
 	if (c->against != NULL)
 		return (against_find_changes(c->against, c));
-	if (c->base == 0) {
-		for (unsigned i = 0; rc == 0 && i < n; i++)
-			rc = ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]));
-		return (rc);
-	}
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = known_changes(c, i);
-	if (rc == 0 && c->o->changes != NULL)
+	if (c->base == 0 || c->o->changes == NULL)
+		return (cut_find_by_comparing(c));
+	if ((rc = cut_find_known(c)) == 0)
 		rc = tracked_changes(c);
-	for (unsigned i = 0; rc == 0 && c->o->changes == NULL && i < n; i++)
-		rc = compare(c, i);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
 		rc = resized(c, i);
 	return (rc);
 }
 
 void
-cut_free(struct cut *c)
+cut_close(struct cut *c)
 {
 	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
 		source_close(c->sources[i]);
 		leaves_free(c->leaves[i]);
+		c->sources[i] = NULL;
+		c->leaves[i] = NULL;
 		ranges_free(&c->must[i]);
 		ranges_free(&c->maybe[i]);
 	}
+}
+
+void
+cut_free(struct cut *c)
+{
+	cut_close(c);
 	against_close(c->against);
 	primary_close(c->P);
 }

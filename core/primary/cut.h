@@ -39,8 +39,18 @@ int cut_open_disks(struct cut *c);
 /* Is it a seed, whole or against adopted disks? */
 int cut_is_seed(const struct cut *c);
 
+/* The leaves alone. */
+int cut_open_leaves(struct cut *c);
+
 /* Set must and maybe. */
 int cut_find_changes(struct cut *c);
+
+/* The same by comparing, whatever --changes says; or must alone, where nothing can have changed since. */
+int cut_find_by_comparing(struct cut *c);
+int cut_find_known(struct cut *c);
+
+/* Close the disks and forget the sets; P stays. */
+void cut_close(struct cut *c);
 
 /* Close all, P too. */
 void cut_free(struct cut *c);

@@ -232,17 +232,16 @@ write_all(struct repairing *p)
 	return (0);
 }
 
-/* Disks are read as they are: what comes of them is compared with what was signed. */
+/* Disks are read as they are: what comes of them is compared with what was signed.  What is refused is said. */
 static int
 open_disks(struct repairing *p)
 {
-	int rc = 0;
-
-	for (unsigned i = 0; rc >= 0 && i < p->H->ndisks; i++)
+	for (unsigned i = 0; i < p->H->ndisks; i++)
 		for (unsigned k = 0; k < p->P->nreplicated; k++)
-			if (strcmp(p->P->disks[k].id, p->H->disks[i].id) == 0)
-				rc = source_open(&p->sources[i], p->P->disks[k].where, SOURCE_LIVE, NULL);
-	return (rc);
+			if (strcmp(p->P->disks[k].id, p->H->disks[i].id) == 0 &&
+			    source_open(&p->sources[i], p->P->disks[k].where, SOURCE_LIVE, NULL) < 0)
+				return (-1);
+	return (0);
 }
 
 /* Where the request goes beyond what there is, and does not only say "to the end". */
@@ -324,7 +323,7 @@ repair(const struct site *S, const struct repair_options *o)
 	}
 	p->S = S;
 	p->o = o;
-	if ((rc = infile_open(&F, o->request)) == 0 && (rc = read_request(p, F, &m)) == 0)
+	if ((rc = infile_open(&F, o->request)) == 0 && (rc = read_request(p, F, &m)) == 0 && p->H != NULL)
 		rc = answer(p);
 	infile_close(F);
 	release(p);

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/say.h"
+#include "bounds.h"
 #include "disk/leaves.h"
+#include "disk/scan.h"
+#include "disk/source.h"
 #include "replica/adopt.h"
 #include "replica/comparison.h"
 #include "replica/merge.h"
@@ -29,21 +33,67 @@ check_state(const struct replica *R, const struct compare_options *o)
 	return (0);
 }
 
+static int
+is_sum(const struct leaf_sum *a, const struct leaf_sum *b)
+{
+	return (a->low == b->low && a->high == b->high);
+}
+
+static int
+take_leaves(void *context, uint64_t start, size_t n, const uint64_t *leaves)
+{
+	return (leaves_write(context, start, n, leaves));
+}
+
+/* Make the leaves of a disk anew from what is on it, if that is what was merged. */
+static int
+mend_leaves(const struct replica *R, unsigned i, struct leaves *L, const char *path)
+{
+	const struct replica_disk_point *want = &replica_last(R)->disks[i];
+	struct leaf_sum sum;
+	struct scan_job job = {
+		.secret = &R->secret, .what = "mending", .sum = &sum, .take = take_leaves, .context = L
+	};
+	struct source *S;
+	char disk[PATH_MAX], dir[PATH_MAX];
+	int rc;
+
+	if (replica_disk_path(R, i, disk) != 0 || io_path(dir, "%s/leaves", R->dir) != 0)
+		return (-1);
+	if ((rc = source_open(&S, disk, SOURCE_OWN, NULL)) != 0)
+		return (rc);
+	job.source = S;
+	if ((rc = leaves_clear(L, 0, LIMIT_DISK_SIZE / LIMIT_BLOCK)) == 0 && (rc = scan_run(&job)) == 0 &&
+	    (rc = leaves_sync(L)) == 0)
+		rc = io_sync_dir(dir);
+	source_close(S);
+	if (rc == 0 && !is_sum(&sum, &want->sum))
+		return (say_refused(
+		    "%s: disk %s and its leaves are both damaged: adopt the disk, and import what "
+		    "is exported against that in place of this replica",
+		    R->vm, R->disks[i]));
+	if (rc == 0)
+		say_note("%s: %s was damaged, and is made anew: the disk is right", R->vm, path);
+	return (rc);
+}
+
 /* Leaves are believed only if they sum up to what the record says of the point. */
 static int
-check_leaves(const struct replica *R, unsigned i, const char *path)
+check_leaves(const struct replica *R, unsigned i, const char *path, int full)
 {
 	const struct leaf_sum *want = &replica_last(R)->disks[i].sum;
-	struct leaves *L = leaves_open(path, 0);
+	struct leaves *L = leaves_open(path, full);
 	struct leaf_sum sum;
 	int rc;
 
 	if (L == NULL)
 		return (-1);
-	if ((rc = leaves_sum(L, &R->secret, &sum)) == 0 && (sum.low != want->low || sum.high != want->high))
-		rc = say_refused("%s: disk %s: %s is damaged: the leaves are not those of point %" PRIu64
-		                 "; compare with --full",
-		    R->vm, R->disks[i], path, replica_last(R)->point.seq);
+	if ((rc = leaves_sum(L, &R->secret, &sum)) == 0 && !is_sum(&sum, want))
+		rc = full ? mend_leaves(R, i, L, path)
+		          : say_refused(
+		                "%s: disk %s: %s is damaged: the leaves are not those of point %" PRIu64
+		                "; compare with --full",
+		                R->vm, R->disks[i], path, replica_last(R)->point.seq);
 	leaves_free(L);
 	return (rc);
 }
@@ -76,12 +126,12 @@ describe(struct comparison *C, const struct replica *R, const struct site *S, co
 		memcpy(H->disks[i].before, last->disks[i].root, LEAF_ROOT);
 		if (replica_disk_path(R, i, C->disks[i]) != 0)
 			return (-1);
-		if (o->full)
-			continue;
 		if (replica_leaves_path(R, i, C->leaves[i]) != 0)
 			return (-1);
-		if ((rc = check_leaves(R, i, C->leaves[i])) != 0)
+		if ((rc = check_leaves(R, i, C->leaves[i], o->full)) != 0)
 			return (rc);
+		if (o->full)
+			C->leaves[i][0] = '\0';
 	}
 	return (0);
 }

@@ -166,15 +166,6 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 	return (0);
 }
 
-/* Volumes that are on the disks of a placeholder, and what must be said of those still to come. */
-static void
-say_missing(const struct replica *R, const struct replica_staged *s)
-{
-	say_note("%s: volume %" PRIu32 " of the seed is in, %u in all; %s", R->vm,
-	    s->volumes[s->nvolumes - 1].chain.number, s->nvolumes,
-	    s->has_end ? "others are missing" : "more are to come");
-}
-
 /* The volume is in: the record says so, and makes a replica of it where it was the last one that was missing. */
 static int
 finish(struct seeding *s)
@@ -195,8 +186,6 @@ finish(struct seeding *s)
 		return (-1);
 	if (rc == 0 && e->is_whole && (rc = conclude(R, e, s->c->U->header)) <= 0)
 		replica_drop_staged(R, (unsigned)(e - R->staged));
-	else if (rc == 0)
-		say_missing(R, e);
 	if (rc > 0 && (e = intake_find(R, s->c->U->header->id)) != NULL)
 		replica_drop_staged(R, (unsigned)(e - R->staged));
 	if (rc < 0 || replica_save(R) != 0)

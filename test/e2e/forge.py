@@ -2,9 +2,9 @@
 import ctypes, hashlib, json, os, struct
 
 SODIUM = ctypes.CDLL('libsodium.so.23')
-HEADER, VOLUME, SEGMENT, INDEX, MANIFEST, END, BLOB = range(1, 8)
+HEADER, VOLUME, SEGMENT, INDEX, MANIFEST, END, BLOB, VOLUME_END = range(1, 9)
 NAMES = {HEADER: 'header', VOLUME: 'volume', SEGMENT: 'segment', INDEX: 'index', MANIFEST: 'manifest', END: 'end',
-         BLOB: 'blob'}
+         BLOB: 'blob', VOLUME_END: 'volume-end'}
 
 
 def digest(data):
@@ -56,6 +56,12 @@ class Member:
         struct.pack_into('<' + form, self.rec, at, value)
 
 
+class State:
+    """What goes on from record to record, and from volume to volume."""
+    def __init__(self, key):
+        self.link, self.ended, self.numbers = key.public.raw, None, {SEGMENT: 0, BLOB: 0}
+
+
 class Bundle:
     """A bundle of one volume; what follows from the rest (index, manifest, links, digests) is made by write()."""
     def __init__(self, path):
@@ -93,12 +99,33 @@ class Bundle:
         return NAMES[m.type] + ('.json' if m.type in (HEADER, END) else '')
 
     def write(self, path, key):
-        out, link, index, manifest, numbers = bytearray(), key.public.raw, b'', b'', {SEGMENT: 0, BLOB: 0}
-        for m in self.members:
+        return self.write_volume(path, key, self.members, State(key))
+
+    def write_volumes(self, form, key, per):
+        """The same in volumes of so many segments, at form % 1 and so on; a list of their paths."""
+        state, paths, segments = State(key), [], self.of(SEGMENT)
+        header, volume, index, manifest = (self.of(kind)[0] for kind in (HEADER, VOLUME, INDEX, MANIFEST))
+        total = -(-len(segments) // per)
+        self.end.text = dict(self.end.text, volumes=total)
+        for i in range(total):
+            start, end = Member(bytes(volume.rec)), Member(bytes(volume.rec))
+            end.put('I', 8, VOLUME_END)
+            end.type = VOLUME_END
+            for m, before in ((start, i * per), (end, min((i + 1) * per, len(segments)))):
+                m.put('Q', 32, i + 1)
+                m.put('Q', 48, before)
+            members = [header, start, *(self.of(BLOB) if i == 0 else []), *segments[i * per:(i + 1) * per], index,
+                       manifest, self.end if i + 1 == total else end]
+            paths.append(self.write_volume(form % (i + 1), key, members, state))
+        return paths
+
+    def write_volume(self, path, key, members, state):
+        out, index, manifest = bytearray(), b'', b''
+        for m in members:
             number = 0
-            if m.type in numbers:
-                numbers[m.type] += 1
-                number = numbers[m.type]
+            if m.type in state.numbers:
+                state.numbers[m.type] += 1
+                number = state.numbers[m.type]
                 m.put('Q', 32, number)
             if m.type == SEGMENT:
                 index += struct.pack('<QIIQQ', len(out), m.get('I', 40), m.get('I', 44), m.get('Q', 48),
@@ -109,15 +136,18 @@ class Bundle:
             if m.type != SEGMENT:
                 m.put('Q', 64, len(m.payload))
             m.rec[104:136] = digest(m.payload)
-            m.rec[136:168] = link
-            context = b'vmferry 1 bundle ' + NAMES[m.type].encode()
+            m.rec[136:168] = key.public.raw if m.type == HEADER else state.link
+            if m.type == VOLUME and state.ended:
+                m.rec[136:168] = state.ended
+            context = b'vmferry 1 bundle ' + NAMES[m.type].replace('-', ' ').encode()
             rec = bytes(m.rec) + key.sign(context.ljust(32, b'\0') + bytes(m.rec))
-            link = digest(rec)
+            state.link = digest(rec)
             out += tar_header(self.name(m, number, True), 256) + rec + bytes(256)
             if m.payload:
                 name = self.name(m, number, False)
                 out += tar_header(name, len(m.payload)) + m.payload + bytes(-len(m.payload) % 512)
                 manifest += b'BLAKE2b-256 (%s) = %s\n' % (name.encode(), digest(m.payload).hex().encode())
+        state.ended = state.link
         with open(path, 'wb') as f:
             f.write(out + bytes(1024))
         return path

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Compare instead of copy: a lost tracking, an older replica, a copy from elsewhere; only what differs is shipped."""
+import resource
+
 from lab import *
 
 
@@ -186,6 +188,28 @@ def test_damage_at_the_replica_is_mended_by_a_full_comparison():
     lab.same(3, out)
 
 
+def test_damaged_leaves_at_the_replica_are_made_anew_from_a_disk_that_is_right():
+    for damage in ('lost', 'flipped'):
+        lab = replicated(2)
+        leaves = os.path.join(lab.dr.replica(), 'leaves', 'vda')
+        if damage == 'lost':
+            os.unlink(leaves)
+        else:
+            flip(leaves, 80)
+        check(lab.dr('compare', 'web1', '-o', lab.path('c.vmf'), rc=None).returncode in (1, 3), 'damaged leaves were believed')
+        lab.write(lab.disks['vda'], 300 * K, 5000)
+        lab.keep(3)
+        p = lab.dr('compare', 'web1', '--full', '-o', lab.path('c.vmf'))
+        check('is made anew' in p.stderr, p.stderr)
+        export_against(lab, lab.path('c.vmf'))
+        lab.dr('import', lab.path('d.vmf'))
+        all_points_are(lab, {1: 1, 2: 2, 3: 3})
+        flip(leaves, 80)
+        flip(os.path.join(lab.dr.replica(), 'disks', 'vda.raw'), 80 * K)
+        check('both damaged' in lab.dr('compare', 'web1', '--full', '-o', lab.path('c.vmf'), rc=1).stderr, 'both')
+        lab.close()
+
+
 def test_nothing_differs():
     lab = replicated(2)
     p = export_against(lab, compared(lab))
@@ -326,6 +350,31 @@ def test_adopted_disks_in_a_store():
     check([n for n in os.listdir(store) if n.startswith('.')] == [], 'something is left in the store:', os.listdir(store))
 
 
+def test_a_qcow2_backup_and_a_block_device_are_adopted():
+    lab = Lab(sizes=(4 * M, 1 * M))
+    disks = copies(lab)
+    flip(disks['vda'], 200 * K)
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', disks['vda'], lab.path('vda.qcow2'))
+    start('qemu-nbd', '-t', '-r', '-f', 'qcow2', '-k', lab.path('sock'), lab.path('vda.qcow2'), '--pid-file', lab.path('pid'))
+    while not os.path.exists(lab.path('pid')):
+        os.sched_yield()
+    loop = shutil.which('losetup') and run('losetup', '-f', '--show', '-r', disks['vdb'], rc=None)
+    is_device = loop and loop.returncode == 0       # root alone may have one
+    vdb = loop.stdout.strip() if is_device else disks['vdb']
+    try:
+        adopt(lab, {'vda': 'nbd+unix:///?socket=' + lab.path('sock'), 'vdb': vdb})
+        copy = glob.glob(os.path.join(lab.dr.home, 'adopted', '*-*', 'disks', 'vda.raw'))[0]
+        check(os.stat(copy).st_blocks * 512 < 2 * M, 'the copy is not sparse')
+    finally:
+        if is_device:
+            run('losetup', '-d', vdb)
+    p = export_against(lab, lab.path('c.vmf'), name='s.vmf')
+    check(data_of(p) == 64 * K, 'carried', data_of(p))
+    lab.keep('now')
+    lab.dr('import', lab.path('s.vmf'))
+    is_replica(lab, 'now')
+
+
 def test_adopting_again_and_dropping():
     lab = Lab()
     disks = copies(lab)
@@ -419,6 +468,143 @@ def test_who_may_be_adopted_from():
     for bad in ('vda', '=x', 'v/da=' + disks['vda']):
         lab.dr('adopt', 'web1', '--from', 'hq', '--disk', bad, '-o', lab.path('c.vmf'), rc=1)
     lab.dr('adopt', 'web1', '--from', 'hq', '--disk', 'vda=' + lab.path('nothing'), '-o', lab.path('c.vmf'), rc=3)
+
+
+TEST = os.environ.get('VMFERRY_TEST', os.path.join(ROOT, 'build', 'test'))
+MEMORY = 400 * M
+
+# What a comparison that is wrong in one thing must be refused with.
+HOSTILE = {
+    'blobs-none': 'the digests of a disk are missing',
+    'blobs-first-missing': 'its digests are not those',
+    'blobs-last-missing': 'the digests of a disk are missing',
+    'blobs-one-more': 'more digests than its disks',
+    'blobs-of-no-disk-more': 'more digests than its disks',
+    'blobs-swapped': 'its digests are not those',
+    'blob-of-no-disk': 'its digests are not those',
+    'blob-of-disk-with-high-bits': 'its digests are not those',
+    'blob-zero-in-use': 'its digests are not those',
+    'blob-empty': 'its digests are not those',
+    'blob-short-by-one': 'its digests are not those',
+    'blob-long-by-one': 'its digests are not those',
+    'blob-in-two': 'its digests are not those',
+    'blob-full': 'its digests are not those',
+    'blob-with-a-byte-more': 'its digests are not those',
+    'blob-clear': 'is not encrypted as the header says',
+    'blob-with-another-key': 'cannot be decrypted',
+    'blob-damaged': 'damaged',
+    'blob-says-it-is-larger': 'is not one zstd frame',
+    'blob-says-it-is-huge': 'larger than it can be',
+    'blob-says-it-is-nothing': 'is not one zstd frame',
+    'vm-of-another-uuid': 'compares another VM',
+    'vm-of-another-lineage': 'another lineage',
+    'vm-of-another-epoch': 'of epoch 2',
+    'vm-adopted-of-another-name': "compares disks of VM 'db1'",
+    'disk-unknown': 'compares other disks',
+    'disks-unknown': "compares none of the VM's disks",
+    'disk-missing': 'compares other disks',
+    'disk-twice': 'two disks have the same id',
+    'disk-of-64-TiB-without-digests': 'its digests are not those',
+    'disk-of-64-TiB-and-one-blob': 'the digests of a disk are missing',
+    'disk-size-odd': "a disk's size is out of range",
+    'points-that-differ': 'the point that was compared',
+    'points-without-from': 'the point that was compared',
+    'points-without-to': 'starts from a point and leads to none',
+    'type-undo': 'not what',
+    'sealed-to-another': 'not addressed to this site',
+    'seed-of-another-lineage': 'another leaf seed',
+    'end-missing': 'cut short',
+}
+
+
+def limited():
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+
+
+def refused_against(lab, path, words, *how):
+    """Refused, in little memory, with those words, and nothing has changed at the primary."""
+    before = tree(lab.hq.home)
+    p = lab.hq('export', 'web1', '--against', path, '-o', lab.path('x.vmf'), *how, rc=1, preexec_fn=limited)
+    check(words in p.stderr, os.path.basename(path), ': said', p.stderr)
+    check(tree(lab.hq.home) == before, os.path.basename(path), ': something has changed')
+    check(glob.glob(lab.path('x.vmf*')) == [], os.path.basename(path), ': something was written')
+
+
+def test_hostile_comparisons_are_refused_and_change_nothing():
+    lab = replicated(1)
+    out = lab.path('hostile')
+    os.mkdir(out)
+    made = run(os.path.join(TEST, 'compared'), lab.dr.home, lab.hq.card, out).stdout.split()
+    check(set(made) == set(HOSTILE) | {'good'}, 'made and expected differ:', set(made) ^ (set(HOSTILE) | {'good'}))
+    for name, words in HOSTILE.items():
+        refused_against(lab, os.path.join(out, name + '.vmf'), words)
+    lab.hq('export', 'web1', '--against', os.path.join(out, 'good.vmf'), '-o', lab.path('good.vmf'))
+
+
+def test_a_comparison_of_somebody_else_is_refused():
+    lab = replicated(1)
+    c = compared(lab)
+    lab.dr('import', '--receipt', lab.path('r.vmf'), lab.path('b0.vmf'))
+    refused_against(lab, lab.path('r.vmf'), 'is a receipt')
+    refused_against(lab, lab.path('b0.vmf'), 'that this site does not know')     # its own
+    other = Site(lab, 'other')
+    other('trust', 'add', lab.hq.card, '--vm', 'web*')
+    refused_against(lab, c, 'not replicated to it', '--to', 'other') if lab.hq('trust', 'add', other.card) else None
+    lab.keep('copy')
+    other('adopt', 'web1', '--from', 'hq', '--disk', 'vda=' + lab.path('kept', 'copy', 'vda.raw'), '-o', lab.path('o.vmf'))
+    refused_against(lab, lab.path('o.vmf'), 'say --to other')
+    lab.hq('trust', 'remove', 'other')
+    refused_against(lab, lab.path('o.vmf'), 'that this site does not know')
+    lab.hq('trust', 'add', other.card)
+    lab.hq('export', 'web1', '--against', lab.path('o.vmf'), '--to', 'other', '-o', lab.path('s.vmf'))
+    # What is for one site is of no use to another, even where that may open it.
+    p = lab.dr('import', lab.path('s.vmf'), rc=1)
+    lab.hq('export', 'web1', '--against', lab.path('o.vmf'), '--to', 'other', '--plain', '-o', lab.path('s.vmf'))
+    other('import', lab.path('s.vmf'))
+    other('scrub', 'web1')
+
+
+def test_a_comparison_cut_at_any_record_or_flipped_is_refused():
+    lab = replicated(1)
+    c = open(compared(lab), 'rb').read()
+    cuts = sorted(set(range(0, len(c), 512)) | {1, len(c) - 1})
+    for n in cuts:
+        with open(lab.path('cut.vmf'), 'wb') as f:
+            f.write(c[:n])
+        refused_against(lab, lab.path('cut.vmf'), '')
+    r = random.Random(7)
+    for i in range(60):
+        n = r.randrange(len(c))
+        with open(lab.path('flip.vmf'), 'wb') as f:
+            f.write(c[:n] + bytes([c[n] ^ 1 << r.randrange(8)]) + c[n + 1:])
+        refused_against(lab, lab.path('flip.vmf'), '')
+    with open(lab.path('more.vmf'), 'wb') as f:
+        f.write(c + b'\0')
+    refused_against(lab, lab.path('more.vmf'), 'something stands behind')
+
+
+def test_a_seed_against_what_another_site_adopted_is_refused():
+    lab = Lab()
+    lab.keep('copy')
+    disks = {i: lab.path('kept', 'copy', i + '.raw') for i in lab.disks}
+    adopt(lab, disks)
+    export_against(lab, lab.path('c.vmf'), name='s.vmf')
+    # The adoption was for another VM, or for another site: its own record says so.
+    state = glob.glob(os.path.join(lab.dr.home, 'adopted', '*-*', 'state'))[0]
+    kept = open(state, 'rb').read()
+    for change, words in ((lambda o: o.update(vm='web2'), "for VM 'web2'"), (lambda o: o.update(key='00' * 32), 'for site'),
+                          (lambda o: o.update(issued=[]), 'no such disks are here')):
+        edit_record(state, change)
+        saved = tree(lab.dr.home)
+        p = lab.dr('import', lab.path('s.vmf'), rc=1)
+        check(words in p.stderr, p.stderr)
+        check(tree(lab.dr.home) == saved, 'a refused seed has changed something')
+        with open(state, 'wb') as f:
+            f.write(kept)
+    lab.keep('now')
+    lab.dr('import', lab.path('s.vmf'))
+    is_replica(lab, 'now')
 
 
 if __name__ == '__main__':

@@ -312,5 +312,233 @@ def test_plan_tells_speed_volumes_and_time():
     c.hq('media', m, '--bytes', '9G', rc=2)
 
 
+# --- exports ------------------------------------------------------------------------------------------------
+
+
+class Big(Lab):
+    """A VM of 12 MiB that do not compress."""
+    def __init__(self):
+        super().__init__(sizes=(12 * M,))
+        self.write(self.disks['vda'], 0, 12 * M)
+        self.keep(1)
+
+    def to(self, medium, *how, **kw):
+        return self.hq('export', 'web1', '--media', medium, *how, **kw)
+
+    def arrived(self):
+        self.same(1, os.path.join(self.dr.replica(), 'disks'))
+        self.dr('scrub', 'web1')
+
+
+def audit(lab, medium):
+    """What an auditor does with ordinary tools; the number of volumes."""
+    key = lab.hq('card', '--minisign').stdout.strip()
+    for b2 in medium.names('*.b2'):
+        run('b2sum', '-c', '--strict', b2, cwd=medium.folder)
+        run('minisign', '-Vm', b2, '-P', key, cwd=medium.folder)
+        with open(medium.path(b2)) as f:
+            named = sorted(re.findall(r'\((.*)\)', f.read()))
+        check(named == medium.names(b2[:-3] + '.*.vmf'), b2, 'names', *named)
+    check(not medium.names('*.part') and not medium.names('*.new'), *medium.names())
+    return len(medium.names('*.vmf'))
+
+
+def test_volumes_on_a_medium_are_checked_by_b2sum_and_minisign():
+    c = Big()
+    m = Medium(c, 'usb')
+    c.to(m, '--volume-size', '4M')
+    check(audit(c, m) == 4, *m.names())
+    check(all(os.path.getsize(m.path(n)) <= 4 * M for n in m.names('*.vmf')))
+    text = c.dr('inspect', m.path(m.names('*.001.vmf')[0])).stdout
+    check("export by 'hq': ok; good signature of 'hq'\n" in text, text)
+    b, = c.hq.json('media', m)['bundles']
+    check(b['whole'] and b['of'] == 4 and len(b['volumes']) == 4 and b['duty'] == 'open', b)
+    c.dr('import', '--media', m)
+    c.arrived()
+    c.hq('media', m, '--clean')
+    check(m.names() == ['lock', 'medium'], *m.names())
+
+
+def test_what_does_not_fit_goes_on_with_the_next_medium_and_nothing_is_written_again():
+    c = Big()
+    media = [mount(c, 'usb%d' % i, 8 * M, ('mkfs.ext4', '-q', '-O', '^has_journal')) for i in range(3)]
+    if media[0] is None:
+        return
+    p = c.to(media[0], rc=None)
+    check(p.returncode != 0 and 'run the same command with the next --media' in p.stderr, p.returncode, p.stderr)
+    before = tree(media[0].folder)
+    for m in media[1:]:
+        p = c.to(m, rc=None)
+    check(p.returncode == 0, p.stderr)
+    after = tree(media[0].folder)
+    check({n: h for n, h in after.items() if not n.endswith('.log')} ==
+          {n: h for n, h in before.items() if not n.endswith('.log')}, 'the first medium was written to again')
+    for m in media:
+        audit(c, m)
+    p = c.dr('import', '--media', media[2])
+    p = c.dr('import', '--media', media[0])
+    p = c.dr('import', '--media', media[1])
+    c.arrived()
+
+
+def test_exfat_is_a_medium_like_any_other():
+    if not has('mount.exfat-fuse') or not os.path.exists('/dev/fuse'):
+        print('        skipped: needs exfat-fuse')
+        return
+    c = Big()
+    image = c.path('usb.img')
+    with open(image, 'wb') as f:
+        f.truncate(64 * M)
+    run('mkfs.exfat', image)
+    if os.geteuid() != 0:
+        print('        skipped: only root may mount a file system')
+        return
+    device = run('losetup', '-f', '--show', image).stdout.strip()
+    UNDO.append(lambda: run('losetup', '-d', device))
+    os.makedirs(c.path('usb'))
+    p = run('mount.exfat-fuse', device, c.path('usb'), rc=None)
+    if p.returncode != 0:
+        print('        skipped: cannot mount:', p.stderr)
+        return
+    UNDO.append(lambda: run('umount', c.path('usb')))
+    m = Medium(c, 'usb')
+    c.to(m, '--volume-size', '8M')
+    check(audit(c, m) == 2, *m.names())
+    c.dr('import', '--media', m)
+    c.arrived()
+    c.hq('media', m, '--clean')
+    check(m.names() == ['lock', 'medium'], *m.names())
+
+
+def until(ready, what):
+    """Wait for another process to be ready."""
+    end = time.time() + 60
+    while not ready():
+        check(time.time() < end, what)
+        time.sleep(0.02)
+
+
+# Where byte N of the medium is: what lies beyond its real size lands on what was written before.
+WRAP = '''at() { o=$1; [ "$o" -ge %d ] && o=$((%d + (o - %d) %% %d)); echo "$o"; }
+'''
+
+
+class Stick:
+    """A disk that does with its bytes what the shell says ($3 bytes at $4), as a loop device with ext4."""
+    def __init__(self, lab, size, read, write, *mkfs):
+        self.lab, self.loop = lab, None
+        with open(lab.path('bytes'), 'wb') as f:
+            f.truncate(size)
+        open(lab.path('disk'), 'w').close()
+        os.makedirs(lab.path('usb'))
+        socket = lab.path('socket')
+        UNDO.append(self.pull)
+        start('nbdkit', '-f', '-U', socket, 'eval', 'get_size=echo %d' % size, 'pread=' + read, 'pwrite=' + write,
+              'can_write=true', 'can_flush=true', 'flush=true', stderr=subprocess.DEVNULL)
+        until(lambda: os.path.exists(socket), 'nbdkit does not start')
+        start('nbdfuse', lab.path('disk'), '--unix', socket, stderr=subprocess.DEVNULL)
+        UNDO.insert(UNDO.index(self.pull), lambda: run('fusermount3', '-u', lab.path('disk'), rc=None))
+        until(lambda: os.path.getsize(lab.path('disk')) == size, 'nbdfuse does not start')
+        self.attach()
+        run('mkfs.ext4', '-q', '-b', 4096, '-N', 64, '-E', 'lazy_itable_init=1', *mkfs, self.loop)
+        run('mount', self.loop, lab.path('usb'))
+        self.medium = Medium(lab, 'usb')
+
+    def attach(self):
+        self.loop = run('losetup', '-f', '--show', '--direct-io=on', self.lab.path('disk')).stdout.strip()
+
+    def pull(self):
+        if os.path.ismount(self.lab.path('usb')):
+            run('umount', self.lab.path('usb'))
+        if self.loop is not None:
+            run('losetup', '-d', self.loop)
+        self.loop = None
+
+    def plug(self):
+        self.attach()
+        run('fsck.ext4', '-fy', self.loop, rc=None)
+        run('mount', self.loop, self.lab.path('usb'))
+
+
+def cannot_lie():
+    if os.geteuid() == 0 and all(map(has, ('nbdkit', 'nbdfuse', 'losetup'))) and os.path.exists('/dev/fuse'):
+        return False
+    print('        skipped: needs root, nbdkit, nbdfuse and losetup')
+    return True
+
+
+def copy(lab, offset, reading):
+    f = lab.path('bytes')
+    if reading:
+        return 'dd if=%s bs=$3 count=1 skip=%s iflag=skip_bytes,fullblock status=none' % (f, offset)
+    return 'dd of=%s bs=$3 count=1 seek=%s oflag=seek_bytes iflag=fullblock conv=notrunc status=none' % (f, offset)
+
+
+def caught(c, m):
+    """The medium's lie is found, nothing is left there that could be taken for a bundle, and another one does."""
+    p = c.to(m, rc=3)
+    check('the medium does not give back what was written' in p.stderr, p.stderr)
+    check(not m.names('*.vmf*') and not m.names('*.b2'), *m.names())
+    good = Medium(c, 'good')
+    c.to(good)
+    audit(c, good)
+    c.dr('import', '--media', good)
+    c.arrived()
+
+
+def test_a_medium_that_is_smaller_than_it_says_is_found_out():
+    if cannot_lie():
+        return
+    c = Big()
+    # 10 MiB that say they are 40; what is too much lands on what was written behind the first 2, which hold the
+    # file system itself.
+    wrap = WRAP % (10 * M, 2 * M, 10 * M, 8 * M)
+    caught(c, Stick(c, 40 * M, wrap + copy(c, '$(at $4)', True), wrap + copy(c, '$(at $4)', False),
+                    '-O', '^has_journal').medium)
+
+
+def test_a_medium_that_loses_what_it_took_is_found_out():
+    if cannot_lie():
+        return
+    c = Big()
+    # It takes everything, and keeps what is small, such as the file system itself.
+    caught(c, Stick(c, 40 * M, copy(c, '$4', True), 'if [ $3 -ge 65536 ]; then cat >/dev/null; else %s; fi' %
+                    copy(c, '$4', False)).medium)
+
+
+def test_a_medium_that_alters_what_it_keeps_is_found_out():
+    if cannot_lie():
+        return
+    c = Big()
+    # One byte of what is large is another than it was.
+    caught(c, Stick(c, 40 * M, copy(c, '$4', True), '%s; if [ $3 -ge 65536 ]; then '
+                    "printf 'x' | dd of=%s bs=1 seek=$(($4 + 777)) conv=notrunc status=none; fi" % (
+                        copy(c, '$4', False), c.path('bytes'))).medium)
+
+
+def test_a_disk_that_is_pulled_out_under_load_is_gone_on_with():
+    if cannot_lie():
+        return
+    c = Big()
+    gone, count = c.path('gone'), c.path('count')
+    dead = 'if [ -e %s ]; then echo EIO >&2; exit 1; fi; ' % gone
+    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ $3 -ge 65536 ]; then head -c $3 /dev/zero >>%s; '
+                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, 7 * M, gone) + copy(c, '$4', False))
+    p = c.to(stick.medium, '--volume-size', '4M', rc=3)
+    check(os.path.exists(gone), 'it was not pulled out')
+    stick.pull()
+    os.unlink(gone)
+    os.truncate(count, 0)
+    stick.plug()
+    before = {n: os.stat(stick.medium.path(n)).st_ino for n in stick.medium.names('*.vmf')}
+    check(before, 'nothing of it was done when it was pulled out')
+    p = c.to(stick.medium, '--volume-size', '4M')
+    check(audit(c, stick.medium) == 4, *stick.medium.names())
+    check(before.items() <= {n: os.stat(stick.medium.path(n)).st_ino for n in stick.medium.names('*.vmf')}.items(),
+          'a whole volume was written again')
+    c.dr('import', '--media', stick.medium)
+    c.arrived()
+
+
 if __name__ == '__main__':
     main(__name__)

@@ -17,8 +17,10 @@
 #include "bundle/segment.h"
 #include "bundle/writer.h"
 #include "chain.h"
+#include "custody.h"
 #include "disk/changelog.h"
 #include "extent.h"
+#include "identity.h"
 #include "primary/primary_record.h"
 #include "replica/replica_record.h"
 #include "site/trust.h"
@@ -529,6 +531,23 @@ primaries(const char *dir)
 	put_file(dir, "state", "primary", path, 22);
 }
 
+static void
+custody(const char *dir)
+{
+	static const uint8_t id[RECORD_ID];
+	struct custody C = {
+		.time = 1772366400, .what = "import", .site = "dr", .result = "refused: cut short"
+	};
+	struct identity I = { .id = "0123456789abcdef", .label = "Stick 7", .made = 1772366400 };
+	char line[CUSTODY_LINE], text[IDENTITY_MAX];
+
+	put(dir, "custody", "signed", line, custody_encode(line, &C, id, secret));
+	put(dir, "custody", "unsigned", line, custody_encode(line, &C, id, NULL));
+	put(dir, "custody", "identity", text, identity_encode(text, &I));
+	put(dir, "custody", "name", "web1-delta-41-43.1a2b3c4d.001.vmf", 33);
+	put(dir, "custody", "beside", "web1-delta-41-43.1a2b3c4d.b2.minisig", 36);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -553,6 +572,7 @@ main(int argc, char *argv[])
 	changelogs(argv[1]);
 	replicas(argv[1]);
 	primaries(argv[1]);
+	custody(argv[1]);
 	put(argv[1], "card", "site-a", card, card_encode(card, &C, secret));
 	return (0);
 }
