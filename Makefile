@@ -99,12 +99,13 @@ bench:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/doc/vmferry
+	    $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 README.md doc/DESIGN.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
+	install -m 644 $(wildcard doc/examples/*) $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
 
 clean:
 	rm -rf $(B)

@@ -3,14 +3,18 @@
 
 #include "args.h"
 #include "bounds.h"
+#include "export_media.h"
 #include "primary/export.h"
+#include "primary/repair.h"
 #include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
+	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
-	"                      [-o FILE] [--home DIR]\n"
+	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
+	"       vmferry export [VM] --repair REQUEST [-o FILE] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
 	"  --seed           a whole initial copy\n"
@@ -22,11 +26,24 @@ static const struct args_tool tool = { "vmferry-export",
 	"standard\n"
 	"                   input; bitmap:NAME: that dirty bitmap of the NBD exports (default: compare all "
 	"blocks)\n"
+	"  --against FILE   what differs from the disks that the compare bundle in FILE speaks of, for the "
+	"site "
+	"that\n"
+	"                   made it; see 'vmferry compare' and 'vmferry adopt'\n"
 	"  --to SITE        for this site alone\n"
 	"  --plain          do not encrypt\n"
 	"  --compress HOW   none, fast, default or best\n"
 	"  --live-unsafe    read disks although a program has them open for writing\n"
-	"  -o FILE          write there; the file has its name only once it is whole\n" };
+	"  --repair FILE    answer the request of 'vmferry verify --request': make those segments again, as "
+	"they were\n"
+	"  -o FILE          write there; the file has its name only once it is whole\n"
+	"  --media DIR      write volumes to DIR/vmferry/ and read them back; when the medium is full, the "
+	"same\n"
+	"                   command with the next one goes on\n"
+	"  --volume-size N  bytes of a volume, with K, M, G (default: just under 4G, which FAT32 holds)\n"
+	"  --anew           give up an export that was begun and not finished\n"
+	"\n"
+	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
 
 static enum segment_level
 level(const char *s)
@@ -56,14 +73,16 @@ since(struct export_options *o, const char *s)
 }
 
 static void
-parse(int argc, char *argv[], struct export_options *o, const char **home)
+parse(int argc, char *argv[], struct export_options *o, struct repair_options *r, const char **home)
 {
 	static const struct option longs[] = { ARGS_COMMON, { "seed", no_argument, NULL, 's' },
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
-		{ "plain", no_argument, NULL, 'p' }, { "compress", required_argument, NULL, 'z' },
-		{ "live-unsafe", no_argument, NULL, 'l' }, { "output", required_argument, NULL, 'o' },
-		{ 0 } };
+		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
+		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
+		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
+		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
+		{ "anew", no_argument, NULL, 'A' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -80,6 +99,9 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 		case 'c':
 			o->changes = optarg;
 			break;
+		case 'a':
+			o->against = optarg;
+			break;
 		case 't':
 			o->to = optarg;
 			break;
@@ -92,13 +114,39 @@ parse(int argc, char *argv[], struct export_options *o, const char **home)
 		case 'l':
 			o->live_unsafe = 1;
 			break;
+		case 'r':
+			r->request = optarg;
+			break;
+		case 'm':
+			o->media = optarg;
+			break;
+		case 'v':
+			o->volume_size = args_size(&tool, optarg);
+			break;
+		case 'A':
+			o->anew = 1;
+			break;
 		default:
-			o->output = optarg;
+			o->output = r->output = optarg;
 		}
 	}
-	args_words(&tool, argc, 1, 1);
+	args_words(&tool, argc, r->request == NULL ? 1 : 0, 1);
+	if (r->request != NULL &&
+	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
+	        o->against != NULL || o->media != NULL || o->volume_size != 0 || o->anew))
+		args_misuse(&tool, "--repair cuts no point: it goes with -o alone");
+	r->vm = optind < argc ? argv[optind] : NULL;
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	if (o->against != NULL &&
+	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(
+		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
+	if (o->media != NULL && o->output != NULL)
+		args_misuse(&tool, "it goes to --media or with -o, not both");
+	if (o->media == NULL ? o->volume_size != 0
+	                     : o->volume_size != 0 && o->volume_size < EXPORT_VOLUME_LEAST)
+		args_misuse(&tool, "--volume-size goes with --media, and is 2M at least");
 	o->vm = argv[optind];
 }
 
@@ -106,14 +154,17 @@ int
 main(int argc, char *argv[])
 {
 	struct export_options o = { .level = SEGMENT_DEFAULT };
+	struct repair_options r = { 0 };
 	const char *home = NULL;
 	struct site *S;
 	int rc = -1;
 
 	say_init(tool.name);
-	parse(argc, argv, &o, &home);
+	parse(argc, argv, &o, &r, &home);
 	if ((S = site_open(home)) != NULL)
-		rc = export(S, &o);
+		rc = r.request != NULL ? repair(S, &r)
+		     : o.media != NULL ? export_media(S, &o)
+		                       : export(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }

@@ -4,35 +4,72 @@
 
 #include "args.h"
 #include "base/say.h"
+#include "media_plan.h"
 
 static const struct args_tool tool = { "vmferry-media",
 	"usage: vmferry media DIR [--json] [--clean] [--require-sandbox] [--home DIR]\n"
+	"       vmferry media DIR --plan [--bytes SIZE] [--volume-size SIZE] [--line SIZE] [--json]\n"
 	"\n"
 	"What the medium at DIR holds, for whom, how complete, and what of it can be deleted because it has "
 	"done\n"
 	"its duty.  Receipts and key lists on it are taken in passing.\n"
 	"  --json   for programs\n"
 	"  --clean  delete what can be deleted\n"
-	"  --require-sandbox  refuse where the kernel cannot confine the process\n" };
+	"  --require-sandbox  refuse where the kernel cannot confine the process\n"
+	"  --plan   try how fast it can be written to; say how long --bytes take, in volumes of "
+	"--volume-size,\n"
+	"           and how long on a line of --line bytes a second (sizes with K, M, G or T)\n" };
+
+enum { PLAN = 1000, BYTES, VOLUME_SIZE, LINE };
+#define VOLUME ((UINT64_C(4) << 30) - (UINT64_C(1) << 20)) /* what FAT32 holds, and some room */
+
+static void
+parse(int argc, char *argv[], struct media_options *o, struct media_plan_options *p, const char **home)
+{
+	static const struct option longs[] = { ARGS_COMMON, { "json", no_argument, NULL, 'j' },
+		{ "clean", no_argument, NULL, 'c' }, { "require-sandbox", no_argument, NULL, 'R' },
+		{ "plan", no_argument, NULL, PLAN }, { "bytes", required_argument, NULL, BYTES },
+		{ "volume-size", required_argument, NULL, VOLUME_SIZE },
+		{ "line", required_argument, NULL, LINE }, { 0 } };
+	int c, plan = 0;
+
+	while ((c = args_next(&tool, argc, argv, "h", longs, home)) != -1) {
+		if (c == PLAN)
+			plan |= 1;
+		else if (c == BYTES)
+			p->bytes = args_size(&tool, optarg);
+		else if (c == VOLUME_SIZE)
+			p->volume_size = args_size(&tool, optarg);
+		else if (c == LINE)
+			p->line = args_size(&tool, optarg);
+		plan |= c > PLAN ? 2 : 0;
+		o->json |= c == 'j';
+		o->clean |= c == 'c';
+		o->insist |= c == 'R';
+	}
+	if (plan == 2 || (plan != 0 && (o->clean || o->insist)))
+		args_misuse(&tool, "these options do not go together");
+	if (p->volume_size == 0)
+		args_misuse(&tool, "a volume of no bytes holds nothing");
+	args_words(&tool, argc, 1, 1);
+	o->dir = argv[optind];
+	p->dir = plan != 0 ? o->dir : NULL;
+	p->json = o->json;
+}
 
 int
 main(int argc, char *argv[])
 {
-	static const struct option longs[] = { ARGS_COMMON, { "json", no_argument, NULL, 'j' },
-		{ "clean", no_argument, NULL, 'c' }, { "require-sandbox", no_argument, NULL, 'R' }, { 0 } };
+	struct media_plan_options p = { .volume_size = VOLUME };
 	struct media_options o = { 0 };
 	const char *home = NULL;
 	struct site *S;
-	int c, rc = -1;
+	int rc = -1;
 
 	say_init(tool.name);
-	while ((c = args_next(&tool, argc, argv, "h", longs, &home)) != -1) {
-		o.json |= c == 'j';
-		o.clean |= c == 'c';
-		o.insist |= c == 'R';
-	}
-	args_words(&tool, argc, 1, 1);
-	o.dir = argv[optind];
+	parse(argc, argv, &o, &p, &home);
+	if (p.dir != NULL)
+		return (say_exit(media_plan(&p)));
 	if ((S = site_open(home)) != NULL)
 		rc = media(S, &o);
 	site_close(S);

@@ -23,6 +23,8 @@ static const char usage[] =
     "  merge     merge what import --no-merge staged        points   the recovery points of a replica\n"
     "  restore   a point's disks as raw images              scrub    prove a replica from its disks\n"
     "  status    what is replicated, and how it is doing    key      change and revoke keys\n"
+    "  media     what a USB disk or mailbox folder holds    combine  fold several deltas into one\n"
+    "  compare   say what a replica's disks hold            adopt    disks that are here as initial copy\n"
     "\n"
     "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
 

@@ -83,7 +83,7 @@ gather_leave_keys(const struct site *S, const struct medium *M)
 
 /* Does it tell a primary of ours what it does not know? */
 static int
-is_news(const struct site *S, const struct catalog_bundle *b)
+is_news(const struct site *S, const struct holdings_bundle *b)
 {
 	const struct trust_entry *e = trust_by_key(site_trust(S), b->key);
 	const struct primary_target *t;
@@ -121,7 +121,7 @@ take_receipt(const struct gathering *g, const char *name)
 }
 
 int
-gather(struct site *S, const struct medium *M, const struct catalog *C)
+gather(struct site *S, const struct medium *M, const struct holdings *C)
 {
 	struct gathering g = { S, M };
 	int rc = medium_each(M, ".keys", take_keys, &g);
@@ -138,13 +138,13 @@ static int
 gather_here(struct site *S, const char *dir, int insist)
 {
 	struct medium *M;
-	struct catalog C;
+	struct holdings C;
 	int rc = medium_open(&M, dir, MEDIUM_READ, NULL);
 
 	if (rc == 0 && (rc = import_confine(S, medium_folder(M), insist)) == 0 &&
-	    (rc = catalog_read(&C, M, 0)) == 0) {
+	    (rc = holdings_read(&C, M, 0)) == 0) {
 		rc = gather(S, M, &C);
-		catalog_free(&C);
+		holdings_free(&C);
 	}
 	medium_close(M);
 	return (rc);

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "bundle/infile.h"
+#include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
 #include "primary/acknowledge.h"
+#include "replica/adoption.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
 #include "replica/receipt.h"
@@ -174,7 +176,7 @@ import_confine(const struct site *S, const char *folder, int insist)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0)
+	if (replica_each_store(S, allow_store, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
@@ -183,6 +185,26 @@ import_confine(const struct site *S, const char *folder, int insist)
 	sandbox_free(B);
 	free(B);
 	return (rc);
+}
+
+/* Read the repair in F, which a site that we know must have signed: 0; 1, said; -1. */
+static int
+open_mend(const struct site *S, struct infile *F, struct member *m, struct mend **M)
+{
+	struct reader *R = infile_reader(F);
+	uint8_t key[RECORD_KEY];
+	char words[TRUST_WORDS];
+	const struct trust_entry *e;
+	const struct header *H;
+	const char *why;
+	int rc;
+
+	if ((rc = reader_start(R, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
+	    (rc = reader_header(R, m, &H)) != 0)
+		return (rc);
+	if ((why = trust_objection(e, key, H->created, words)) != NULL)
+		return (reader_refuse(R, NULL, why));
+	return (mend_open(M, F, H));
 }
 
 static int
@@ -197,26 +219,44 @@ confine(const struct site *S, const struct import_options *o)
 	return (import_confine(S, dirname(dir), o->insist));
 }
 
-int
-import_file(const struct site *S, const struct import_options *o, struct infile *F)
+/* The bundle in F, with the repair in fix, unless that is NULL. */
+static int
+import_mended(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
 {
 	struct member m = { .payload = malloc(LIMIT_JSON) };
-	int rc = m.payload == NULL ? say_failed("out of memory") : import_from(S, o, F, &m);
+	struct mend *M = NULL;
+	int rc = 0;
 
+	if (m.payload == NULL)
+		return (say_failed("out of memory"));
+	if (fix != NULL && (rc = open_mend(S, fix, &m, &M)) == 0)
+		reader_use_mend(infile_reader(F), M);
+	if (rc == 0)
+		rc = import_from(S, o, F, &m);
+	mend_close(M);
 	free(m.payload);
 	return (rc);
 }
 
 int
+import_file(const struct site *S, const struct import_options *o, struct infile *F)
+{
+	return (import_mended(S, o, F, NULL));
+}
+
+int
 import(const struct site *S, const struct import_options *o)
 {
-	struct infile *F;
+	struct infile *F, *fix = NULL;
 	int rc;
 
-	if ((rc = infile_open(&F, o->input)) == 0) {
-		if ((rc = confine(S, o)) == 0)
-			rc = import_file(S, o, F);
-		infile_close(F);
-	}
+	if ((rc = infile_open(&F, o->input)) != 0)
+		return (rc);
+	if (o->repair != NULL)
+		rc = infile_open(&fix, o->repair);
+	if (rc == 0 && (rc = confine(S, o)) == 0)
+		rc = import_mended(S, o, F, fix);
+	infile_close(fix);
+	infile_close(F);
 	return (rc);
 }

@@ -8,6 +8,7 @@
 struct import_options {
 	const char *input;   /* NULL or "-": standard input */
 	int stage_only;      /* do not merge */
+	const char *repair;  /* a repair: what is damaged in the bundle is taken from there; NULL: none */
 	const char *receipt; /* write a receipt there when it is in; "-": standard output; NULL: none */
 	int insist;          /* refuse to go on without a sandbox */
 };

@@ -9,6 +9,7 @@
 
 #include "bundle/infile.h"
 #include "jsontext.h"
+#include "medium/logbook.h"
 #include "base/sandbox.h"
 #include "base/say.h"
 
@@ -63,8 +64,81 @@ lists_json(const struct header *H, json_t *o)
 	return (o);
 }
 
+/* --- custody ------------------------------------------------------------------------------------------ */
+
+/* The log that lies beside a bundle, and who is known that may have signed it. */
+struct custody_log {
+	const struct site *S; /* NULL: nobody is known */
+	char *text;           /* NULL: there is none */
+	size_t n;
+	json_t *list; /* NULL: it is printed */
+};
+
+/* The site whose key that is, or NULL. */
+static const char *
+known_as(const struct site *S, const uint8_t key[RECORD_KEY])
+{
+	const struct trust_entry *e = S == NULL ? NULL : trust_by_key(site_trust(S), key);
+
+	if (S != NULL && site_is_own_key(S, key))
+		return (site_card(S)->name);
+	return (e == NULL ? NULL : e->card.name);
+}
+
 static int
-print_json(const struct header *H, const struct trailer *T, const uint8_t key[RECORD_KEY], uint64_t bytes)
+print_custody(void *context, const struct custody *C, const char *why, int is_linked)
+{
+	const struct custody_log *l = context;
+	const char *known = why == NULL && C->word == CUSTODY_GOOD ? known_as(l->S, C->key) : NULL;
+	char time[POINT_TIME];
+
+	if (why != NULL) {
+		printf("custody   BAD: %s\n", why);
+		return (0);
+	}
+	point_time_text(time, C->time);
+	printf("custody   %s %s by '%s': %s; ", time, C->what, C->site, C->result);
+	if (C->word == CUSTODY_BAD)
+		printf("BAD signature");
+	else if (C->word == CUSTODY_UNSIGNED)
+		printf("not signed");
+	else if (known != NULL)
+		printf("good signature of '%s'", known);
+	else
+		printf("unknown key");
+	printf("%s\n", is_linked ? "" : "; BAD: it does not follow the line before it");
+	return (0);
+}
+
+static int
+list_custody(void *context, const struct custody *C, const char *why, int is_linked)
+{
+	static const char *const words[] = { "none", "good", "bad" };
+	const struct custody_log *l = context;
+	const char *known = why == NULL && C->word == CUSTODY_GOOD ? known_as(l->S, C->key) : NULL;
+	char time[POINT_TIME];
+	json_t *o;
+
+	if (why != NULL) {
+		json_array_append_new(l->list, json_pack("{s:s}", "signature", "bad"));
+		return (0);
+	}
+	point_time_text(time, C->time);
+	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?,s:b}", "time", time, "what", C->what, "site", C->site,
+	    "result", C->result, "signature",
+	    C->word == CUSTODY_GOOD && known == NULL ? "unknown" : words[C->word], "known", known, "linked",
+	    is_linked);
+	if (C->word != CUSTODY_UNSIGNED)
+		jsontext_set_bytes(o, "key", C->key, RECORD_KEY);
+	json_array_append_new(l->list, o);
+	return (0);
+}
+
+/* --- */
+
+static int
+print_json(const struct header *H, const struct trailer *T, const uint8_t key[RECORD_KEY], uint64_t bytes,
+    struct custody_log *l)
 {
 	json_t *o = json_object();
 	char created[POINT_TIME];
@@ -91,6 +165,11 @@ print_json(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	json_object_set_new(o, "zero", json_integer((json_int_t)T->zero));
 	json_object_set_new(o, "stored", json_integer((json_int_t)T->stored));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)bytes));
+	if (l->text != NULL) {
+		l->list = json_array();
+		logbook_each(l->text, l->n, H->id, list_custody, l);
+		json_object_set_new(o, "custody", l->list);
+	}
 	rc = json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(o);
 	return (rc);
@@ -109,7 +188,8 @@ print_point(const char *what, const struct point *p)
 }
 
 static int
-print_text(const struct header *H, const struct trailer *T, const uint8_t key[RECORD_KEY], uint64_t bytes)
+print_text(const struct header *H, const struct trailer *T, const uint8_t key[RECORD_KEY], uint64_t bytes,
+    struct custody_log *l)
 {
 	char hex[2 * RECORD_KEY + 1];
 
@@ -134,11 +214,13 @@ print_text(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	}
 	for (unsigned i = 0; i < H->nexcluded; i++)
 		printf("excluded  %s, %" PRIu64 " bytes\n", H->excluded[i].id, H->excluded[i].size);
+	if (l->text != NULL)
+		logbook_each(l->text, l->n, H->id, print_custody, l);
 	return (0);
 }
 
 static int
-inspect_open(struct infile *F, struct member *m, int json)
+inspect_open(struct infile *F, struct member *m, struct custody_log *l, int json)
 {
 	struct reader *R = infile_reader(F);
 	const struct header *H;
@@ -152,24 +234,28 @@ inspect_open(struct infile *F, struct member *m, int json)
 	while (rc == 0 && m->record.type != RECORD_END && m->record.type != RECORD_VOLUME_END);
 	if (rc != 0)
 		return (rc);
-	return ((json ? print_json : print_text)(H, reader_trailer(R), key, reader_position(R)));
+	return ((json ? print_json : print_text)(H, reader_trailer(R), key, reader_position(R), l));
 }
 
 int
-inspect(const char *path, int json)
+inspect(const char *path, const struct site *S, int json)
 {
 	const struct sandbox box = { .work = SANDBOX_READ };
 	struct member m = { .payload = malloc(LIMIT_STORED) };
+	struct custody_log l = { .S = S };
 	struct infile *F;
 	int rc;
 
 	if (m.payload == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = infile_open(&F, path)) == 0) {
-		if ((rc = sandbox_enter(&box)) == 0)
-			rc = inspect_open(F, &m, json);
+		if (path != NULL && strcmp(path, "-") != 0 && logbook_beside(path, &l.text, &l.n) < 0)
+			rc = -1;
+		if (rc == 0 && (rc = sandbox_enter(&box)) == 0)
+			rc = inspect_open(F, &m, &l, json);
 		infile_close(F);
 	}
+	free(l.text);
 	free(m.payload);
 	return (rc);
 }

@@ -12,7 +12,7 @@
 #include "gather.h"
 #include "import.h"
 #include "jsontext.h"
-#include "medium/catalog.h"
+#include "medium/holdings.h"
 #include "primary/primary.h"
 #include "replica/intake.h"
 #include "replica/replica.h"
@@ -38,7 +38,7 @@ struct listing {
 	struct site *S;
 	const struct media_options *o;
 	struct medium *M;
-	struct catalog C;
+	struct holdings C;
 	json_t *list;
 	uint64_t removed; /* bytes */
 };
@@ -48,7 +48,7 @@ static const char *const duties[] = { "open", "acknowledged", "held", "taken" };
 /* --- what can be deleted ------------------------------------------------------------------------------ */
 
 static enum maker
-judge_maker(const struct site *S, const struct catalog_bundle *b)
+judge_maker(const struct site *S, const struct holdings_bundle *b)
 {
 	const struct trust_entry *e;
 	char words[TRUST_WORDS];
@@ -71,7 +71,7 @@ target_of(const struct site *S, struct primary *P, const uint8_t key[RECORD_KEY]
 
 /* Our own bundle: has every site acknowledged it that it is for?  One for nobody is for all. */
 static int
-is_acknowledged(const struct site *S, struct primary *P, const struct catalog_bundle *b)
+is_acknowledged(const struct site *S, struct primary *P, const struct holdings_bundle *b)
 {
 	unsigned n = b->ntargets == 0 ? P->ntargets : b->ntargets;
 
@@ -88,7 +88,7 @@ is_acknowledged(const struct site *S, struct primary *P, const struct catalog_bu
 }
 
 static void
-judge_as_primary(const struct site *S, const struct catalog_bundle *b, struct verdict *v)
+judge_as_primary(const struct site *S, const struct holdings_bundle *b, struct verdict *v)
 {
 	const struct primary_target *t;
 	char uuid[HEADER_UUID];
@@ -108,7 +108,7 @@ judge_as_primary(const struct site *S, const struct catalog_bundle *b, struct ve
 
 /* Others may still wait for a bundle that we have, if it is for them too. */
 static int
-is_for_us_alone(const struct site *S, const struct catalog_bundle *b)
+is_for_us_alone(const struct site *S, const struct holdings_bundle *b)
 {
 	for (unsigned i = 0; i < b->ntargets; i++)
 		if (!site_is_own_key(S, b->targets[i]))
@@ -117,7 +117,7 @@ is_for_us_alone(const struct site *S, const struct catalog_bundle *b)
 }
 
 static void
-judge_as_replica(const struct site *S, const struct catalog_bundle *b, struct verdict *v)
+judge_as_replica(const struct site *S, const struct holdings_bundle *b, struct verdict *v)
 {
 	const struct trust_entry *e = trust_by_key(site_trust(S), b->key);
 	char uuid[HEADER_UUID];
@@ -137,7 +137,7 @@ judge_as_replica(const struct site *S, const struct catalog_bundle *b, struct ve
 }
 
 static struct verdict
-judge(const struct site *S, const struct catalog_bundle *b)
+judge(const struct site *S, const struct holdings_bundle *b)
 {
 	struct verdict v = { judge_maker(S, b), DUTY_OPEN, 0 };
 
@@ -178,18 +178,20 @@ site_name(const struct site *S, const uint8_t key[RECORD_KEY], char out[24])
 }
 
 static void
-volumes_text(char out[64], const struct catalog_bundle *b)
+volumes_text(char out[64], const struct holdings_bundle *b)
 {
-	unsigned all = catalog_volumes(b);
+	unsigned all = holdings_volumes(b), n = 0;
 
+	for (unsigned i = 0; i < b->nvolumes; i++)
+		n += i == 0 || b->volumes[i].number != b->volumes[i - 1].number;
 	if (all == 0)
-		snprintf(out, 64, "%u of ?", b->nvolumes);
+		snprintf(out, 64, "%u of ?", n);
 	else
-		snprintf(out, 64, "%u of %u", b->nvolumes, all);
+		snprintf(out, 64, "%u of %u", n, all);
 }
 
 static void
-points_text(char out[64], const struct catalog_bundle *b)
+points_text(char out[64], const struct holdings_bundle *b)
 {
 	if (b->type == BUNDLE_RECEIPT || b->from.seq == 0)
 		snprintf(out, 64, "%" PRIu64, b->to.seq);
@@ -198,7 +200,7 @@ points_text(char out[64], const struct catalog_bundle *b)
 }
 
 static void
-print_state(const struct catalog_bundle *b, const struct verdict *v)
+print_state(const struct holdings_bundle *b, const struct verdict *v)
 {
 	static const char *const words[] = { "", ", acknowledged", ", is here", ", taken" };
 	unsigned damaged = 0;
@@ -208,7 +210,7 @@ print_state(const struct catalog_bundle *b, const struct verdict *v)
 	if (damaged > 0)
 		printf("%u damaged", damaged);
 	else
-		printf("%s", catalog_is_whole(b) ? "whole" : "others are elsewhere");
+		printf("%s", holdings_is_whole(b) ? "whole" : "others are elsewhere");
 	if (v->maker == MAKER_UNKNOWN)
 		printf(", of an unknown signer");
 	if (v->maker == MAKER_REVOKED)
@@ -217,7 +219,7 @@ print_state(const struct catalog_bundle *b, const struct verdict *v)
 }
 
 static void
-print_bundle(const struct listing *l, const struct catalog_bundle *b, const struct verdict *v)
+print_bundle(const struct listing *l, const struct holdings_bundle *b, const struct verdict *v)
 {
 	char points[64], volumes[64], hex[24], id[2 * RECORD_ID + 1], name[256];
 
@@ -225,7 +227,7 @@ print_bundle(const struct listing *l, const struct catalog_bundle *b, const stru
 	volumes_text(volumes, b);
 	sodium_bin2hex(id, sizeof id, b->id, RECORD_ID);
 	printf("%-20s %-8s %-12s %-8.8s %-8s %14" PRIu64 "  ", b->vm, header_type_text(b->type), points, id,
-	    volumes, catalog_bytes(b));
+	    volumes, holdings_bytes(b));
 	print_state(b, v);
 	printf("  from %s", site_name(l->S, b->key, hex));
 	for (unsigned i = 0; i < b->ntargets; i++)
@@ -237,7 +239,7 @@ print_bundle(const struct listing *l, const struct catalog_bundle *b, const stru
 }
 
 static json_t *
-volumes_json(const struct catalog_bundle *b)
+volumes_json(const struct holdings_bundle *b)
 {
 	json_t *a = json_array();
 	char name[256];
@@ -251,7 +253,7 @@ volumes_json(const struct catalog_bundle *b)
 }
 
 static json_t *
-targets_json(const struct listing *l, const struct catalog_bundle *b)
+targets_json(const struct listing *l, const struct holdings_bundle *b)
 {
 	json_t *a = json_array();
 	char hex[24];
@@ -262,16 +264,16 @@ targets_json(const struct listing *l, const struct catalog_bundle *b)
 }
 
 static void
-list_json(const struct listing *l, const struct catalog_bundle *b, const struct verdict *v)
+list_json(const struct listing *l, const struct holdings_bundle *b, const struct verdict *v)
 {
 	static const char *const makers[] = { "unknown", "known", "revoked", "us" };
 	char hex[24];
 	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:s,s:o,s:o,s:i,s:b,s:I,s:s,s:b}", "vm", b->vm,
 	    "uuid", b->uuid, "type", header_type_text(b->type), "from", (json_int_t)b->from.seq, "to",
 	    (json_int_t)b->to.seq, "site", site_name(l->S, b->key, hex), "signer", makers[v->maker],
-	    "targets", targets_json(l, b), "volumes", volumes_json(b), "of", (int)catalog_volumes(b), "whole",
-	    catalog_is_whole(b), "bytes", (json_int_t)catalog_bytes(b), "duty", duties[v->duty], "deletable",
-	    v->can_go);
+	    "targets", targets_json(l, b), "volumes", volumes_json(b), "of", (int)holdings_volumes(b),
+	    "whole", holdings_is_whole(b), "bytes", (json_int_t)holdings_bytes(b), "duty", duties[v->duty],
+	    "deletable", v->can_go);
 
 	jsontext_set_bytes(o, "id", b->id, RECORD_ID);
 	json_array_append_new(l->list, o);
@@ -280,7 +282,7 @@ list_json(const struct listing *l, const struct catalog_bundle *b, const struct 
 /* --- delete ------------------------------------------------------------------------------------------- */
 
 static int
-remove_bundle(struct listing *l, const struct catalog_bundle *b)
+remove_bundle(struct listing *l, const struct holdings_bundle *b)
 {
 	for (unsigned i = 0; i < b->nvolumes; i++) {
 		if (medium_remove(l->M, b->volumes[i].name) != 0)
@@ -393,11 +395,11 @@ look(struct listing *l)
 	if (l->o->clean && !medium_can_write(l->M))
 		return (say_refused("%s: cannot be written to, so nothing is deleted", medium_folder(l->M)));
 	if ((rc = import_confine(l->S, medium_folder(l->M), l->o->insist)) != 0 ||
-	    (rc = catalog_read(&l->C, l->M, 1)) != 0)
+	    (rc = holdings_read(&l->C, l->M, 1)) != 0)
 		return (rc);
 	if ((rc = gather(l->S, l->M, &l->C)) == 0 && (rc = print(l)) == 0 && l->o->clean)
 		rc = clean(l);
-	catalog_free(&l->C);
+	holdings_free(&l->C);
 	json_decref(l->list);
 	return (rc);
 }

@@ -109,6 +109,16 @@ chain_entry(uint8_t out[CHAIN_ENTRY], const struct record *R, uint64_t position)
 	wire_put64(out + 24, R->span);
 }
 
+uint64_t
+chain_entry_read(struct record *R, const uint8_t in[CHAIN_ENTRY])
+{
+	R->disk = wire_get32(in + 8);
+	R->extents = wire_get32(in + 12);
+	R->offset = wire_get64(in + 16);
+	R->span = wire_get64(in + 24);
+	return (wire_get64(in));
+}
+
 size_t
 chain_line(char out[CHAIN_LINE], const struct record *R)
 {

@@ -83,6 +83,9 @@ uint64_t chain_size_with(const struct chain *C, const struct record *R);
 /* The index entry of segment R whose head lies at position. */
 void chain_entry(uint8_t out[CHAIN_ENTRY], const struct record *R, uint64_t position);
 
+/* What an entry says: R's disk, extents, offset and span are set; returns the position. */
+uint64_t chain_entry_read(struct record *R, const uint8_t in[CHAIN_ENTRY]);
+
 /* The manifest line, as "b2sum -c" reads it, of the payload of R.  Return its length. */
 size_t chain_line(char out[CHAIN_LINE], const struct record *R);
 

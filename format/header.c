@@ -344,8 +344,11 @@ decode_points(struct header *H, json_t *o)
 		return ("the point it leads to is not one");
 	switch (H->type) {
 	case BUNDLE_SEED:
-	case BUNDLE_COMPARE:
 		return (from == NULL ? NULL : "a seed starts from a point");
+	case BUNDLE_COMPARE:
+		if (from == NULL || H->from.seq != H->to.seq || H->from.epoch != H->to.epoch)
+			return ("the point that was compared is not named with its roots");
+		return (NULL);
 	case BUNDLE_DELTA:
 	case BUNDLE_UNDO:
 		if (from == NULL || H->from.epoch != H->to.epoch)

@@ -59,14 +59,15 @@ struct header {
 	char vm[LIMIT_NAME + 1];
 	int64_t created;
 	char signer[LIMIT_NAME + 1]; /* what the signer calls itself; its key is in the record */
-	struct point from;           /* seq 0: none.  In a receipt: what the replica's disks are at */
-	struct point to;             /* In a receipt: the newest point that is durable at the replica */
-	unsigned keep;               /* recovery points that the replica is asked to keep */
-	uint64_t most;               /* no more bytes of disk are carried as data than this */
-	int has_of;                  /* of a request or repair, always: */
-	uint8_t of[RECORD_ID];       /* the bundle that is damaged */
-	int has_against;             /* of a seed or delta made for disks that were compared: */
-	uint8_t against[RECORD_ID];  /* the compare bundle; it applies to the disks as they were then */
+	struct point from;     /* seq 0: none.  In a receipt or compare: what the replica's disks are at */
+	struct point to;       /* In a receipt: the newest point that is durable at the replica; in a
+	                                compare: from once more, or seq 0 for adopted disks */
+	unsigned keep;         /* recovery points that the replica is asked to keep */
+	uint64_t most;         /* no more bytes of disk are carried as data than this */
+	int has_of;            /* of a request or repair, always: */
+	uint8_t of[RECORD_ID]; /* the bundle that is damaged */
+	int has_against;       /* of a seed or delta made for disks that were compared: */
+	uint8_t against[RECORD_ID]; /* the compare bundle; it applies to the disks as they were then */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */
 	uint8_t leaf_seed[LEAF_SEED];

@@ -39,6 +39,22 @@ leaf_of(const struct leaf_secret *S, const uint8_t *block, size_t n)
 	return (h == 0 ? 1 : h);
 }
 
+uint64_t
+leaf_group(const struct leaf_secret *S, const uint64_t leaves[LEAF_GROUP])
+{
+	uint8_t in[8 * LEAF_GROUP];
+	uint64_t any = 0, h;
+
+	for (size_t i = 0; i < LEAF_GROUP; i++) {
+		wire_put64(in + 8 * i, leaves[i]);
+		any |= leaves[i];
+	}
+	if (any == 0)
+		return (0);
+	h = XXH3_64bits_withSecret(in, sizeof in, S->bytes, LEAF_SECRET);
+	return (h == 0 ? 1 : h);
+}
+
 static struct leaf_sum
 term(const struct leaf_secret *S, uint64_t block, uint64_t leaf)
 {

@@ -32,6 +32,14 @@ int leaf_is_zero(const void *p, size_t n);
 /* The leaf of a block of n <= 4096 bytes, which counts as if it were filled up with zeroes. */
 uint64_t leaf_of(const struct leaf_secret *S, const uint8_t *block, size_t n);
 
+/*
+ * The digest of a group of LEAF_GROUP consecutive blocks, by which two copies of a disk are compared: 0 if all of
+ * its leaves are 0, else the XXH3-64 of them, 8 bytes each, little endian, under the same secret.  Group g has the
+ * blocks from g * LEAF_GROUP on; those behind the end of the disk have leaf 0.
+ */
+#define LEAF_GROUP 16u /* 64 KiB */
+uint64_t leaf_group(const struct leaf_secret *S, const uint64_t leaves[LEAF_GROUP]);
+
 /* Put the leaf of a block number into the sum, or take it out again. */
 void leaf_add(const struct leaf_secret *S, struct leaf_sum *sum, uint64_t block, uint64_t leaf);
 void leaf_remove(const struct leaf_secret *S, struct leaf_sum *sum, uint64_t block, uint64_t leaf);

@@ -6,7 +6,8 @@ bin=$(cd "${VMFERRY_BIN:?}" && pwd)
 export PATH="$bin:$PATH:/usr/sbin:/sbin"
 rescue=$(cd "$(dirname "$0")/../doc" && pwd)/rescue.py
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+plugged=
+trap 'cd /; for d in $plugged; do umount "$work/$d"; done; rm -rf "$work"' EXIT
 cd "$work"
 step() { printf '\n== %s\n' "$*"; }
 exec 3>&1
@@ -62,6 +63,28 @@ cmp out3/vda.raw web1.img && cmp out3/vdb.raw data.img && echo "point 3 is bit-i
 e2fsck -fn out2/vda.raw >/dev/null 2>&1 && echo "the file system of point 2 is clean"
 debugfs -R 'ls -p /' out2/vda.raw 2>/dev/null | grep -o 'report[^/]*' | tr '\n' ' '; echo
 show vmferry --home dr scrub web1
+
+plug() { # a disk of that size: a file system of its own where we may mount one, else a folder
+	mkdir "$1"
+	[ "$(id -u)" = 0 ] || return 0
+	truncate -s "$2" "$1.usb" && mkfs.ext4 -q -F "$1.usb" && mount -o loop "$1.usb" "$1"
+	plugged="$1 $plugged"
+}
+
+step "day 4: no line at all: two USB disks, the first of them too small"
+put report.4 40000000
+plug usb1 32M
+plug usb2 64M
+show vmferry --home hq export web1 --delta --media usb1 --volume-size 16M ||
+	show vmferry --home hq export web1 --delta --media usb2 --volume-size 16M
+ls usb*/vmferry
+(cd usb1/vmferry && b2sum -c ./*.b2)
+
+step "they arrive in the wrong order; the receipt goes home on the last one"
+if [ -n "$plugged" ]; then show vmferry --home dr import --media usb2; fi
+show vmferry --home dr import --media usb1
+show vmferry --home hq media usb1 --clean
+cmp dr/replicas/*/disks/vda.raw web1.img && echo "the replica is bit-identical to the disk as it is"
 
 step "readable without us: an unencrypted seed, tar, b2sum and the rescue program"
 show vmferry --home hq export web1 --seed --plain -o plain.vmf

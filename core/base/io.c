@@ -703,6 +703,14 @@ io_publish(const char *from, const char *to, const char *dir)
 }
 
 int
+io_move(const char *from, const char *from_dir, const char *to, const char *to_dir)
+{
+	if (rename(from, to) != 0)
+		return (failed(to, "move to here"));
+	return (io_sync_dir(to_dir) != 0 ? -1 : io_sync_dir(from_dir));
+}
+
+int
 io_remove(const char *path)
 {
 	return (unlink(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));

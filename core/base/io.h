@@ -158,6 +158,9 @@ void io_names_free(char **names);
 /* Rename within one directory, durably. */
 int io_publish(const char *from, const char *to, const char *dir);
 
+/* Rename from the folder from_dir to another one, durably: at any moment it is in one of them. */
+int io_move(const char *from, const char *from_dir, const char *to, const char *to_dir);
+
 /* Remove a file; that it is gone already is fine. */
 int io_remove(const char *path);
 

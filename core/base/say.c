@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -16,6 +17,11 @@
 #include "base/stop.h"
 
 static const char *program = "vmferry";
+
+static struct {
+	pthread_mutex_t lock;
+	char text[SAY_LAST];
+} last = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /*
  * A program may be started with its standard descriptors closed; then the next files opened, a lock or a disk,
@@ -69,6 +75,22 @@ line(const char *prefix, const char *format, va_list ap)
 	fprintf(stderr, "%s: %s%.*s\n", program, prefix, (int)n, out);
 }
 
+static void
+keep(const char *format, va_list ap)
+{
+	pthread_mutex_lock(&last.lock);
+	vsnprintf(last.text, sizeof last.text, format, ap);
+	pthread_mutex_unlock(&last.lock);
+}
+
+void
+say_last(char out[SAY_LAST])
+{
+	pthread_mutex_lock(&last.lock);
+	memcpy(out, last.text, SAY_LAST);
+	pthread_mutex_unlock(&last.lock);
+}
+
 void
 say_failure(const char *format, ...)
 {
@@ -76,6 +98,9 @@ say_failure(const char *format, ...)
 
 	va_start(ap, format);
 	line("", format, ap);
+	va_end(ap);
+	va_start(ap, format);
+	keep(format, ap);
 	va_end(ap);
 }
 
@@ -86,6 +111,9 @@ say_refusal(const char *format, ...)
 
 	va_start(ap, format);
 	line("refused: ", format, ap);
+	va_end(ap);
+	va_start(ap, format);
+	keep(format, ap);
 	va_end(ap);
 }
 

@@ -111,6 +111,7 @@ is_gone(struct fold *F, struct slot *s, uint64_t *zero)
 	uint64_t size = size_of(F, &seen);
 	int rc = 1;
 
+	*zero = 0;
 	if (seen.offset < size) {
 		if (seen.span > size - seen.offset)
 			seen.span = size - seen.offset;

@@ -69,7 +69,6 @@ grow(void **all, size_t n, size_t *room, size_t size)
 static int
 next_blob(struct reader *R, struct member *m, uint64_t *at)
 {
-	const char *why;
 	int rc;
 
 	do {
@@ -84,7 +83,7 @@ next_blob(struct reader *R, struct member *m, uint64_t *at)
 	if (m->record.codec != RECORD_RAW || m->record.cipher != RECORD_CLEAR ||
 	    m->record.plain != m->record.stored)
 		return (reader_refuse(R, NULL, "a repair with a packed blob"));
-	if ((why = segment_check(&m->record, m->payload)) != NULL)
+	if (segment_check(&m->record, m->payload) != NULL)
 		return (reader_refuse(R, NULL, "a blob is damaged"));
 	return (0);
 }
@@ -235,28 +234,36 @@ next_record(const struct mend *M, const struct chain *C, uint8_t raw[RECORD_SIZE
 	return (1);
 }
 
-/**
- * The VOLUME record whose hash is that (NULL: any), and which stands in front of segment number (0: any), if there is
- * just one: 0; 1; -1.
- */
+/* What is known of a volume; zero: not that. */
+struct clue {
+	const uint8_t *hash; /* the VOLUME's own */
+	uint64_t segment;    /* the last volume that starts in front of it */
+	uint64_t number;     /* the volume's; UINT64_MAX: the last one */
+};
+
+/* The record of the volume that is meant: 0; 1 if there is none, or it is not clear which; -1. */
 static int
-volume_record(const struct mend *M, const uint8_t *hash, uint64_t number, uint8_t raw[RECORD_SIZE])
+volume_record(const struct mend *M, const struct clue *c, uint8_t raw[RECORD_SIZE])
 {
 	const struct piece *found = NULL;
+	unsigned n = 0;
 
 	for (size_t i = 0; i < M->nothers; i++) {
 		const struct piece *p = &M->others[i];
 
-		if (p->type != RECORD_VOLUME || (hash != NULL && memcmp(p->hash, hash, RECORD_DIGEST) != 0) ||
-		    (number != 0 && p->offset >= number))
+		if (p->type != RECORD_VOLUME ||
+		    (c->hash != NULL && memcmp(p->hash, c->hash, RECORD_DIGEST) != 0) ||
+		    (c->segment != 0 && p->offset >= c->segment) ||
+		    (c->number != 0 && c->number != UINT64_MAX && p->number != c->number))
 			continue;
-		/* Of those in front of a segment it is the last one. */
-		if (found != NULL && number == 0)
-			return (1);
-		if (found == NULL || p->offset >= found->offset)
+		n++;
+		if (found == NULL || p->number > found->number)
 			found = p;
 	}
-	return (found == NULL ? 1 : get(M, raw, RECORD_SIZE, found->record));
+	/* They ascend: of those in front of a segment, and of all, the last one is meant. */
+	if (n == 0 || (n > 1 && c->segment == 0 && c->number != UINT64_MAX))
+		return (1);
+	return (get(M, raw, RECORD_SIZE, found->record));
 }
 
 /* Which volume is it, whose record is damaged?  What stands behind it can tell.  0; 1: not known; -1. */
@@ -269,16 +276,26 @@ guess_volume(const struct mend *M, const struct chain *C, const uint8_t key[RECO
 		.keys = (const uint8_t(*)[RECORD_KEY])key,
 		.nkeys = 1,
 		.budget = RESYNC_BUDGET };
-	int rc = volume_record(M, NULL, 0, raw);
+	struct clue c = { .hash = NULL };
+	uint64_t from = at->position;
+	int rc = volume_record(M, &c, raw);
 
 	if (rc <= 0 || !io_can_seek(at->fd))
 		return (rc);
 	memcpy(r.bundle, C->bundle, RECORD_ID);
-	if (io_size(at->fd, at->name, &r.size) != 0 || (rc = resync_find(&r, at->position)) != 0)
-		return (rc < 0 ? -1 : 1);
-	if (r.at == at->position)
-		return (volume_record(M, r.record.link, 0, raw));
-	return (r.record.type == RECORD_SEGMENT ? volume_record(M, NULL, r.record.number, raw) : 1);
+	if (io_size(at->fd, at->name, &r.size) != 0)
+		return (-1);
+	while ((rc = resync_find(&r, from)) == 0) {
+		c.hash = r.at == at->position ? r.record.link : NULL;
+		c.segment = r.record.type == RECORD_SEGMENT ? r.record.number : 0;
+		c.number = r.record.type == RECORD_VOLUME_END ? r.record.number
+		           : r.record.type == RECORD_END      ? UINT64_MAX
+		                                              : 0;
+		if ((rc = volume_record(M, &c, raw)) <= 0)
+			return (rc);
+		from = r.at + FRAME_TAR;
+	}
+	return (rc);
 }
 
 /* Is raw a record that key has signed and that follows in C? */

@@ -21,6 +21,7 @@ struct outfile {
 	int is_ours;     /* a new file under its temporary name */
 	int is_regular;
 	int may_fill, is_full;
+	int is_bad;             /* its medium did not give back what was written */
 	uint64_t size, started; /* bytes written, and those whose way to the medium has begun */
 	struct readback *back;  /* NULL: it is not checked */
 	char name[PATH_MAX], part[PATH_MAX];
@@ -178,8 +179,10 @@ wrote(struct outfile *F, const struct io_part *parts, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		F->size += parts[i].size;
-		if (F->back != NULL && readback_wrote(F->back, parts[i].data, parts[i].size) != 0)
+		if (F->back != NULL && readback_wrote(F->back, parts[i].data, parts[i].size) != 0) {
+			F->is_bad = 1;
 			return (-1);
+		}
 	}
 	if (F->is_regular && F->size - F->started >= EARLY) {
 		io_start_writing(F->fd, F->started, F->size - F->started);
@@ -202,6 +205,12 @@ int
 outfile_is_full(const struct outfile *F)
 {
 	return (F->is_full);
+}
+
+int
+outfile_is_new(const struct outfile *F)
+{
+	return (F->is_ours);
 }
 
 uint64_t
@@ -241,8 +250,10 @@ outfile_commit(struct outfile *F)
 
 	if (rc != 0)
 		return (rc);
-	if (F->back != NULL && readback_finish(F->back) != 0)
+	if (F->back != NULL && readback_finish(F->back) != 0) {
+		F->is_bad = 1;
 		return (-1);
+	}
 	if (!F->is_ours)
 		return (0);
 	if (io_let_read(F->fd, F->part) != 0 || io_path(copy, "%s", F->name) != 0 ||
@@ -261,6 +272,8 @@ outfile_digest(const struct outfile *F, uint8_t digest[RECORD_DIGEST])
 int
 outfile_keep(struct outfile *F)
 {
+	if (F->is_bad)
+		return (0);
 	F->is_ours = 0;
 	return (F->is_regular ? io_sync(F->fd, F->name) : 0);
 }

@@ -47,6 +47,9 @@ int outfile_write(struct outfile *F, const struct io_part *parts, unsigned n);
 /* Was a write or the commit answered with 2? */
 int outfile_is_full(const struct outfile *F);
 
+/* Is it a new file, which gets its name when it is whole? */
+int outfile_is_new(const struct outfile *F);
+
 /* Bytes in it so far. */
 uint64_t outfile_size(const struct outfile *F);
 
@@ -61,7 +64,10 @@ int outfile_commit(struct outfile *F);
 /* BLAKE2b-256 of what the medium gave back; after the commit of one that is checked. */
 void outfile_digest(const struct outfile *F, uint8_t digest[RECORD_DIGEST]);
 
-/* Leave what was written so far for outfile_resume, should it not be committed: 0 or -1, said. */
+/**
+ * Leave what was written so far for outfile_resume, should it not be committed: 0 or -1, said.  What a medium did not
+ * give back as it was written is not left.
+ */
 int outfile_keep(struct outfile *F);
 
 /* Close; what was neither committed nor kept goes.  Accepts NULL. */

@@ -210,7 +210,7 @@ pack_most(const struct pack *P, uint64_t *most)
 
 		begin_walk(P, &w, i);
 		while ((rc = next_piece(&P->disks[i], &w, &p)) == 0)
-			if (!p.is_hole)
+			if (!p.is_hole && (p.must || !P->disks[i].only_must))
 				*most += p.count * LIMIT_BLOCK;
 		if (rc < 0)
 			return (-1);
@@ -311,9 +311,9 @@ work_data(const struct pack *P, struct item *it, const struct piece *p, uint8_t 
 			leaf_add(P->secret, &it->sum, p->start + i, now[i]);
 			if (d->is_own && it->damaged == 0)
 				it->damaged = p->start + i + 1;
-		} else if (!p->must) {
-			continue;
 		}
+		if (!p->must && (now[i] == old[i] || d->only_must))
+			continue;
 		add_extent(it, at + i * LIMIT_BLOCK, n, now[i] == 0 ? EXTENT_ZERO : EXTENT_DATA);
 		if (now[i] == 0)
 			continue;
@@ -357,8 +357,9 @@ work(void *context, void *slot)
 		const struct piece *p = &it->pieces[i];
 
 		if (p->is_hole) {
-			add_extent(it, p->start * LIMIT_BLOCK, piece_bytes(&k->P->disks[it->disk], p),
-			    EXTENT_DISCARD);
+			if (p->must || !k->P->disks[it->disk].only_must)
+				add_extent(it, p->start * LIMIT_BLOCK, piece_bytes(&k->P->disks[it->disk], p),
+				    EXTENT_DISCARD);
 			continue;
 		}
 		if (work_data(
@@ -421,6 +422,14 @@ drain_data(const struct pack_disk *d, const struct piece *p, const uint64_t *old
 	return (0);
 }
 
+static int
+put_out(const struct pack *P, struct item *it)
+{
+	if (P->extents != NULL && P->extents(P->context, it->extents, it->nextents) != 0)
+		return (-1);
+	return (writer_segment(P->writer, &it->record, it->out));
+}
+
 /* The segment goes out before anything is counted: where it begins a volume, what was before it is one whole. */
 static int
 drain(void *context, void *slot)
@@ -431,11 +440,7 @@ drain(void *context, void *slot)
 	uint64_t done = 0;
 	int rc;
 
-	if (it->nextents > 0 && k->P->extents != NULL &&
-	    k->P->extents(k->P->context, it->extents, it->nextents) != 0)
-		return (-1);
-	if (it->nextents > 0 && !k->P->is_dry &&
-	    (rc = writer_segment(k->P->writer, &it->record, it->out)) != 0)
+	if (it->nextents > 0 && !k->P->is_dry && (rc = put_out(k->P, it)) != 0)
 		return (rc);
 	if (it->damaged != 0)
 		note_damage(k->P, d, it->damaged - 1);

@@ -25,6 +25,7 @@ struct pack_disk {
 	const struct leaves *leaves; /* at the point before */
 	const struct ranges *must;   /* blocks that are carried in any case, or NULL */
 	const struct ranges *maybe;  /* blocks that are carried if their leaf is another now, or NULL */
+	int only_must;               /* what is in maybe is never carried, only its leaves are noted */
 	int is_own;                  /* the leaves are those of this very disk: a difference is a damage */
 	struct changelog *log;       /* where the changes of leaves go, or NULL */
 	uint64_t size;               /* bytes of the disk that count: no block beyond is looked at */

@@ -384,6 +384,8 @@ take_end(struct reader *R, struct member *m)
 		return (reader_refuse(R, NULL, "the end counts other segments than there are"));
 	if (R->trailer.volumes != R->chain.volume.number)
 		return (reader_refuse(R, NULL, "the end counts other volumes than there are"));
+	if (R->trailer.data > R->header.most)
+		return (reader_refuse(R, NULL, "it holds more data than its header promised"));
 	/* Of several volumes, this one alone is known here. */
 	if (R->trailer.volumes == 1 ? R->trailer.stored != R->stored : R->trailer.stored < R->stored)
 		return (reader_refuse(R, NULL, "the end counts other bytes than there are"));

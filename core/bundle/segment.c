@@ -180,8 +180,8 @@ expand(struct segment_coder *C, const struct record *R, const uint8_t *p, size_t
 }
 
 const char *
-segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
-    const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size)
+segment_open(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, size_t room)
 {
 	const char *why = segment_check(R, stored);
 	uint8_t ad[ASSOCIATED];
@@ -191,6 +191,8 @@ segment_decode(struct segment_coder *C, const struct segment_crypt *K, const str
 		return (why);
 	if (R->cipher != K->cipher)
 		return ("a segment is not encrypted as the header says");
+	if (R->plain > room)
+		return ("a segment is larger than it can be");
 	if (K->cipher == RECORD_XCHACHA20POLY1305) {
 		if (n <= TAG || need(&C->clear, LIMIT_STORED) != 0)
 			return ("an encrypted segment is too short");
@@ -201,7 +203,16 @@ segment_decode(struct segment_coder *C, const struct segment_crypt *K, const str
 		stored = C->clear;
 		n -= TAG;
 	}
-	if ((why = expand(C, R, stored, n, plain)) != NULL)
+	return (expand(C, R, stored, n, plain));
+}
+
+const char *
+segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size)
+{
+	const char *why = segment_open(C, K, R, stored, plain, LIMIT_PLAIN);
+
+	if (why != NULL)
 		return (why);
 	if ((why = extent_table(extents, R->extents, plain, (size_t)R->plain, disk_size)) != NULL)
 		return (why);

@@ -52,6 +52,13 @@ int segment_encode_again(struct segment_coder *C, const struct segment_crypt *K,
 const char *segment_decode(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
     const uint8_t *stored, uint8_t *plain, struct extent *extents, uint64_t disk_size);
 
+/**
+ * The same for what is no segment: check, decrypt and expand the payload of a blob into plain, which has room
+ * bytes.  It counts as disk 0, offset 0.  Return NULL, or why not.
+ */
+const char *segment_open(struct segment_coder *C, const struct segment_crypt *K, const struct record *R,
+    const uint8_t *stored, uint8_t *plain, size_t room);
+
 /* The digest alone, for those who have no key. */
 const char *segment_check(const struct record *R, const uint8_t *stored);
 

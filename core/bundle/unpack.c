@@ -72,8 +72,8 @@ work(void *context, void *slot)
 	const struct record *R = &s->u.member.record;
 
 	s->why = NULL;
-	if (R->type == RECORD_BLOB)
-		s->why = segment_check(R, s->u.member.payload);
+	if (R->type == RECORD_BLOB && segment_check(R, s->u.member.payload) != NULL)
+		s->why = "a blob's content is damaged";
 	if (R->type != RECORD_SEGMENT)
 		return (0);
 	if (!U->decode) {

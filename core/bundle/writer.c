@@ -348,6 +348,12 @@ writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_
 	return (take(W, R, rec, NULL));
 }
 
+void
+writer_go_on(struct writer *W, struct outfile *out)
+{
+	W->out = out;
+}
+
 int
 writer_begin_volume(struct writer *W, struct outfile *out)
 {

@@ -61,6 +61,9 @@ void writer_use_file(struct writer *W, struct outfile *out);
 /* Take in a record that is there already: nothing is written.  0 or -1. */
 int writer_adopt(struct writer *W, const struct record *R, const uint8_t rec[RECORD_SIZE]);
 
+/* Behind what was adopted: write to out, which has just that, and stays the caller's to commit. */
+void writer_go_on(struct writer *W, struct outfile *out);
+
 /**
  * One segment; R comes from segment_encode, with disk, extents, offset and span set.  It may begin a new
  * volume.  0; 1 or -1 as the callbacks say.

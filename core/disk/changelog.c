@@ -55,7 +55,7 @@ changelog_create(const char *path)
 	return (NULL);
 }
 
-/* Read the first size bytes back: 0; 1 if they are not there; -1. */
+/* Read the first size bytes back: 0; 2 if they are not there; -1. */
 static int
 read_start(struct changelog *L, uint64_t size)
 {
@@ -64,7 +64,7 @@ read_start(struct changelog *L, uint64_t size)
 		ssize_t got = io_read(L->fd, L->path, L->buffer, n);
 
 		if (got != (ssize_t)n)
-			return (got < 0 ? -1 : 1);
+			return (got < 0 ? -1 : 2);
 		XXH3_64bits_update(L->sum, L->buffer, n);
 		L->size += n;
 	}
@@ -82,11 +82,9 @@ changelog_resume(struct changelog **out, const char *path, uint64_t size, uint64
 	if ((rc = io_exists(path)) > 0)
 		rc = (L->fd = io_open_write(path)) < 0 ? -1 : read_start(L, size);
 	else if (rc == 0)
-		rc = 1;
+		rc = 2;
 	if (rc == 0 && XXH3_64bits_digest(L->sum) != sum)
-		rc = 1;
-	if (rc == 1)
-		say_refused("%s: the map of changes has not what it had", path);
+		rc = 2;
 	if (rc == 0)
 		rc = io_resize(L->fd, path, size);
 	if (rc == 0)

@@ -23,7 +23,7 @@ int changelog_add(struct changelog *L, uint64_t start, uint64_t count, const uin
 
 /**
  * Make durable what is in it so far: *size bytes, whose checksum is *sum.  With these changelog_resume goes on there, with
- * what came behind them gone.  0 or -1; 1, said, where the file does not have them any more.
+ * what came behind them gone.  0 or -1; resume: 2, unsaid, where the file does not have them any more.
  */
 int changelog_flush(struct changelog *L, uint64_t *size, uint64_t *sum);
 int changelog_resume(struct changelog **L, const char *path, uint64_t size, uint64_t sum);

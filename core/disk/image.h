@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "disk/source.h"
 #include "extent.h"
 
 /* A raw disk image that we write: a replica's disk, or one that is restored. */
@@ -23,5 +24,8 @@ int image_sync(struct image *I);
 
 /* Make the empty image I hold what the file at path holds: shared where the file system can, else copied. */
 int image_copy(struct image *I, const char *path);
+
+/* The same of a disk from anywhere, of I's size; what is zero stays a hole. */
+int image_copy_source(struct image *I, const struct source *S);
 
 #endif

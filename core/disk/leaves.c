@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "wire.h"
@@ -129,6 +130,25 @@ leaves_next(const struct leaves *L, uint64_t *start, uint64_t end, uint64_t *cou
 		*start += *count;
 	}
 	return (1);
+}
+
+int
+leaves_sum(const struct leaves *L, const struct leaf_secret *secret, struct leaf_sum *sum)
+{
+	uint64_t start = 0, count, leaf[BATCH];
+	int rc;
+
+	*sum = (struct leaf_sum){ 0, 0 };
+	while ((rc = leaves_next(L, &start, LIMIT_DISK_SIZE / LIMIT_BLOCK, &count)) == 0) {
+		size_t n = count < BATCH ? (size_t)count : BATCH;
+
+		if (leaves_read(L, start, n, leaf) != 0)
+			return (-1);
+		for (size_t i = 0; i < n; i++)
+			leaf_add(secret, sum, start + i, leaf[i]);
+		start += n;
+	}
+	return (rc < 0 ? -1 : 0);
 }
 
 int

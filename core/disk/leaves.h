@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "leaf.h"
+
 /*
  * The leaves of one disk in a file: eight bytes for each block, little endian, sparse where the disk is.
  * What lies beyond the file's end is zero.
@@ -30,6 +32,9 @@ int leaves_clear(struct leaves *L, uint64_t start, uint64_t count);
  * *count and return 0.  Return 1 if there is none, -1 on error.
  */
 int leaves_next(const struct leaves *L, uint64_t *start, uint64_t end, uint64_t *count);
+
+/* The sum over the leaves of all blocks.  0 or -1. */
+int leaves_sum(const struct leaves *L, const struct leaf_secret *secret, struct leaf_sum *sum);
 
 int leaves_sync(struct leaves *L);
 

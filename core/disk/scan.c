@@ -9,11 +9,7 @@
 #define BLOCKS 256u /* in one piece of work */
 
 struct scan {
-	const struct source *S;
-	const struct leaf_secret *secret;
-	const struct leaves *leaves;
-	struct leaf_sum *sum;
-	struct ranges *differ;
+	const struct scan_job *job;
 	uint64_t at, size; /* bytes */
 	uint64_t data_end; /* up to here the source said that there is data */
 	struct progress progress;
@@ -37,10 +33,10 @@ next_leaf_in_hole(struct scan *s, uint64_t end, struct piece *p)
 	uint64_t start = s->at / LIMIT_BLOCK, count;
 	int rc;
 
-	if (s->leaves == NULL)
+	if (s->job->leaves == NULL)
 		rc = 1;
 	else
-		rc = leaves_next(s->leaves, &start, (end + LIMIT_BLOCK - 1) / LIMIT_BLOCK, &count);
+		rc = leaves_next(s->job->leaves, &start, (end + LIMIT_BLOCK - 1) / LIMIT_BLOCK, &count);
 	if (rc != 0) {
 		s->at = end;
 		return (rc);
@@ -63,7 +59,7 @@ fill(void *context, void *slot)
 
 	while (s->at < s->size) {
 		if (s->at >= s->data_end) {
-			if (source_stretch(s->S, s->at, s->size, &length, &is_hole) != 0)
+			if (source_stretch(s->job->source, s->at, s->size, &length, &is_hole) != 0)
 				return (-1);
 			if (is_hole && s->at + length < s->size)
 				length -= (s->at + length) % LIMIT_BLOCK;
@@ -96,17 +92,17 @@ work(void *context, void *slot)
 	struct piece *p = slot;
 
 	p->sum = (struct leaf_sum){ 0, 0 };
-	if (!p->is_hole && source_read(s->S, p->data, p->bytes, p->start * LIMIT_BLOCK) != 0)
+	if (!p->is_hole && source_read(s->job->source, p->data, p->bytes, p->start * LIMIT_BLOCK) != 0)
 		return (-1);
-	if (s->leaves != NULL && leaves_read(s->leaves, p->start, p->count, p->old) != 0)
+	if (s->job->leaves != NULL && leaves_read(s->job->leaves, p->start, p->count, p->old) != 0)
 		return (-1);
 	for (unsigned i = 0; i < p->count; i++) {
 		size_t at = (size_t)i * LIMIT_BLOCK,
 		       n = p->bytes - at < LIMIT_BLOCK ? p->bytes - at : LIMIT_BLOCK;
 
-		p->now[i] = p->is_hole ? 0 : leaf_of(s->secret, p->data + at, n);
-		p->changed[i] = s->leaves != NULL && p->now[i] != p->old[i];
-		leaf_add(s->secret, &p->sum, p->start + i, p->now[i]);
+		p->now[i] = p->is_hole ? 0 : leaf_of(s->job->secret, p->data + at, n);
+		p->changed[i] = s->job->leaves != NULL && p->now[i] != p->old[i];
+		leaf_add(s->job->secret, &p->sum, p->start + i, p->now[i]);
 	}
 	return (0);
 }
@@ -117,12 +113,12 @@ drain(void *context, void *slot)
 	struct scan *s = context;
 	const struct piece *p = slot;
 
-	leaf_join(s->sum, &p->sum);
-	for (unsigned i = 0; s->leaves != NULL && i < p->count; i++)
-		if (p->changed[i] && ranges_add(s->differ, p->start + i, 1) != 0)
+	leaf_join(s->job->sum, &p->sum);
+	for (unsigned i = 0; s->job->leaves != NULL && i < p->count; i++)
+		if (p->changed[i] && ranges_add(s->job->differ, p->start + i, 1) != 0)
 			return (-1);
 	progress_add(&s->progress, p->bytes);
-	return (0);
+	return (s->job->take == NULL ? 0 : s->job->take(s->job->context, p->start, p->count, p->now));
 }
 
 static void
@@ -150,41 +146,45 @@ make(void *context, void **slot)
 	return (0);
 }
 
+/* Up to that size. */
 static int
-run(struct scan *s, const char *what)
+run(const struct scan_job *job, uint64_t size)
 {
-	struct pipeline P = { s, fill, work, drain, make, drop };
+	struct scan s = { .job = job, .size = size };
+	struct pipeline P = { &s, fill, work, drain, make, drop };
 	int rc;
 
-	*s->sum = (struct leaf_sum){ 0, 0 };
-	progress_start(&s->progress, what, s->size);
+	*job->sum = (struct leaf_sum){ 0, 0 };
+	progress_start(&s.progress, job->what, s.size);
 	rc = pipeline_run(&P);
-	progress_end(&s->progress);
-	return (rc == 0 ? 0 : -1);
+	progress_end(&s.progress);
+	if (job->differ != NULL)
+		ranges_sort(job->differ);
+	return (rc);
+}
+
+int
+scan_run(const struct scan_job *job)
+{
+	return (run(job, source_size(job->source)));
 }
 
 int
 scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
     const char *what, struct leaf_sum *sum, struct ranges *differ)
 {
-	struct scan s = { .S = S,
-		.secret = secret,
-		.leaves = leaves,
-		.sum = sum,
-		.differ = differ,
-		.size = source_size(S) };
-	int rc = run(&s, what);
+	struct scan_job job = {
+		.source = S, .secret = secret, .leaves = leaves, .what = what, .sum = sum, .differ = differ
+	};
 
-	if (differ != NULL)
-		ranges_sort(differ);
-	return (rc);
+	return (scan_run(&job) == 0 ? 0 : -1);
 }
 
 int
 scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
     struct leaf_sum *sum)
 {
-	struct scan s = { .S = S, .secret = secret, .sum = sum, .size = end };
+	struct scan_job job = { .source = S, .secret = secret, .what = what, .sum = sum };
 
-	return (run(&s, what));
+	return (run(&job, end) == 0 ? 0 : -1);
 }

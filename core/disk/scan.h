@@ -20,6 +20,21 @@
 int scan_disk(const struct source *S, const struct leaf_secret *secret, const struct leaves *leaves,
     const char *what, struct leaf_sum *sum, struct ranges *differ);
 
+/* The same with all that can be asked for. */
+struct scan_job {
+	const struct source *source;
+	const struct leaf_secret *secret;
+	const struct leaves *leaves; /* or NULL */
+	const char *what;
+	struct leaf_sum *sum;
+	struct ranges *differ; /* or NULL, without leaves */
+	/* Gets the leaves of n blocks from start on, in order; the blocks between are zero: 0; 1, said; -1. */
+	int (*take)(void *context, uint64_t start, size_t n, const uint64_t *now); /* or NULL */
+	void *context;
+};
+
+/* 0; 1 as take says; -1. */
+int scan_run(const struct scan_job *job);
 /* The sum over the leaves of what lies before byte end, which is at a block's end or the disk's.  0 or -1. */
 int scan_start(const struct source *S, const struct leaf_secret *secret, uint64_t end, const char *what,
     struct leaf_sum *sum);

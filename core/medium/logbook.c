@@ -1,10 +1,12 @@
 #include "medium/logbook.h"
 
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/say.h"
 
 static void
@@ -76,17 +78,13 @@ logbook_add(const struct medium *M, const struct site *S, const char *stem, cons
 }
 
 int
-logbook_each(const struct medium *M, const char *stem, const uint8_t bundle[RECORD_ID],
+logbook_each(const char *text, size_t n, const uint8_t bundle[RECORD_ID],
     int (*each)(void *context, const struct custody *C, const char *why, int is_linked), void *context)
 {
-	char name[FILENAME_SIZE], *text;
 	uint8_t prev[RECORD_DIGEST] = { 0 };
-	size_t n, i = 0;
-	int rc;
+	size_t i = 0;
+	int rc = 0;
 
-	log_name(name, stem);
-	if ((rc = medium_read(M, name, CUSTODY_FILE, &text, &n)) != 0)
-		return (rc == 2 ? 0 : -1);
 	while (rc == 0 && i < n) {
 		const char *nl = memchr(text + i, '\n', n - i);
 		size_t len = nl == NULL ? n - i : (size_t)(nl - text) - i + 1;
@@ -97,6 +95,27 @@ logbook_each(const struct medium *M, const char *stem, const uint8_t bundle[RECO
 		custody_hash(prev, text + i, len);
 		i += len;
 	}
-	free(text);
 	return (rc);
+}
+
+int
+logbook_beside(const char *path, char **text, size_t *n)
+{
+	char stem[FILENAME_STEM], name[FILENAME_SIZE], dir[PATH_MAX], copy[PATH_MAX];
+	int dirfd, fd;
+
+	if (io_path(copy, "%s", path) != 0)
+		return (-1);
+	if (filename_split(stem, basename(copy)) == 0)
+		return (2);
+	log_name(name, stem);
+	if (io_path(dir, "%s/.", dirname(copy)) != 0 || (dirfd = io_open_dir(dir)) < 0)
+		return (-1);
+	fd = io_open_in(dirfd, dir, name);
+	io_close(dirfd);
+	if (fd < 0)
+		return (fd == -2 ? 2 : -1);
+	*text = io_slurp_fd(fd, name, CUSTODY_FILE, n);
+	io_close(fd);
+	return (*text == NULL ? -1 : 0);
 }

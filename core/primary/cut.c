@@ -6,7 +6,9 @@
 #include "disk/changelist.h"
 #include "disk/changelog.h"
 #include "disk/scan.h"
+#include "primary/against.h"
 #include "primary/ledger.h"
+#include "base/io.h"
 #include "base/say.h"
 
 /* --- for whom, and from where ------------------------------------------------------------------------- */
@@ -28,9 +30,9 @@ adopt_target(struct cut *c, const struct trust_entry *e)
 	return (0);
 }
 
-/* The sites that the bundle is for: --to, else those of enable, else the only one that is known. */
-int
-cut_choose_targets(struct cut *c)
+/* --to, else those of enable, else the only one that is known. */
+static int
+choose_targets(struct cut *c)
 {
 	const struct trust *T = site_trust(c->S);
 	const struct trust_entry *e;
@@ -60,6 +62,35 @@ cut_choose_targets(struct cut *c)
 	return (0);
 }
 
+/* What was compared is of use to one site: the one that compared it, if it is one that the VM may go to. */
+static int
+only_compared(struct cut *c)
+{
+	const struct trust_entry *e = against_site(c->against);
+
+	for (unsigned i = 0; i < c->ntargets; i++)
+		if (trust_has_key(e, c->targets[i]->key)) {
+			c->targets[0] = c->targets[i];
+			c->ntargets = 1;
+			return (0);
+		}
+	return (say_refused(
+	    "%s: site '%s' made the comparison, and the VM is not replicated to it; if it shall be, "
+	    "say --to %s",
+	    c->P->vm, e->card.name, e->card.name));
+}
+
+int
+cut_choose_targets(struct cut *c)
+{
+	int rc = choose_targets(c);
+
+	if (rc != 0 || c->o->against == NULL)
+		return (rc);
+	rc = against_open(&c->against, c->S, c->P, c->o->against);
+	return (rc == 0 ? only_compared(c) : rc);
+}
+
 /* The lowest point that every target can start from; 0 where one of them needs a seed. */
 static uint64_t
 common_base(const struct cut *c)
@@ -81,12 +112,35 @@ common_base(const struct cut *c)
 	return (low);
 }
 
+/* A target has a point, but none from which on the changes are kept: a seed is large, so it takes a person's word. */
+static int
+check_stranded(const struct cut *c)
+{
+	for (unsigned i = 0; i < c->ntargets; i++) {
+		const struct primary_target *t = c->targets[i];
+		uint64_t has = t->acked != 0 ? t->acked : t->seeded;
+
+		if (has != 0 && c->P->npoints > 0 && c->P->points[0].point.seq > has)
+			return (
+			    say_refused("%s: site '%s' has point %" PRIu64
+			                ", as far as is known here, and the changes since are not kept; "
+			                "bring a receipt of it, export --against what 'vmferry compare' says "
+			                "there, or export --seed",
+			        c->P->vm, t->name, has));
+	}
+	return (0);
+}
+
 int
 cut_choose_base(struct cut *c)
 {
-	if (c->o->seed)
+	int rc;
+
+	if (c->o->seed || c->against != NULL)
 		return (0);
 	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
+	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ && (rc = check_stranded(c)) != 0)
+		return (rc);
 	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
 		return (0);
 	if (c->base == 0)
@@ -116,22 +170,75 @@ wanted_bitmap(const struct export_options *o)
 }
 
 int
+cut_is_seed(const struct cut *c)
+{
+	return (c->against == NULL ? c->base == 0 : against_header(c->against)->from.seq == 0);
+}
+
+/*
+ * The leaves of disk i, and whether they are those of the newest point.  They are read, all of them, where all of
+ * the disk is; a list of changes is there to spare that.
+ */
+static int
+open_leaves(struct cut *c, unsigned i)
+{
+	const struct primary_disk *d = &c->P->disks[i];
+	int is_whole = c->base == 0, there;
+	char path[PATH_MAX];
+
+	if (c->leaves[i] != NULL)
+		return (0);
+	if (primary_leaves_path(c->P, d->id, path) != 0 || (there = io_exists(path)) < 0)
+		return (-1);
+	c->sums[i] = d->sum;
+	if (there || is_whole || c->P->npoints == 0) {
+		if ((c->leaves[i] = leaves_open(path, 1)) == NULL)
+			return (-1);
+		if (c->o->changes != NULL)
+			return (0);
+		if (leaves_sum(c->leaves[i], &c->P->secret, &c->sums[i]) != 0)
+			return (-1);
+		if (c->sums[i].low == d->sum.low && c->sums[i].high == d->sum.high)
+			return (0);
+	}
+	if (!is_whole)
+		return (say_refused(
+		    "%s: %s is %s: what changed on disk %s since point %" PRIu64
+		    " cannot be told; bring what 'vmferry compare' says at the replica and export "
+		    "--against it, or export --seed",
+		    c->P->vm, path, there ? "damaged" : "not there", d->id, primary_last(c->P)->point.seq));
+	say_note(
+	    "%s: %s was damaged or lost, and is made anew; no delta can start at an older point any more",
+	    c->P->vm, path);
+	c->is_lost = 1;
+	return (0);
+}
+
+int
+cut_open_leaves(struct cut *c)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if (c->leaves[i] == NULL && (primary_leaves_path(c->P, c->P->disks[i].id, path) != 0 ||
+		                                (c->leaves[i] = leaves_open(path, 1)) == NULL))
+			return (-1);
+	return (0);
+}
+
+int
 cut_open_disks(struct cut *c)
 {
 	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
 	const char *bitmap = wanted_bitmap(c->o);
-	char path[PATH_MAX];
 	int rc;
 
-	for (unsigned i = 0; i < c->P->nreplicated; i++) {
-		const struct primary_disk *d = &c->P->disks[i];
-
-		if ((rc = source_open(&c->sources[i], d->where, use, bitmap)) != 0)
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if ((rc = source_open(&c->sources[i], c->P->disks[i].where, use, bitmap)) != 0)
 			return (rc);
-		if (primary_leaves_path(c->P, d->id, path) != 0 ||
-		    (c->leaves[i] = leaves_open(path, 1)) == NULL)
-			return (-1);
-	}
+	for (unsigned i = 0; i < c->P->nreplicated; i++)
+		if ((rc = open_leaves(c, i)) != 0)
+			return (rc);
 	return (0);
 }
 
@@ -206,35 +313,60 @@ tracked_changes(struct cut *c)
 }
 
 int
-cut_find_changes(struct cut *c)
+cut_find_known(struct cut *c)
 {
-	unsigned n = c->P->nreplicated;
 	int rc = 0;
 
-	if (c->base == 0) {
-		for (unsigned i = 0; rc == 0 && i < n; i++)
-			rc = ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]));
-		return (rc);
-	}
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = known_changes(c, i);
-	if (rc == 0 && c->o->changes != NULL)
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
+		rc = c->base == 0 ? ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]))
+		                  : known_changes(c, i);
+	return (rc);
+}
+
+int
+cut_find_by_comparing(struct cut *c)
+{
+	int rc = cut_find_known(c);
+
+	for (unsigned i = 0; rc == 0 && c->base != 0 && i < c->P->nreplicated; i++)
+		if ((rc = compare(c, i)) == 0)
+			rc = resized(c, i);
+	return (rc);
+}
+
+int
+cut_find_changes(struct cut *c)
+{
+	int rc;
+
+	if (c->against != NULL)
+		return (against_find_changes(c->against, c));
+	if (c->base == 0 || c->o->changes == NULL)
+		return (cut_find_by_comparing(c));
+	if ((rc = cut_find_known(c)) == 0)
 		rc = tracked_changes(c);
-	for (unsigned i = 0; rc == 0 && c->o->changes == NULL && i < n; i++)
-		rc = compare(c, i);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
 		rc = resized(c, i);
 	return (rc);
 }
 
 void
-cut_free(struct cut *c)
+cut_close(struct cut *c)
 {
 	for (unsigned i = 0; i < LIMIT_DISKS; i++) {
 		source_close(c->sources[i]);
 		leaves_free(c->leaves[i]);
+		c->sources[i] = NULL;
+		c->leaves[i] = NULL;
 		ranges_free(&c->must[i]);
 		ranges_free(&c->maybe[i]);
 	}
+}
+
+void
+cut_free(struct cut *c)
+{
+	cut_close(c);
+	against_close(c->against);
 	primary_close(c->P);
 }

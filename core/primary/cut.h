@@ -7,6 +7,8 @@
 #include "primary/export.h"
 #include "primary/primary.h"
 
+struct against;
+
 /* What an export is about: for whom, from which point on, and which blocks may have changed. */
 struct cut {
 	const struct site *S;
@@ -14,9 +16,12 @@ struct cut {
 	struct primary *P;
 	unsigned ntargets;
 	struct primary_target *targets[LIMIT_TARGETS];
-	uint64_t base; /* the point that the bundle starts from; 0: a seed */
+	struct against *against; /* a comparison that takes the place of base and maps, or NULL */
+	uint64_t base;           /* the point that the bundle starts from; 0: a seed */
 	struct source *sources[LIMIT_DISKS];
 	struct leaves *leaves[LIMIT_DISKS]; /* at the newest point */
+	struct leaf_sum sums[LIMIT_DISKS];  /* over these leaves, as they are */
+	int is_lost; /* they are not those of the newest point: no older point can be started from any more */
 	struct ranges must[LIMIT_DISKS];  /* blocks that changed from the base to the newest point: carried */
 	struct ranges maybe[LIMIT_DISKS]; /* blocks that may have changed since: carried if they did */
 };
@@ -31,8 +36,21 @@ int cut_choose_base(struct cut *c);
 
 int cut_open_disks(struct cut *c);
 
+/* Is it a seed, whole or against adopted disks? */
+int cut_is_seed(const struct cut *c);
+
+/* The leaves alone. */
+int cut_open_leaves(struct cut *c);
+
 /* Set must and maybe. */
 int cut_find_changes(struct cut *c);
+
+/* The same by comparing, whatever --changes says; or must alone, where nothing can have changed since. */
+int cut_find_by_comparing(struct cut *c);
+int cut_find_known(struct cut *c);
+
+/* Close the disks and forget the sets; P stays. */
+void cut_close(struct cut *c);
 
 /* Close all, P too. */
 void cut_free(struct cut *c);

@@ -1,21 +1,83 @@
 #include "primary/export.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/say.h"
 #include "primary/cut.h"
+#include "primary/resume.h"
 #include "primary/ship.h"
 
 static int
-run(struct cut *c, struct ship *s)
+start(struct ship *s)
+{
+	struct cut *c = s->cut;
+	int rc;
+
+	if ((rc = cut_choose_base(c)) != 0 || (rc = cut_open_disks(c)) != 0 ||
+	    (rc = cut_find_changes(c)) != 0 || (rc = ship_open_medium(s)) != 0 || (rc = ship_prepare(s)) != 0)
+		return (rc);
+	if (ship_make_writer(s) != 0)
+		return (-1);
+	if ((rc = ship_begin(s)) != 0 || (rc = ship_segments(s)) != 0 || (rc = ship_commit_point(s)) != 0)
+		return (rc);
+	return (ship_finish(s));
+}
+
+/* What was begun, if it is what is asked for: 0; 1, said; 2: there is nothing to go on with; -1. */
+static int
+find_pending(struct ship *s)
+{
+	const struct export_options *o = s->cut->o;
+	const struct primary *P = s->cut->P;
+	char wish[PENDING_WISH];
+	int rc = pending_read(&s->pending, P);
+
+	if (rc != 0)
+		return (rc);
+	/* What was compared is read anew with it. */
+	if (o->anew || o->against != NULL)
+		return (resume_give_up(s->pending, P) != 0 ? -1 : 2);
+	/* To a pipe it goes on only at the receiver's word. */
+	if (s->pending->way == PENDING_PIPE && o->resume == NULL)
+		return (pending_remove(P) != 0 ? -1 : 2);
+	if (ship_wish(o, wish) != 0)
+		return (-1);
+	if (strcmp(wish, s->pending->wish) != 0)
+		return (say_refused("%s: an export was begun and is not finished; go on with it by 'vmferry "
+		                    "export %s%s%s', or "
+		                    "say --anew to give it up",
+		    P->vm, P->vm, s->pending->wish, s->pending->way == PENDING_MEDIA ? " DIR" : ""));
+	return (0);
+}
+
+static void
+reset(struct ship *s)
+{
+	struct cut *c = s->cut;
+
+	ship_free(s);
+	memset(s, 0, sizeof *s);
+	s->cut = c;
+	cut_close(c);
+	c->base = 0;
+}
+
+static int
+run(struct ship *s)
 {
 	int rc;
 
-	if ((rc = cut_choose_targets(c)) != 0 || (rc = cut_choose_base(c)) != 0 ||
-	    (rc = cut_open_disks(c)) != 0 || (rc = cut_find_changes(c)) != 0 || (rc = ship_prepare(s)) != 0 ||
-	    (rc = ship_open(s)) != 0 || (rc = ship_segments(s)) != 0 || (rc = ship_commit_point(s)) != 0)
+	if ((rc = cut_choose_targets(s->cut)) != 0)
 		return (rc);
-	return (ship_finish(s));
+	if ((rc = find_pending(s)) == 0 && (rc = resume(s)) == RESUME_ANEW &&
+	    resume_give_up(s->pending, s->cut->P) != 0)
+		return (-1);
+	if (rc == RESUME_ANEW) {
+		reset(s);
+		rc = start(s);
+	}
+	return (rc == 0 ? ship_done(s) : rc);
 }
 
 int export(const struct site *S, const struct export_options *o)
@@ -32,7 +94,9 @@ int export(const struct site *S, const struct export_options *o)
 	c->S = S;
 	c->o = o;
 	if ((rc = primary_open(&c->P, S, o->vm)) == 0)
-		rc = run(c, s);
+		rc = run(s);
+	if (rc != 0)
+		rc = ship_stop(s, rc);
 	ship_free(s);
 	cut_free(c);
 done:

@@ -16,14 +16,26 @@ struct export_options {
 	enum export_since since; /* where a delta starts */
 	uint64_t since_seq;
 	const char *changes; /* NULL: compare; a file or "-": a list; "bitmap:NAME": of NBD exports */
-	const char *to;      /* NULL: the sites that were named when it was enabled */
-	int plain;           /* do not encrypt */
-	int live_unsafe;     /* read disks that are being written */
+	const char
+	    *against;    /* NULL, or a compare bundle, "-": what differs from the disks that it speaks of */
+	const char *to;  /* NULL: the sites that were named when it was enabled */
+	int plain;       /* do not encrypt */
+	int live_unsafe; /* read disks that are being written */
 	enum segment_level level;
-	const char *output; /* NULL: standard output */
+	const char *output;   /* NULL: standard output, unless there is a medium */
+	const char *media;    /* a medium's folder, or NULL */
+	uint64_t volume_size; /* on media; 0: the default */
+	int anew;             /* give up an export that is not finished */
+	const char *resume;   /* to a pipe: where the receiver says up to where it has the bundle; or NULL */
 };
 
-/* 0; 1, said, and no point was cut; -1. */
+#define EXPORT_VOLUME ((UINT64_C(4) << 30) - (UINT64_C(1) << 20)) /* what FAT32 holds, and some room */
+#define EXPORT_VOLUME_LEAST (UINT64_C(2) << 20)
+
+/**
+ * 0; 1, said, and no point was cut; -1.  What was begun to a file or to media goes on where it stood when the same is asked
+ * for again.
+ */
 int export(const struct site *S, const struct export_options *o);
 
 #endif

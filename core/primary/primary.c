@@ -362,3 +362,22 @@ primary_commit(struct primary *P, const struct primary_point *point)
 		return (-1);
 	return (prune(P));
 }
+
+int
+primary_commit_alone(struct primary *P, const struct primary_point *point)
+{
+	unsigned n = P->npoints;
+	uint64_t *gone = calloc(n + 1, sizeof *gone);
+	int rc;
+
+	if (gone == NULL)
+		return (say_failed("out of memory"));
+	for (unsigned i = 0; i < n; i++)
+		gone[i] = P->points[i].point.seq;
+	P->npoints = 0;
+	if ((rc = primary_commit(P, point)) == 0)
+		while (rc == 0 && n > 0)
+			rc = remove_changes(P, gone[--n]);
+	free(gone);
+	return (rc);
+}

@@ -125,4 +125,7 @@ int primary_changes_path(const struct primary *P, uint64_t seq, const char *disk
  */
 int primary_commit(struct primary *P, const struct primary_point *point);
 
+/* The same where nothing is known any more of what changed before: no older point is kept. */
+int primary_commit_alone(struct primary *P, const struct primary_point *point);
+
 #endif

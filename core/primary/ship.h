@@ -4,32 +4,62 @@
 #include "bundle/outfile.h"
 #include "bundle/pack.h"
 #include "disk/changelog.h"
+#include "medium/medium.h"
 #include "primary/cut.h"
+#include "primary/pending.h"
 #include "primary/shiplog.h"
 
-/* A cut on its way out: its bundle is written, and its point taken into the record. */
+/*
+ * A cut on its way out: its bundle is written, and its point taken into the record.  How far it is stands in the
+ * pending record, so that it can be gone on with: see resume.h.
+ */
 struct ship {
 	struct cut *cut;
-	struct changelog *logs[LIMIT_DISKS];
+	struct pending *pending;
+	int is_resumed;                      /* it was begun earlier */
+	struct changelog *logs[LIMIT_DISKS]; /* NULL once the point is cut */
 	struct pack_disk disks[LIMIT_DISKS];
 	struct header header;
+	struct member member; /* the header's */
 	struct trailer trailer;
 	struct pack pack;
+	struct medium *medium;    /* NULL: it goes to a file or pipe */
+	char stem[FILENAME_STEM]; /* there: the names of its volumes */
+	uint64_t limit;           /* bytes that the volume may have */
+	uint64_t room;            /* that the medium had for us */
 	struct outfile *out;
 	struct writer *writer;
 	struct shiplog *shiplog;
-	struct primary_point point;
 };
 
-/* In this order, with cut set.  Each: 0; 1, said; -1. */
+/* What the bundle is to be, in words of a command line. */
+int ship_wish(const struct export_options *o, char out[PENDING_WISH]);
 
-/* The header, sealed for the targets. */
+/* A new bundle of what was cut: the header, sealed for the targets; its pending record.  0; 1, said; -1. */
 int ship_prepare(struct ship *s);
 
-/* Open what is written to. */
-int ship_open(struct ship *s);
+/* Fill in of pack and disks what follows from the cut. */
+void ship_fill(struct ship *s);
 
-/* The segments, and the proof that nobody wrote meanwhile. */
+/* Find the medium, if it goes to one.  0; 1, said; -1. */
+int ship_open_medium(struct ship *s);
+
+/* A writer that goes on behind the volumes that are whole.  0 or -1. */
+int ship_make_writer(struct ship *s);
+
+/* Open a file for the volume that comes next, and start it.  0; 1, said; -1. */
+int ship_begin(struct ship *s);
+
+/* Go on with the file of a volume that is there in part, which was adopted and is s->out.  0 or -1. */
+int ship_go_on(struct ship *s);
+
+/* The path that a volume has when it is whole. */
+int ship_volume_path(const struct ship *s, unsigned number, char out[PATH_MAX]);
+
+/* The volume v is whole and at its place: so it stands in the pending record from now on.  0 or -1. */
+int ship_volume_done(struct ship *s, const struct chain_volume *v, uint64_t bytes);
+
+/* The segments from pack.from on, and the proof that nobody wrote meanwhile.  0; 1, said; -1. */
 int ship_segments(struct ship *s);
 
 /**
@@ -38,8 +68,19 @@ int ship_segments(struct ship *s);
  */
 int ship_commit_point(struct ship *s);
 
-/* The end of the bundle; what is written is made durable. */
+/* That a point whose pending record says so is cut is in the record too.  0 or -1. */
+int ship_take_point(struct ship *s);
+
+/* The end of the bundle; what is written is made durable.  0 or -1. */
 int ship_finish(struct ship *s);
+
+/* All of it is where it belongs: into the ledger.  0 or -1. */
+int ship_done(struct ship *s);
+
+/**
+ * It ended with rc: keep what is there for the next time, or, where the answer was no and little is lost, forget it.  More is said where the medium is full.  Return 1 or -1.
+ */
+int ship_stop(struct ship *s, int rc);
 
 void ship_free(struct ship *s);
 

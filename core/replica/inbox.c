@@ -8,14 +8,6 @@
 #include "base/say.h"
 #include "replica/combined.h"
 
-/* Was it signed by whoever signed it when it was put here?  An undo is our own, with whatever key we had then. */
-static int
-is_signer(const struct inbox *b, const uint8_t key[RECORD_KEY])
-{
-	return (
-	    b->staged == NULL ? site_is_own_key(b->S, key) : memcmp(key, b->staged->key, RECORD_KEY) == 0);
-}
-
 static void
 close_volume(struct inbox *b)
 {
@@ -25,9 +17,9 @@ close_volume(struct inbox *b)
 	b->fd = -1;
 }
 
-/* Open the file and read its header. */
+/* Open the file and read its header, which signer has signed; NULL: this very site, with whatever key it had then. */
 static int
-open_file(struct inbox *b, const char *path)
+open_file(struct inbox *b, const char *path, const uint8_t *signer)
 {
 	uint8_t key[RECORD_KEY];
 	int rc;
@@ -38,7 +30,7 @@ open_file(struct inbox *b, const char *path)
 		return (-1);
 	if ((rc = reader_start(b->reader, key)) != 0)
 		return (rc);
-	if (!is_signer(b, key))
+	if (signer == NULL ? !site_is_own_key(b->S, key) : memcmp(key, signer, RECORD_KEY) != 0)
 		return (reader_refuse(
 		    b->reader, NULL, "it is signed with another key than when it was put here"));
 	if ((rc = reader_header(b->reader, &b->member, &b->header)) != 0)
@@ -57,7 +49,7 @@ open_volume(struct inbox *b, uint32_t number)
 
 	if (replica_inbox_path(b->R, b->staged->id, number, path) != 0)
 		return (-1);
-	if ((rc = open_file(b, path)) != 0)
+	if ((rc = open_file(b, path, b->staged->key)) != 0)
 		return (rc);
 	b->volume = number;
 	if (memcmp(b->member.record.bundle, b->staged->id, RECORD_ID) != 0)
@@ -117,7 +109,7 @@ inbox_open_undo(struct inbox *b, const struct replica *R, const struct site *S, 
 
 	if (rc != 0 || replica_undo_path(R, to, path) != 0)
 		return (-1);
-	if ((rc = open_file(b, path)) == 0 &&
+	if ((rc = open_file(b, path, NULL)) == 0 &&
 	    (b->header->type != BUNDLE_UNDO || b->header->to.seq != to->seq))
 		rc = reader_refuse(b->reader, NULL, "it is not the undo that the record names");
 	return (rc == 0 ? make_ready(b) : rc);
@@ -132,7 +124,7 @@ inbox_open_part(
 
 	if (rc != 0 || replica_part_path(R, s->id, s->cut, path) != 0)
 		return (-1);
-	return ((rc = open_file(b, path)) == 0 ? make_ready(b) : rc);
+	return ((rc = open_file(b, path, s->key)) == 0 ? make_ready(b) : rc);
 }
 
 /* Each volume by itself was right; what they say together must be what was found when they came in. */

@@ -50,6 +50,19 @@ write_bundle(const struct header *H, const struct site *S, struct outfile *F)
 	return (rc);
 }
 
+/* Describe what is here; NULL, said, if there is no memory. */
+static struct header *
+described(const struct replica *R, const struct site *S)
+{
+	struct header *H = calloc(1, sizeof *H);
+
+	if (H == NULL)
+		say_failed("out of memory");
+	else
+		describe(H, R, S);
+	return (H);
+}
+
 int
 receipt_write(const struct replica *R, const struct site *S, const char *path)
 {
@@ -62,13 +75,28 @@ receipt_write(const struct replica *R, const struct site *S, const char *path)
 		    "%s: the replica waits for its seed: there is nothing to acknowledge", R->vm));
 	if ((rc = outfile_open(&F, path)) != 0)
 		return (rc);
-	if ((H = calloc(1, sizeof *H)) == NULL) {
-		rc = say_failed("out of memory");
-	} else {
-		describe(H, R, S);
-		rc = write_bundle(H, S, F);
-	}
+	H = described(R, S);
+	rc = H == NULL ? -1 : write_bundle(H, S, F);
 	free(H);
 	outfile_free(F);
+	return (rc);
+}
+
+int
+receipt_leave(const struct replica *R, const struct site *S, const struct medium *M, char name[FILENAME_SIZE])
+{
+	char stem[FILENAME_STEM], path[PATH_MAX];
+	struct outfile *F = NULL;
+	struct header *H;
+	int rc = -1;
+
+	if ((H = described(R, S)) == NULL)
+		return (-1);
+	filename_stem(stem, H);
+	filename_volume(name, stem, 1);
+	if (medium_path(M, name, path) == 0 && outfile_create(&F, path) == 0 && outfile_check(F) == 0)
+		rc = write_bundle(H, S, F);
+	outfile_free(F);
+	free(H);
 	return (rc);
 }

@@ -8,6 +8,8 @@
 #include "jsontext.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/adopted.h"
+#include "replica/compare.h"
 #include "replica/combined.h"
 #include "replica/intake.h"
 #include "replica/seeding.h"
@@ -66,6 +68,29 @@ check_base(const struct replica *R, const struct header *H)
 	    say_refused("%s: at point %" PRIu64 ", disk %s is not here what it was at '%s': the histories "
 	                "have parted; ask for a seed",
 	        H->vm, H->from.seq, H->disks[i].id, R->primary));
+}
+
+/* What was made against disks as they were compared fits those disks, in that state, and no others. */
+static int
+check_against(const struct replica *R, const struct header *H)
+{
+	const struct replica_point *last = replica_last(R);
+
+	if (!H->has_against)
+		return (0);
+	if (H->type == BUNDLE_SEED)
+		return (last == NULL
+		            ? 0
+		            : say_refused("%s: the seed is against adopted disks, and the replica is "
+		                          "at point %" PRIu64 " already; compare it, and export "
+		                          "against that",
+		                  H->vm, last->point.seq));
+	if (last == NULL || !compare_is_fit(R, H))
+		return (
+		    say_refused("%s: the delta is against a comparison that was not made of this replica at "
+		                "point %" PRIu64 "; compare it again",
+		        H->vm, H->from.seq));
+	return (0);
 }
 
 static int
@@ -141,14 +166,30 @@ take(struct replica *R, struct receiving *c)
 	if ((rc = check_space(R, H, c->U->total)) != 0 || (rc = forget_cut(R, c)) != 0)
 		return (rc);
 	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
-	/* A bundle of which nothing was taken is nothing to the record. */
+	/* A bundle of which nothing was taken is nothing to the record, but where it has taken adopted disks. */
 	s = intake_find(R, H->id);
-	if (rc > 0 && s != NULL && s->nvolumes == 0 && s->cut == 0) {
+	if (rc > 0 && s != NULL && !(adopted_is_meant(H) && s->on_disks) && s->nvolumes == 0 && s->cut == 0) {
 		replica_drop_staged(R, (unsigned)(s - R->staged));
 		if (replica_save(R) != 0)
 			return (-1);
 	}
 	return (rc);
+}
+
+/* Where a part of a bundle of that id is here, this must be a volume of that very bundle. */
+static int
+check_same(const struct replica *R, const struct receiving *c)
+{
+	const struct replica_staged *s = intake_find(R, c->U->header->id);
+	uint8_t hash[RECORD_DIGEST];
+
+	if (s == NULL)
+		return (0);
+	record_hash(hash, c->header->raw);
+	if (memcmp(s->key, c->header->record.link, RECORD_KEY) == 0 &&
+	    (s->nvolumes == 0 || memcmp(s->volumes[0].chain.header, hash, RECORD_DIGEST) == 0))
+		return (0);
+	return (say_refused("%s: it has the id of another bundle, of which a part is here", R->vm));
 }
 
 static int
@@ -157,7 +198,7 @@ receive_into(struct replica *R, struct receiving *c)
 	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_identity(R, c->e, H)) != 0)
+	if ((rc = check_identity(R, c->e, H)) != 0 || (rc = check_same(R, c)) != 0)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
@@ -174,11 +215,12 @@ receive_into(struct replica *R, struct receiving *c)
 		                    ", and they are at point %" PRIu64 " now; compare them again",
 		    H->vm, H->from.seq, replica_last(R)->point.seq));
 	case INTAKE_EARLY:
-		if ((rc = check_waiting(R, c)) != 0)
+		if ((rc = check_against(R, H)) != 0 || (rc = check_waiting(R, c)) != 0)
 			return (rc);
 		break;
 	case INTAKE_FITS:
-		if (H->type == BUNDLE_DELTA && (rc = check_base(R, H)) != 0)
+		if ((rc = check_against(R, H)) != 0 ||
+		    (H->type == BUNDLE_DELTA && (rc = check_base(R, H)) != 0))
 			return (rc);
 	}
 	return (take(R, c));
@@ -207,6 +249,8 @@ receive_first(struct replica **R, struct receiving *c, const uint8_t leaf_seed[L
 {
 	int rc;
 
+	if (adopted_is_meant(c->U->header) && (rc = adopted_check(c->S, c->e, c->U->header)) != 0)
+		return (rc);
 	/* The VM is bound to whoever signs its first bundle, and here that may be somebody else. */
 	if (c->U->header->nparts > 0)
 		return (say_refused("%s: there is no replica of this VM here, and this is a combined delta; "
@@ -249,6 +293,15 @@ check_allowed(const struct trust_entry *e, const struct header *H)
 	return (check_size(e, H));
 }
 
+/* Of adopted disks nothing is left once there is a replica. */
+static int
+receive_done(const struct replica *R, const struct receiving *c)
+{
+	if (R == NULL || replica_last(R) == NULL || !adopted_is_meant(c->U->header))
+		return (0);
+	return (adopted_done(c->S, c->U->header));
+}
+
 int
 receive(struct replica **R, struct receiving *c)
 {
@@ -266,7 +319,7 @@ receive(struct replica **R, struct receiving *c)
 	else if (rc > 0 && (rc = replica_open(R, c->S, H->uuid)) == 0)
 		rc = receive_next(*R, c, leaf_seed);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
-	return (rc);
+	return (rc == 0 ? receive_done(*R, c) : rc);
 }
 
 /* --- the rest of a volume that was cut short --------------------------------------------------------------- */
@@ -371,7 +424,8 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (say_refused("%s: %s", (*R)->vm, why));
 	c->U->header = reader_get_header(c->U->reader);
 	c->volume = staged->cut;
-	return (staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged));
+	rc = staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged);
+	return (rc == 0 ? receive_done(*R, c) : rc);
 }
 
 static int

@@ -71,6 +71,13 @@ struct replica_seed {
 	struct leaf_sum cut[LIMIT_DISKS]; /* whose leaves sum up to this */
 };
 
+/* A compare bundle that was written: what is made against it fits only while the disks are at that point. */
+struct replica_compared {
+	uint8_t id[RECORD_ID];
+	struct point at;
+};
+
+#define REPLICA_COMPARED 8u /* so many are remembered, the last ones */
 #define REPLICA_CAUSE 256u
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
 #define REPLICA_WAITING_MAX \
@@ -96,6 +103,8 @@ struct replica {
 	struct replica_point *points;
 	unsigned nstaged; /* in any order */
 	struct replica_staged *staged;
+	unsigned ncompared;
+	struct replica_compared compared[REPLICA_COMPARED];
 	struct replica_seed seed;
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];

@@ -157,6 +157,21 @@ encode_excluded(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_compared(const struct replica *R)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->ncompared; i++) {
+		json_t *o = json_pack("{s:o}", "at", encode_point(&R->compared[i].at));
+
+		bad |= jsontext_set_bytes(o, "id", R->compared[i].id, RECORD_ID);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -171,6 +186,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
+	if (R->ncompared > 0)
+		bad |= json_object_set_new(o, "compared", encode_compared(R));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
 	if (R->merging)
@@ -340,6 +357,21 @@ decode_staged(struct replica *R, const json_t *a)
 	return (0);
 }
 
+/* There is none in the record of a replica that never was compared. */
+static int
+decode_compared(struct replica *R, const json_t *a)
+{
+	for (R->ncompared = 0; R->ncompared < json_array_size(a); R->ncompared++) {
+		struct replica_compared *c = &R->compared[R->ncompared];
+		const json_t *o = json_array_get(a, R->ncompared);
+
+		if (R->ncompared == REPLICA_COMPARED || decode_point(&c->at, json_object_get(o, "at")) != 0 ||
+		    jsontext_get_bytes(o, "id", c->id, RECORD_ID) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
 static int
 decode_sums(struct leaf_sum *sums, unsigned n, const json_t *o)
 {
@@ -411,6 +443,7 @@ decode(struct replica *R, const json_t *o)
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
+	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
 	R->merging = m != NULL;

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/adopted.h"
 #include "replica/disks.h"
 #include "replica/intake.h"
 #include "replica/staging.h"
@@ -30,13 +31,15 @@ struct seeding {
 
 /* --- what comes ----------------------------------------------------------------------------------------- */
 
-/* Inside a volume a seed leaves nothing out. */
+/* Inside a volume a seed leaves nothing out, but for what adopted disks have. */
 static const char *
 cover(struct seeding *s, const struct unpacked *u)
 {
 	static const char gap[] = "the seed leaves a part of a disk out";
 	const struct record *r = &u->member.record;
 
+	if (adopted_is_meant(s->c->U->header))
+		return (NULL);
 	if (!s->begun) {
 		s->begun = 1;
 		s->at = (struct chain_place){ 0, r->disk, r->offset };
@@ -110,7 +113,7 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 {
 	struct replica_point p;
 
-	if (!intake_is_covered(s, H))
+	if (!adopted_is_meant(H) && !intake_is_covered(s, H))
 		return (say_refused("%s: the seed leaves a part of a disk out", R->vm));
 	memset(&p, 0, sizeof p);
 	p.point = s->to;
@@ -119,24 +122,18 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 		p.disks[i].sum = R->seed.sums[i];
 		leaf_root(p.disks[i].root, &R->secret, &p.disks[i].sum, p.disks[i].size);
 		if (memcmp(p.disks[i].root, s->end.root[i], LEAF_ROOT) != 0)
-			return (say_refused(
-			    "%s: disk %s does not come out as its primary signed it; export the seed again",
-			    R->vm, R->disks[i]));
+			return (say_refused("%s: disk %s does not come out as its primary signed it; %s",
+			    R->vm, R->disks[i],
+			    adopted_is_meant(H)
+			        ? "its adopted copy has changed since it was compared: forget "
+			          "it with 'vmferry adopt --drop', and adopt again"
+			        : "export the seed again"));
 	}
 	if (intake_moved(R, &p) != 0)
 		return (-1);
 	R->keep = H->keep;
 	memset(&R->seed, 0, sizeof R->seed);
 	return (0);
-}
-
-/* Volumes that are on the disks of a placeholder, and what must be said of those still to come. */
-static void
-say_missing(const struct replica *R, const struct replica_staged *s)
-{
-	say_note("%s: volume %" PRIu32 " of the seed is in, %u in all; %s", R->vm,
-	    s->volumes[s->nvolumes - 1].chain.number, s->nvolumes,
-	    s->has_end ? "others are missing" : "more are to come");
 }
 
 /* The volume is in: the record says so, and makes a replica of it where it was the last one that was missing. */
@@ -152,10 +149,11 @@ finish(struct seeding *s)
 	intake_add_seed(R, s->s, s->c->volume, s->sums);
 	rc = staging_add_volume(R, s->c, 0);
 	e = intake_find(R, s->c->U->header->id);
+	if (rc == 0 && e->is_whole && adopted_is_meant(s->c->U->header) &&
+	    adopted_read(&s->disks, R, R->seed.sums) != 0)
+		return (-1);
 	if (rc == 0 && e->is_whole)
 		rc = conclude(R, e, s->c->U->header);
-	else if (rc == 0)
-		say_missing(R, e);
 	if (rc > 0 && (e = intake_find(R, s->c->U->header->id)) != NULL)
 		replica_drop_staged(R, (unsigned)(e - R->staged));
 	if (rc < 0 || replica_save(R) != 0)
@@ -170,16 +168,21 @@ static int
 begin(struct seeding *s)
 {
 	struct replica *R = s->R;
+	const struct header *H = s->c->U->header;
+	int rc;
 
 	if ((s->s = staging_entry(R, s->c)) == NULL)
 		return (-1);
 	if (s->s->on_disks)
 		return (disks_open(&s->disks, R));
+	if (adopted_is_meant(H) && (rc = adopted_check(s->c->S, s->c->e, H)) != 0)
+		return (rc);
 	s->s = intake_to_disks(R, s->s);
 	/* Until the disks are there, the record must not say that some of it is on them. */
-	return (disks_create(&s->disks, R, s->c->U->header) != 0 || disks_sync(&s->disks, R) != 0
-	            ? -1
-	            : replica_save(R));
+	rc = adopted_is_meant(H) ? adopted_take(&s->disks, R, s->c->S, H) : disks_create(&s->disks, R, H);
+	if (rc != 0)
+		return (rc);
+	return (disks_sync(&s->disks, R) != 0 ? -1 : replica_save(R));
 }
 
 static int

@@ -107,6 +107,14 @@ site_init(const char *home, const char *name)
 	return (make_identity(dir, name));
 }
 
+int
+site_exists(const char *home)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+
+	return (find_home(dir, home) == 0 && io_path(path, "%s/card", dir) == 0 && access(path, R_OK) == 0);
+}
+
 static int
 read_card(const struct site *S, struct card *C)
 {

@@ -18,6 +18,9 @@ struct site;
  */
 int site_init(const char *home, const char *name);
 
+/* Is there a site at home (NULL: the default)?  1 or 0. */
+int site_exists(const char *home);
+
 /* Open the site at home (NULL: the default).  NULL, said, on error. */
 struct site *site_open(const char *home);
 void site_close(struct site *S);

@@ -31,7 +31,7 @@ def run(*argv, rc=0, **kw):
     return p
 
 
-STARTED, LABS = [], []      # what a test leaves behind when it fails
+STARTED, LABS, UNDO = [], [], []      # what a test leaves behind when it fails; UNDO: what undoes it, in order
 
 
 def start(*argv, **kw):
@@ -42,6 +42,8 @@ def start(*argv, **kw):
 
 
 def clean_up():
+    while UNDO:
+        UNDO.pop()()
     while STARTED:
         p = STARTED.pop()
         if p.poll() is None:

@@ -83,9 +83,10 @@ def test_export_survives_every_error():
         have = lab.hq.json('status')[0]['last_point']['seq']
         check(have in (1, 2), 'the primary is at', have)
         check(not os.path.exists(out) or lab.dr('verify', out), 'an unfinished bundle has its name')
-        check(not os.path.exists(out + '.part'), 'left over: the part of a bundle')
 
     def finish():
+        check(not os.path.exists(out + '.part'), 'left over: the part of a bundle')
+        check(not os.path.exists(glob.glob(lab.path('hq', 'primaries', '*-*'))[0] + '/pending'), 'left over: what was pending')
         lab.dr('import', out)
         lab.same('now', os.path.join(lab.dr.replica(), 'disks'), 'the replica:')
         lab.dr('scrub', 'web1')

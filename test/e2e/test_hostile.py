@@ -4,7 +4,7 @@
 The crafted ones come from test/hostile, with the keys of the sites of this test.  fixtures/hostile/expected.txt says
 what each must be refused with.
 """
-import resource, stat
+import contextlib, itertools, resource, stat
 from lab import *
 
 TEST = os.environ.get('VMFERRY_TEST', os.path.join(ROOT, 'build', 'test'))
@@ -66,6 +66,8 @@ class Target:
         for line in p.stdout.splitlines():
             name, stage = line.split('\t')
             path = os.path.join(out, '%s-%s.vmf' % (stage, name))
+            if not os.path.exists(path):
+                path = sorted(glob.glob(path[:-4] + '.[0-9].vmf'))      # of several volumes
             (good if name.startswith('good') else bundles)[name, stage] = path
         return bundles, good
 
@@ -74,6 +76,19 @@ class Target:
 
     def close(self):
         self.lab.close()
+
+    @contextlib.contextmanager
+    def undone(self):
+        """What happens within to dr and its store has not happened."""
+        saved = [(p, p + '.saved') for p in (self.lab.dr.home, self.store)]
+        for p, q in saved:
+            shutil.copytree(p, q, symlinks=True)
+        try:
+            yield
+        finally:
+            for p, q in saved:
+                shutil.rmtree(p)
+                os.rename(q, p)
 
 
 def limit():
@@ -104,14 +119,44 @@ def must_be_refused(target, site, signer, path, who, words):
         check('refused' in p.stderr, 'verify: no refusal: %s' % p.stderr)
 
 
-def refuse_all(target, site, signer, bundles, stage):
+def points(site):
+    """The points that the VM is known at, and its disks; none while it is a placeholder."""
+    if site('points', 'web1', rc=None).returncode != 0 or not site.json('points', 'web1'):
+        return [], {}
+    disks = {d: open(os.path.join(site.replica(), 'disks', d), 'rb').read()
+             for d in os.listdir(os.path.join(site.replica(), 'disks'))}
+    return site.json('points', 'web1'), disks
+
+
+def must_be_refused_as_set(target, site, paths, good, words):
+    """Import the volumes in several orders: one of them is refused, nothing is applied, and the good ones come in."""
+    orders = list(itertools.permutations(paths))
+    for order in orders if THOROUGH else (orders[0], orders[3], orders[-1]):
+        with target.undone():
+            before, said = points(site), []
+            for path in order:
+                p = bounded(site, 'import', path)
+                check(p.returncode in (0, 1), 'import: exit %d: %s' % (p.returncode, p.stderr))
+                said += [p.stderr] if p.returncode == 1 else []
+                check(points(site) == before, 'something of it was applied')
+            check(len(said) == 1 and any(w in said[0] for w in words.split('|')),
+                  'not refused once with "%s" but: %s' % (words, said))
+            for path in good:
+                site('import', path)
+            site('scrub', 'web1')
+
+
+def refuse_all(target, site, signer, bundles, stage, good=()):
     """Every case of a stage; all that fail are named at once."""
     failed, table = [], expected()
     todo = sorted(k for k in bundles if k[1] == stage)
     check(todo, 'no hostile', stage)
     for key in todo:
         try:
-            must_be_refused(target, site, signer, bundles[key], *table[key])
+            if table[key][0] == 'set':
+                must_be_refused_as_set(target, site, bundles[key], good, table[key][1])
+            else:
+                must_be_refused(target, site, signer, bundles[key], *table[key])
         except Failed as e:
             failed.append('%s: %s' % (key[0], str(e).strip()))
     check(not failed, '%d of %d:\n        %s' % (len(failed), len(todo), '\n        '.join(failed)))
@@ -132,7 +177,7 @@ def test_every_hostile_bundle_has_its_refusal_in_the_table():
 def test_hostile_seeds_are_refused_and_change_nothing():
     t = Target()
     made, good = t.make()
-    refuse_all(t, t.lab.dr, t.lab.hq, made, 'seed')
+    refuse_all(t, t.lab.dr, t.lab.hq, made, 'seed', good['good-volumes', 'seed'])
     t.lab.dr('import', good['good', 'seed'])
     t.lab.dr('scrub', 'web1')
     t.close()
@@ -147,11 +192,58 @@ def test_good_encrypted_bundles_are_accepted():
     t.close()
 
 
+def test_good_volumes_are_applied_when_the_last_of_them_has_come_in_any_order():
+    t = Target()
+    _, good = t.make()
+    for n, stage in enumerate(('seed', 'delta'), 1):
+        for order in itertools.permutations(good['good-volumes', stage]):
+            with t.undone():
+                before = points(t.lab.dr)
+                for path in order[:2]:
+                    t.lab.dr('import', path)
+                    p = t.lab.dr('import', path)
+                    check('already have it' in p.stderr, p.stderr)
+                    check(points(t.lab.dr) == before, 'something was applied before all volumes were there')
+                t.lab.dr('import', order[2])
+                check([p['seq'] for p in points(t.lab.dr)[0]] == list(range(1, n + 1)))
+                t.lab.dr('scrub', 'web1')
+        t.lab.dr('import', good['good', 'seed'])
+    t.close()
+
+
+def test_volumes_of_two_bundles_never_make_one():
+    """Of the same disks at the same points, exported twice."""
+    t = Target()
+    _, good = t.make()
+    for stage in ('seed', 'delta'):
+        one, other = good['good-volumes', stage], good['good-other-volumes', stage]
+        for order in itertools.permutations([one[0], other[1], one[2]]):
+            with t.undone():
+                before = points(t.lab.dr)
+                for path in order:
+                    t.lab.dr('import', path)
+                check(points(t.lab.dr) == before, 'volumes of two bundles were taken for one')
+                for path in other:
+                    t.lab.dr('import', path)
+                t.lab.dr('scrub', 'web1')
+        t.lab.dr('import', good['good', 'seed'])
+    t.close()
+
+
+def test_a_good_combined_delta_is_accepted():
+    t = Target()
+    _, good = t.make()
+    t.lab.dr('import', good['good', 'seed'])
+    t.lab.dr('import', good['good-combined', 'delta'])
+    t.lab.dr('scrub', 'web1')
+    t.close()
+
+
 def test_hostile_deltas_are_refused_and_change_nothing():
     t = Target()
     made, good = t.make()
     t.lab.dr('import', good['good', 'seed'])
-    refuse_all(t, t.lab.dr, t.lab.hq, made, 'delta')
+    refuse_all(t, t.lab.dr, t.lab.hq, made, 'delta', good['good-volumes', 'delta'])
     t.lab.dr('scrub', 'web1')
     t.lab.dr('import', good['good', 'delta'])
     t.lab.dr('scrub', 'web1')
@@ -181,7 +273,12 @@ def test_a_bundle_that_is_accepted_is_noticed():
         except Failed:
             continue
         raise Failed('a wrong outcome went unnoticed')
-    t.close()
+    try:
+        must_be_refused_as_set(t, t.lab.dr, good['good-volumes', 'seed'], [], 'refused')
+    except Failed:
+        t.close()
+        return
+    raise Failed('a whole set went unnoticed')
 
 
 def flips(*args, rc=0):

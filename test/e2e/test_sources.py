@@ -438,7 +438,7 @@ def test_an_unreadable_sector_aborts_the_export():
             enable(lab)
             p = lab.hq('export', 'web1', '--seed', '-o', lab.path('x.vmf'), rc=None)
             check(p.returncode == 3 and 'read' in p.stderr, 'exit', p.returncode, p.stderr)
-            check(not glob.glob(lab.path('x.vmf*')), 'something was written')
+            check(not os.path.exists(lab.path('x.vmf')), 'something has the name of a bundle')
             check(lab.hq.json('status')[0]['last_point'] is None, 'a point was cut')
     if shutil.which('nbdkit'):
         with nbd(lab, 'nbdkit', '-f', '-U', '{}', '--filter=error', 'file', raw, 'error-pread=EIO', 'error-pread-rate=100%') as uri:
@@ -446,7 +446,7 @@ def test_an_unreadable_sector_aborts_the_export():
             lab.hq('enable', 'web2', '--to', 'dr', '--disk', 'vda=' + uri)
             p = lab.hq('export', 'web2', '--seed', '-o', lab.path('x.vmf'), rc=None)
             check(p.returncode == 3 and 'read' in p.stderr, 'exit', p.returncode, p.stderr)
-            check(not glob.glob(lab.path('x.vmf*')), 'something was written')
+            check(not os.path.exists(lab.path('x.vmf')), 'something has the name of a bundle')
     if not tried:
         print('        skipped: neither qemu-nbd nor nbdkit is installed')
     lab.close()

@@ -256,13 +256,18 @@ def test_help_of_every_tool():
 
 
 MISUSE = {
+    'adopt': [[], ['web1'], ['web1', '--from', 'hq'], ['web1', '--disk', 'a=b'], ['web1', '--drop', '--from', 'hq'],
+              ['web1', '--drop', '--disk', 'a=b'], ['a', 'b', '--from', 'hq', '--disk', 'a=b']],
+    'compare': [[], ['a', 'b'], ['web1', '-o']],
     'vmferry': [[], ['nonsense'], ['--nonsense'], ['--home'], ['../bin/ls'], ['']],
     'card': [['x']],
     'enable': [[], ['vm'], ['vm', '--disk'], ['vm', 'vm2', '--disk', 'a=b'], ['vm', '--disk', 'a=b', '--points', '0'],
                ['vm', '--disk', 'a=b', '--points', 'x'], ['vm', '--disk', 'a=b', '--frequency', '5x'], ['vm', '--disk', 'a=b', '--host', 'xen'],
                ['vm', '--disk', 'a=b', '--points', '-1'], ['vm', '--disk', 'a=b', '--points', '99999999999999999999']],
     'export': [[], ['web1', 'web2'], ['web1', '--seed', '--delta'], ['web1', '--since', 'yesterday'], ['web1', '--since', '0'],
-               ['web1', '--compress', 'lots'], ['web1', '-o'], ['web1', '--seed', '--changes', 'x']],
+               ['web1', '--compress', 'lots'], ['web1', '-o'], ['web1', '--seed', '--changes', 'x'],
+               ['web1', '--against', 'x', '--seed'], ['web1', '--against', 'x', '--delta'], ['web1', '--against', 'x', '--live-unsafe'],
+               ['web1', '--against', 'x', '--since', 'sent'], ['web1', '--against', 'x', '--changes', '-'], ['web1', '--against']],
     'import': [['a', 'b'], ['--receipt'], ['--merge']],
     'init': [['x'], ['--name']],
     'inspect': [['a', 'b'], ['--xml']],

@@ -17,8 +17,10 @@
 #include "bundle/segment.h"
 #include "bundle/writer.h"
 #include "chain.h"
+#include "custody.h"
 #include "disk/changelog.h"
 #include "extent.h"
+#include "identity.h"
 #include "primary/primary_record.h"
 #include "replica/replica_record.h"
 #include "site/trust.h"
@@ -47,7 +49,7 @@ records(const char *dir)
 	uint8_t rec[RECORD_SIZE + 2] = { 0 };
 	char name[2] = "0";
 
-	for (int t = RECORD_HEADER; t <= RECORD_END; t++) {
+	for (int t = RECORD_HEADER; t <= RECORD_VOLUME_END; t++) {
 		struct record R = sample_record((enum record_type)t);
 
 		record_pack(rec, &R, secret);
@@ -56,38 +58,54 @@ records(const char *dir)
 	}
 }
 
-/* Whole bundles of 0 to 3 segments; what to make right is said, though all of it is right. */
+/*
+ * Whole bundles, as the types of their records; each record goes behind a byte that says what fuzz_chain is to do
+ * first: here, what makes right what is right already, and in front of a later volume 4, to turn to it.
+ */
+static void
+chain(const char *dir, const char *name, const char *types)
+{
+	uint8_t all[32 * (1 + RECORD_SIZE)], *p = all;
+	struct chain C;
+
+	chain_init(&C);
+	for (unsigned i = 0; types[i] != '\0'; i++) {
+		struct record R = sample_record((enum record_type)(types[i] - '0'));
+
+		*p = 3 | (C.last == RECORD_VOLUME_END ? 4 : 0);
+		if (C.last == RECORD_VOLUME_END)
+			chain_turn(&C);
+		chain_link(&C, &R);
+		if (R.type == RECORD_SEGMENT)
+			R.offset = i * R.span;
+		if (R.type == RECORD_INDEX || R.type == RECORD_MANIFEST)
+			chain_expect(&C, &R);
+		record_pack(p + 1, &R, secret);
+		if (chain_next(&C, &R, p + 1) != NULL)
+			errx(1, "the chain refuses what it should take");
+		p += 1 + RECORD_SIZE;
+	}
+	put(dir, "chain", name, all, (size_t)(p - all));
+}
+
 static void
 chains(const char *dir)
 {
-	static const enum record_type types[] = { RECORD_HEADER, RECORD_VOLUME, RECORD_SEGMENT,
-		RECORD_SEGMENT, RECORD_SEGMENT, RECORD_INDEX, RECORD_MANIFEST, RECORD_END };
-	uint8_t all[8 * (1 + RECORD_SIZE)];
-
-	for (unsigned skip = 0; skip <= 3; skip++) {
-		char name[2] = { (char)('3' - skip), '\0' };
-		uint8_t *p = all;
-		struct chain C;
-
-		chain_init(&C);
-		for (unsigned i = 0; i < 8; i++) {
-			struct record R = sample_record(types[i]);
-
-			if (types[i] == RECORD_SEGMENT && i < 2 + skip)
-				continue;
-			chain_link(&C, &R);
-			if (R.type == RECORD_SEGMENT)
-				R.offset = i * R.span;
-			if (R.type == RECORD_INDEX || R.type == RECORD_MANIFEST)
-				chain_expect(&C, &R);
-			*p = 3;
-			record_pack(p + 1, &R, secret);
-			if (chain_next(&C, &R, p + 1) != NULL)
-				errx(1, "the chain refuses what it should take");
-			p += 1 + RECORD_SIZE;
-		}
-		put(dir, "chain", name, all, (size_t)(p - all));
-	}
+	chain(dir, "0", "12456");
+	chain(dir, "1", "123456");
+	chain(dir, "3", "12333456");
+	chain(dir, "blobs", "1277456");
+	chain(dir, "blobs-and-segments", "127733456");
+	chain(dir, "two-volumes",
+	    "1233458"
+	    "123456");
+	chain(dir, "three-volumes",
+	    "1273458"
+	    "1233458"
+	    "123456");
+	chain(dir, "empty-last-volume",
+	    "123458"
+	    "12456");
 }
 
 static void
@@ -109,30 +127,44 @@ extents(const char *dir)
 }
 
 static void
+header(const char *dir, const char *name, struct header H)
+{
+	struct trailer T = sample_trailer(&H);
+	size_t n, m;
+	char *h, *s, *both;
+
+	h = header_encode(&H, &n);
+	s = trailer_encode(&T, &H, &m);
+	if (h == NULL || s == NULL || (both = malloc(n + 1 + m)) == NULL)
+		errx(1, "no memory");
+	memcpy(both, h, n + 1);
+	memcpy(both + n + 1, s, m);
+	put(dir, "header", name, both, n + 1 + m);
+	free(both);
+	free(s);
+	free(h);
+}
+
+static void
 headers(const char *dir)
 {
-	for (int t = BUNDLE_SEED; t <= BUNDLE_RECEIPT; t++) {
-		struct header H = sample_header((enum bundle_type)t);
-		struct trailer T = sample_trailer(&H);
-		size_t n, m;
-		char *h, *s, *both;
+	struct header H;
 
+	for (int t = BUNDLE_SEED; t <= BUNDLE_COMPARE; t++) {
+		H = sample_header((enum bundle_type)t);
 		if (t == BUNDLE_SEED) {
 			H.cipher = RECORD_CLEAR;
 			H.has_leaf_seed = 1;
 		}
 		H.ntargets = H.has_leaf_seed ? 0 : 1;
-		h = header_encode(&H, &n);
-		s = trailer_encode(&T, &H, &m);
-		if (h == NULL || s == NULL || (both = malloc(n + 1 + m)) == NULL)
-			errx(1, "no memory");
-		memcpy(both, h, n + 1);
-		memcpy(both + n + 1, s, m);
-		put(dir, "header", header_type_text(H.type), both, n + 1 + m);
-		free(both);
-		free(s);
-		free(h);
+		header(dir, header_type_text(H.type), H);
 	}
+	H = sample_combined();
+	H.ntargets = 1;
+	header(dir, "combined", H);
+	H = sample_header(BUNDLE_COMPARE);
+	H.to.seq = H.from.seq = 0;
+	header(dir, "adopted", H);
 }
 
 static void
@@ -206,51 +238,162 @@ segments(const char *dir)
 	}
 }
 
-/* What pack does, for two segments on each of two disks. */
+/* A bundle to be written: two segments on each of two disks, in each part, or two blobs. */
+struct bundle {
+	const char *dir, *name;
+	enum bundle_type type;
+	enum record_cipher cipher;
+	unsigned parts;
+	int in_volumes; /* one for each segment */
+	unsigned volume;
+	int fd;
+	struct outfile *file;
+};
+
+/* The next volume's file. */
 static void
-bundle(const char *dir, const char *name, enum bundle_type type, enum record_cipher cipher)
+open_volume(struct bundle *b)
+{
+	char name[64], path[4096];
+
+	b->volume++;
+	snprintf(name, sizeof name, b->volume == 1 ? "%s" : "%s-%u", b->name, b->volume);
+	put(b->dir, "stream", name, "", 0);
+	snprintf(path, sizeof path, "%s/stream/%s", b->dir, name);
+	if ((b->fd = open(path, O_WRONLY)) < 0 || (b->file = outfile_wrap(b->fd, path)) == NULL)
+		err(1, "%s", path);
+}
+
+static void
+close_volume(struct bundle *b)
+{
+	outfile_free(b->file);
+	if (close(b->fd) != 0)
+		err(1, "%s", b->name);
+}
+
+static uint64_t
+limit(void *context)
+{
+	return (((const struct bundle *)context)->in_volumes ? 1 : UINT64_MAX);
+}
+
+static int
+ended(void *context, const struct chain_volume *v)
+{
+	(void)v;
+	close_volume(context);
+	return (0);
+}
+
+static int
+begin(void *context, struct writer *W)
+{
+	struct bundle *b = context;
+
+	open_volume(b);
+	return (writer_begin_volume(W, b->file));
+}
+
+static struct header
+header_of(const struct bundle *b)
+{
+	struct header H = b->parts > 0 ? sample_combined() : sample_header(b->type);
+
+	H.cipher = b->cipher;
+	H.has_leaf_seed = b->cipher == RECORD_CLEAR;
+	H.ntargets = b->cipher != RECORD_CLEAR;
+	H.nparts = b->parts;
+	for (unsigned i = 0; i < b->parts; i++)
+		if (H.parts[i].ntargets > 1)
+			H.parts[i].ntargets = 1;
+	return (H);
+}
+
+static void
+put_segments(
+    struct writer *W, const struct header *H, uint32_t part, struct segment_crypt K, struct trailer *T)
 {
 	static uint8_t stored[1 << 17];
-	struct header H = sample_header(type);
-	struct segment_crypt K = { .cipher = cipher };
-	struct trailer T = { .ndisks = type == BUNDLE_RECEIPT ? 0 : 2 };
-	char path[4096];
-	struct outfile *F;
-	struct writer *W;
-	int fd;
 
-	H.cipher = cipher;
-	H.has_leaf_seed = cipher == RECORD_CLEAR;
-	H.ntargets = cipher != RECORD_CLEAR;
-	memcpy(K.bundle, H.id, RECORD_ID);
-	memset(K.key, 7, sizeof K.key);
-	put(dir, "stream", name, "", 0);
-	snprintf(path, sizeof path, "%s/stream/%s", dir, name);
-	if ((fd = open(path, O_WRONLY)) < 0 || (F = outfile_wrap(fd, path)) == NULL ||
-	    (W = writer_new(F, dir, secret)) == NULL || writer_header(W, &H) != 0)
-		err(1, "%s", path);
-	for (uint32_t i = 0; i < 2 * T.ndisks; i++) {
-		struct record R = { .disk = i / 2 };
+	memcpy(K.bundle, H->nparts > 0 ? H->parts[part].id : H->id, RECORD_ID);
+	K.cipher = H->nparts > 0 ? H->parts[part].cipher : H->cipher;
+	for (uint32_t i = 0; i < 2 * T->ndisks; i++) {
+		struct record R = { .part = part, .disk = i / 2 };
 
 		encode(i % 2 == 0 ? SEGMENT_NONE : SEGMENT_FAST, &K, stored, &R, i * 8 * LIMIT_BLOCK, i);
-		T.data += (i + 1) / 2 * LIMIT_BLOCK;
-		T.zero += (i / 2 + 1) * LIMIT_BLOCK;
+		T->data += (i + 1) / 2 * LIMIT_BLOCK;
+		T->zero += (i / 2 + 1) * LIMIT_BLOCK;
 		if (writer_segment(W, &R, stored) != 0)
-			err(1, "%s", path);
+			errx(1, "a segment cannot be written");
 	}
-	if (writer_finish(W, &H, &T) != 0 || close(fd) != 0)
-		err(1, "%s", path);
+}
+
+static void
+put_blobs(struct writer *W, struct segment_crypt K)
+{
+	static uint8_t plain[3000], stored[1 << 16];
+	struct segment_coder *C = segment_coder_new(SEGMENT_FAST);
+
+	for (unsigned i = 0; C != NULL && i < 2; i++) {
+		struct record R = { .disk = 0 };
+
+		if (segment_encode(C, &K, plain, i == 0 ? 16 : sizeof plain, stored, &R) != 0 ||
+		    writer_blob(W, &R, stored) != 0)
+			errx(1, "a blob cannot be written");
+	}
+	segment_coder_free(C);
+}
+
+static void
+bundle(struct bundle b)
+{
+	struct header H = header_of(&b);
+	struct segment_crypt K = { .cipher = b.cipher };
+	struct trailer T = { .ndisks = header_leads(b.type) ? 2 : 0 };
+	struct writer_volumes v = { &b, limit, ended, begin };
+	struct writer *W;
+
+	memcpy(K.bundle, H.id, RECORD_ID);
+	memset(K.key, 7, sizeof K.key);
+	open_volume(&b);
+	if ((W = writer_new(b.file, b.dir, secret)) == NULL)
+		errx(1, "no memory");
+	writer_use_volumes(W, &v);
+	if (writer_header(W, &H) != 0)
+		errx(1, "%s: no header", b.name);
+	if (header_has_blobs(&H))
+		put_blobs(W, K);
+	for (uint32_t i = 0; i < (b.parts > 0 ? b.parts : 1); i++)
+		put_segments(W, &H, i, K, &T);
+	if (writer_finish(W, &H, &T) != 0)
+		errx(1, "%s: no end", b.name);
 	writer_free(W);
-	outfile_free(F);
+	close_volume(&b);
 }
 
 static void
 streams(const char *dir)
 {
-	bundle(dir, "seed", BUNDLE_SEED, RECORD_CLEAR);
-	bundle(dir, "sealed", BUNDLE_DELTA, RECORD_XCHACHA20POLY1305);
-	bundle(dir, "undo", BUNDLE_UNDO, RECORD_CLEAR);
-	bundle(dir, "receipt", BUNDLE_RECEIPT, RECORD_CLEAR);
+	static const struct bundle bundles[] = {
+		{ .name = "seed", .type = BUNDLE_SEED },
+		{ .name = "sealed", .type = BUNDLE_DELTA, .cipher = RECORD_XCHACHA20POLY1305 },
+		{ .name = "undo", .type = BUNDLE_UNDO },
+		{ .name = "receipt", .type = BUNDLE_RECEIPT },
+		{ .name = "request", .type = BUNDLE_REQUEST },
+		{ .name = "repair", .type = BUNDLE_REPAIR },
+		{ .name = "compare", .type = BUNDLE_COMPARE, .cipher = RECORD_XCHACHA20POLY1305 },
+		{ .name = "combined", .type = BUNDLE_DELTA, .parts = 2 },
+		{ .name = "volume", .type = BUNDLE_DELTA, .in_volumes = 1 },
+		{ .name = "part", .type = BUNDLE_DELTA, .parts = 2, .in_volumes = 1 },
+	};
+
+	for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++) {
+		struct bundle b = bundles[i];
+
+		b.dir = dir;
+		bundle(b);
+	}
 }
 
 static void
@@ -388,6 +531,23 @@ primaries(const char *dir)
 	put_file(dir, "state", "primary", path, 22);
 }
 
+static void
+custody(const char *dir)
+{
+	static const uint8_t id[RECORD_ID];
+	struct custody C = {
+		.time = 1772366400, .what = "import", .site = "dr", .result = "refused: cut short"
+	};
+	struct identity I = { .id = "0123456789abcdef", .label = "Stick 7", .made = 1772366400 };
+	char line[CUSTODY_LINE], text[IDENTITY_MAX];
+
+	put(dir, "custody", "signed", line, custody_encode(line, &C, id, secret));
+	put(dir, "custody", "unsigned", line, custody_encode(line, &C, id, NULL));
+	put(dir, "custody", "identity", text, identity_encode(text, &I));
+	put(dir, "custody", "name", "web1-delta-41-43.1a2b3c4d.001.vmf", 33);
+	put(dir, "custody", "beside", "web1-delta-41-43.1a2b3c4d.b2.minisig", 36);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -412,6 +572,7 @@ main(int argc, char *argv[])
 	changelogs(argv[1]);
 	replicas(argv[1]);
 	primaries(argv[1]);
+	custody(argv[1]);
 	put(argv[1], "card", "site-a", card, card_encode(card, &C, secret));
 	return (0);
 }

@@ -41,7 +41,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (R.type == RECORD_SEGMENT) {
 		CHECK(R.stored <= LIMIT_STORED && R.plain <= LIMIT_PLAIN);
 		CHECK(R.offset + R.span <= LIMIT_DISK_SIZE && R.span > 0);
+		CHECK(R.part < LIMIT_PARTS && R.disk < LIMIT_DISKS && R.number - 1 < LIMIT_SEGMENTS);
 	}
+	if (R.type == RECORD_BLOB)
+		CHECK(R.stored <= LIMIT_STORED && R.plain <= LIMIT_STORED && R.number - 1 < LIMIT_BLOBS);
+	if (R.type == RECORD_VOLUME || R.type == RECORD_VOLUME_END)
+		CHECK(R.stored == 0 && R.number - 1 < LIMIT_VOLUMES && R.offset <= LIMIT_SEGMENTS);
 	check_frame(
 	    &R, data, size < RECORD_SIZE + 2 ? 0 : data[RECORD_SIZE] | (unsigned)data[RECORD_SIZE + 1] << 8);
 	return (0);

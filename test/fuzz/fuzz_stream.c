@@ -40,6 +40,7 @@ loose(const uint8_t *p)
 
 	R.codec = (enum record_codec)p[12];
 	R.cipher = (enum record_cipher)p[13];
+	R.part = wire_get16(p + 14);
 	memcpy(R.bundle, p + 16, RECORD_ID);
 	R.number = wire_get64(p + 32);
 	R.disk = wire_get32(p + 40);
@@ -61,7 +62,8 @@ note(struct draft *D, const struct record *R)
 		chain_entry(D->index + D->nindex, R, D->C.position);
 		D->nindex += CHAIN_ENTRY;
 	}
-	if (R->stored > 0 && R->type <= RECORD_INDEX && D->nmanifest + CHAIN_LINE <= sizeof D->manifest)
+	if (R->stored > 0 && (R->type <= RECORD_INDEX || R->type == RECORD_BLOB) &&
+	    D->nmanifest + CHAIN_LINE <= sizeof D->manifest)
 		D->nmanifest += chain_line(D->manifest + D->nmanifest, R);
 }
 
@@ -70,8 +72,9 @@ static void
 put(struct draft *D, struct record R, const uint8_t *payload, size_t n)
 {
 	uint8_t key[RECORD_KEY], secret[RECORD_SECRET], rec[RECORD_SIZE];
+	struct record was = R;
 
-	if (R.type < RECORD_HEADER || R.type > RECORD_END)
+	if (R.type < RECORD_HEADER || R.type > RECORD_VOLUME_END)
 		return;
 	if (R.type == RECORD_INDEX || R.type == RECORD_MANIFEST) {
 		payload = R.type == RECORD_INDEX ? D->index : (const uint8_t *)D->manifest;
@@ -80,10 +83,16 @@ put(struct draft *D, struct record R, const uint8_t *payload, size_t n)
 	if (D->n + frame_size(n) > MAX - FRAME_TRAILER)
 		return;
 	R.stored = n;
-	if (R.type != RECORD_SEGMENT || (R.codec == RECORD_RAW && R.cipher == RECORD_CLEAR))
+	if ((R.type != RECORD_SEGMENT && R.type != RECORD_BLOB) ||
+	    (R.codec == RECORD_RAW && R.cipher == RECORD_CLEAR))
 		R.plain = n;
 	crypto_generichash(R.digest, RECORD_DIGEST, payload, n, NULL, 0);
 	chain_link(&D->C, &R);
+	/* A later volume stays one: what it follows is not here. */
+	if (R.type == RECORD_VOLUME && was.number > 1) {
+		R = was;
+		memcpy(R.bundle, D->C.bundle, RECORD_ID);
+	}
 	sample_keys(key, secret, 1);
 	if (R.type == RECORD_HEADER)
 		memcpy(R.link, key, RECORD_KEY);
@@ -150,7 +159,7 @@ LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
 	static struct draft D;
 
 	if (seed % 4 != 0 && size > 2 * FRAME_TRAILER && size <= MAX) {
-		mend(&D, data, size, seed / 4 % 8, seed / 32 % 16);
+		mend(&D, data, size, seed / 4 % 16, seed / 64 % 16);
 		if (D.n <= max) {
 			memcpy(data, D.out, D.n);
 			return (D.n);
@@ -190,7 +199,7 @@ pipeline_run(const struct pipeline *P)
 struct seen {
 	const struct header *H;
 	int decoded;
-	uint64_t segments, data, zero, touched;
+	uint64_t segments, blobs, data, zero, touched;
 };
 
 static int
@@ -200,9 +209,10 @@ take(void *context, const struct unpacked *u)
 	const struct record *R = &u->member.record;
 	const struct extent *last;
 
+	s->blobs += R->type == RECORD_BLOB;
 	if (R->type != RECORD_SEGMENT)
 		return (0);
-	CHECK(R->disk < s->H->ndisks);
+	CHECK(R->disk < s->H->ndisks && (R->part == 0 || R->part < s->H->nparts));
 	s->segments++;
 	if (!s->decoded)
 		return (0);
@@ -224,9 +234,11 @@ run(struct reader *R, const struct header *H, int decode)
 {
 	static const uint8_t seed[LEAF_SEED];
 	const struct trailer *T = reader_trailer(R);
+	const struct chain_volume *v = reader_volume(R);
 	struct leaf_secret secret;
 	struct seen s = { .H = H, .decoded = decode };
 	struct unpack U = { .reader = R, .header = H, .decode = decode, .secret = &secret, .context = &s };
+	struct segment_crypt parts[LIMIT_PARTS];
 
 	leaf_secret_make(&secret, seed);
 	U.take = take;
@@ -234,10 +246,22 @@ run(struct reader *R, const struct header *H, int decode)
 	U.crypt.cipher = H->cipher;
 	memcpy(U.crypt.bundle, H->id, RECORD_ID);
 	memset(U.crypt.key, 7, sizeof U.crypt.key);
+	for (unsigned i = 0; i < H->nparts; i++) {
+		parts[i] = U.crypt;
+		parts[i].cipher = H->parts[i].cipher;
+		memcpy(parts[i].bundle, H->parts[i].id, RECORD_ID);
+	}
+	U.parts = H->nparts > 0 ? parts : NULL;
 	if (unpack_run(&U) != 0)
 		return (1);
-	CHECK(U.ended && s.segments == T->segments);
-	CHECK(!decode || (s.data == T->data && s.zero == T->zero && s.data <= H->most));
+	CHECK(U.ended && s.segments == v->after - v->before);
+	CHECK(s.segments == 0 || header_leads(H->type));
+	CHECK(s.blobs == 0 || (header_has_blobs(H) && v->number == 1));
+	CHECK(!decode || s.data <= H->most);
+	if (!v->is_last)
+		return (0);
+	CHECK(T->segments == v->after && T->volumes == v->number && T->stored >= reader_stored(R));
+	CHECK(!decode || v->number > 1 || (s.data == T->data && s.zero == T->zero));
 	return (0);
 }
 
@@ -249,7 +273,7 @@ skip(struct reader *R, struct member *m)
 
 	do
 		rc = reader_skip(R, m);
-	while (rc == 0 && m->record.type != RECORD_END);
+	while (rc == 0 && m->record.type != RECORD_END && m->record.type != RECORD_VOLUME_END);
 	return (rc);
 }
 

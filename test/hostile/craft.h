@@ -25,7 +25,9 @@
 #define CRAFT_DISKS 2u
 #define CRAFT_DISK (64u << 10) /* of the first; the second has an odd end */
 #define CRAFT_SEGMENTS 8u
-#define CRAFT_RECORDS 16u
+#define CRAFT_RECORDS 40u
+#define CRAFT_VOLUMES 3u
+#define CRAFT_BLOBS 5u
 #define CRAFT_ROOM (1u << 20)
 
 /* The moments at which a recipe may spoil something. */
@@ -63,6 +65,7 @@ struct wire {
 	const struct segment *segment;
 	const uint8_t *secret; /* signs it */
 	uint32_t context;      /* as a record of that type */
+	unsigned volume;       /* that it is in, from 1 */
 	uint8_t rec[RECORD_SIZE], head[FRAME_HEAD], tar[FRAME_TAR], pad[FRAME_TAR];
 };
 
@@ -78,21 +81,34 @@ struct bundle {
 	json_t *json; /* what is about to be written */
 	unsigned nsegments;
 	struct segment segments[CRAFT_SEGMENTS];
-	struct image images[CRAFT_DISKS]; /* at the point it leads to */
+	uint32_t part[CRAFT_SEGMENTS];
+	unsigned nblobs, blobs_in; /* in volume; 0: the first */
+	struct {
+		uint8_t bytes[2048];
+		size_t n;
+	} blobs[CRAFT_BLOBS];
+	unsigned nvolumes, in_volume[CRAFT_VOLUMES]; /* segments in each; all 0: one, the last has the rest */
+	unsigned ends;                               /* bits of volumes that have an END, besides the last */
+	unsigned twice;                              /* type of a record without payload that comes twice */
+	struct image images[CRAFT_DISKS];            /* at the point it leads to */
 	uint8_t key[HEADER_CONTENT_KEY];
 	struct trailer T;
 	char text[LIMIT_JSON + 4096];
 	size_t ntext;
 	/* The chain, as written: */
-	uint8_t link[RECORD_DIGEST];
+	uint8_t link[RECORD_DIGEST], turn[RECORD_DIGEST]; /* of the record before; of the volume before */
+	unsigned volume, segments_before;
 	uint8_t index[CRAFT_SEGMENTS * CHAIN_ENTRY];
 	size_t nindex;
-	char manifest[(CRAFT_SEGMENTS + 2) * CHAIN_LINE];
+	char manifest[(CRAFT_SEGMENTS + CRAFT_BLOBS + 2) * CHAIN_LINE];
 	size_t nmanifest;
 	uint64_t written;
-	/* The bundle, and where each record starts: */
+	/* The header as every volume has it: */
+	char first[LIMIT_JSON + 4096];
+	size_t nfirst;
+	/* The bundle, and where each record and volume starts: */
 	uint8_t *out;
-	size_t n, at[CRAFT_RECORDS + 1];
+	size_t n, at[CRAFT_RECORDS + 1], file[CRAFT_VOLUMES + 1];
 	unsigned nrecords;
 };
 
@@ -124,7 +140,8 @@ append(struct bundle *b, const void *p, size_t n)
 static void
 sign(uint8_t rec[RECORD_SIZE], uint32_t context, const uint8_t *secret)
 {
-	static const char *const kinds[] = { "", "header", "volume", "segment", "index", "manifest", "end" };
+	static const char *const kinds[] = { "", "header", "volume", "segment", "index", "manifest", "end",
+		"blob", "volume end" };
 	uint8_t m[32 + 192] = { 0 };
 
 	snprintf((char *)m, 32, "vmferry 1 bundle %s", kinds[context]);
@@ -138,8 +155,9 @@ reread(struct wire *w)
 {
 	uint32_t type = wire_get32(w->rec + 8);
 
-	if (type >= RECORD_HEADER && type <= RECORD_END)
+	if (type >= RECORD_HEADER && type <= RECORD_VOLUME_END)
 		w->r.type = (enum record_type)type;
+	w->r.part = wire_get16(w->rec + 14);
 	w->r.number = wire_get64(w->rec + 32);
 	w->r.disk = wire_get32(w->rec + 40);
 	w->r.extents = wire_get32(w->rec + 44);
@@ -152,11 +170,11 @@ static void
 note(struct bundle *b, const struct wire *w)
 {
 	if (w->r.type == RECORD_SEGMENT) {
-		chain_entry(b->index + b->nindex, &w->r, b->n);
+		chain_entry(b->index + b->nindex, &w->r, b->n - b->file[b->volume - 1]);
 		b->nindex += CHAIN_ENTRY;
 		b->written += w->r.stored;
 	}
-	if (w->n > 0 && w->r.type <= RECORD_INDEX)
+	if (w->n > 0 && (w->r.type <= RECORD_INDEX || w->r.type == RECORD_BLOB))
 		b->nmanifest += chain_line(b->manifest + b->nmanifest, &w->r);
 }
 
@@ -167,7 +185,9 @@ put(struct bundle *b, struct wire *w)
 	if (w->r.type == RECORD_HEADER)
 		crypto_sign_ed25519_sk_to_pk(w->r.link, b->secret);
 	else
-		memcpy(w->r.link, b->link, RECORD_DIGEST);
+		memcpy(w->r.link, w->r.type == RECORD_VOLUME && b->volume > 1 ? b->turn : b->link,
+		    RECORD_DIGEST);
+	w->volume = b->volume;
 	w->r.stored = w->n;
 	if (w->r.type != RECORD_SEGMENT)
 		w->r.plain = w->n;
@@ -243,10 +263,11 @@ encrypt(const struct bundle *b, struct wire *w)
 }
 
 static void
-put_segment(struct bundle *b, const struct segment *s, uint64_t number)
+put_segment(struct bundle *b, const struct segment *s, uint64_t number, uint32_t part)
 {
 	const struct extent *last = &s->extents[s->n - 1];
 	struct wire w = { .r = { .type = RECORD_SEGMENT,
+		              .part = part,
 		              .number = number,
 		              .disk = s->disk,
 		              .extents = s->n,
@@ -286,6 +307,10 @@ put_text(struct bundle *b, enum record_type type)
 	w.payload = (uint8_t *)b->text;
 	w.n = b->ntext;
 	put(b, &w);
+	if (type != RECORD_HEADER)
+		return;
+	memcpy(b->first, b->text, b->ntext);
+	b->nfirst = b->ntext;
 }
 
 static void
@@ -295,9 +320,11 @@ describe_end(struct bundle *b)
 	char *text;
 
 	b->T.stored = b->written;
-	b->T.segments = b->nsegments;
-	b->T.ndisks = b->H.type == BUNDLE_RECEIPT ? 0 : b->H.ndisks;
-	for (unsigned i = 0; i < b->nsegments; i++)
+	b->T.segments = b->segments_before;
+	b->T.volumes = b->volume;
+	b->T.ndisks = header_leads(b->H.type) ? b->H.ndisks : 0;
+	b->T.data = b->T.zero = 0;
+	for (unsigned i = 0; i < b->segments_before; i++)
 		for (unsigned k = 0; k < b->segments[i].n; k++)
 			*(b->segments[i].extents[k].kind == EXTENT_DATA ? &b->T.data : &b->T.zero) +=
 			    b->segments[i].extents[k].length;
@@ -322,14 +349,94 @@ root_of(uint8_t root[LEAF_ROOT], const struct image *m, const uint8_t leaf_seed[
 	leaf_root(root, &S, &sum, m->size);
 }
 
+static void
+put_end(struct bundle *b)
+{
+	struct wire w = {
+		.r = { .type = RECORD_VOLUME_END, .number = b->volume, .offset = b->segments_before }
+	};
+
+	if (b->volume < b->nvolumes && (b->ends & 1u << b->volume) == 0) {
+		put(b, &w);
+		if (b->twice == RECORD_VOLUME_END)
+			put(b, &w);
+		memcpy(b->turn, b->link, RECORD_DIGEST);
+		return;
+	}
+	describe_end(b);
+	tell(b, ENDING, NULL);
+	put_text(b, RECORD_END);
+	memcpy(b->turn, b->link, RECORD_DIGEST);
+}
+
+/* The blobs, in the first volume, and as many of the segments as stand in this one. */
+static void
+put_members(struct bundle *b)
+{
+	for (unsigned i = 0; b->volume == (b->blobs_in != 0 ? b->blobs_in : 1) && i < b->nblobs; i++) {
+		struct wire w = { .r = { .type = RECORD_BLOB, .number = i + 1 } };
+
+		w.payload = b->blobs[i].bytes;
+		w.n = b->blobs[i].n;
+		put(b, &w);
+	}
+	for (unsigned i = 0; i < b->in_volume[b->volume - 1]; i++, b->segments_before++)
+		put_segment(
+		    b, &b->segments[b->segments_before], b->segments_before + 1, b->part[b->segments_before]);
+}
+
+static void
+put_volume(struct bundle *b)
+{
+	static const uint8_t zeroes[FRAME_TRAILER];
+	struct wire header = { .r = { .type = RECORD_HEADER },
+		.payload = (uint8_t *)b->first,
+		.n = b->nfirst },
+	            volume = {
+		            .r = { .type = RECORD_VOLUME, .number = b->volume, .offset = b->segments_before }
+	            };
+	struct wire index = { .r = { .type = RECORD_INDEX } },
+	            manifest = { .r = { .type = RECORD_MANIFEST } };
+
+	b->nindex = b->nmanifest = 0;
+	b->file[b->volume - 1] = b->n;
+	if (b->volume == 1)
+		put_text(b, RECORD_HEADER);
+	else
+		put(b, &header);
+	put(b, &volume);
+	put_members(b);
+	index.payload = b->index;
+	index.n = b->nindex;
+	put(b, &index);
+	manifest.payload = (uint8_t *)b->manifest;
+	manifest.n = b->nmanifest;
+	put(b, &manifest);
+	put_end(b);
+	b->at[b->nrecords] = b->n;
+	append(b, zeroes, sizeof zeroes);
+	b->file[b->volume] = b->n;
+}
+
+/* Which segments come in which volume, unless a recipe says so. */
+static void
+plan_volumes(struct bundle *b)
+{
+	unsigned left = b->nsegments;
+
+	if (b->nvolumes == 0)
+		b->nvolumes = 1;
+	for (unsigned i = 0; i < b->nvolumes; i++)
+		if (b->in_volume[i] != 0)
+			return;
+	for (unsigned i = 0; i < b->nvolumes; i++, left -= b->in_volume[i - 1])
+		b->in_volume[i] = i + 1 == b->nvolumes ? left : 1;
+}
+
 /* Write b from its plan, spoiled as its recipe says. */
 static void
 craft(struct bundle *b)
 {
-	static const uint8_t zeroes[FRAME_TRAILER];
-	struct wire volume = { .r = { .type = RECORD_VOLUME, .number = 1 } };
-	struct wire index = { .r = { .type = RECORD_INDEX } },
-	            manifest = { .r = { .type = RECORD_MANIFEST } };
 	size_t n;
 	char *text = header_encode(&b->H, &n);
 
@@ -338,21 +445,9 @@ craft(struct bundle *b)
 	b->out = malloc(CRAFT_ROOM);
 	must(b->out != NULL, "no memory");
 	tell(b, PLAN, NULL);
-	put_text(b, RECORD_HEADER);
-	put(b, &volume);
-	for (unsigned i = 0; i < b->nsegments; i++)
-		put_segment(b, &b->segments[i], i + 1);
-	index.payload = b->index;
-	index.n = b->nindex;
-	put(b, &index);
-	manifest.payload = (uint8_t *)b->manifest;
-	manifest.n = b->nmanifest;
-	put(b, &manifest);
-	describe_end(b);
-	tell(b, ENDING, NULL);
-	put_text(b, RECORD_END);
-	b->at[b->nrecords] = b->n;
-	append(b, zeroes, sizeof zeroes);
+	plan_volumes(b);
+	for (b->volume = 1; b->volume <= b->nvolumes; b->volume++)
+		put_volume(b);
 	tell(b, WHOLE, NULL);
 }
 

@@ -3,7 +3,7 @@
  *
  * HQ, OTHER and DR are homes of sites: the primary, another primary that DR accepts, and the replica's site.  Into
  * the folder OUT go seeds and a delta of a VM of HQ's, of which nothing else exists: good ones, and spoiled ones
- * named STAGE-NAME.vmf.  With RECEIPT, a good one that DR made, spoiled receipts are made after it.  What each
+ * named STAGE-NAME.vmf, or of several volumes STAGE-NAME.1.vmf and so on.  With RECEIPT, a good one that DR made, spoiled receipts are made after it.  What each
  * must be refused with stands in fixtures/hostile/expected.txt.
  */
 #include "craft.h"
@@ -22,15 +22,19 @@
 #define BOTH (SEED | DELTA)
 #define RECEIPT 4u
 #define ENCRYPTED 8u
-#define SMALL 16u /* one disk of one sector: as few bytes as there can be */
+#define SMALL 16u          /* one disk of one sector: as few bytes as there can be */
+#define VOLUMES 32u        /* three of them, one segment in each */
+#define COMBINED 64u       /* of two parts */
+#define ONLY(n) ((n) << 8) /* of the volumes, this one alone */
 
 struct recipe {
 	const char *name;
 	unsigned in;
 	spoil *spoil;
-	unsigned type, number;   /* of the record it is about; number only of a segment */
-	unsigned at, width;      /* bytes to replace */
-	uint64_t value;          /* by this number, or by text where there is one */
+	unsigned type,
+	    number;         /* of the record it is about; of a segment or blob, its own; else of its volume */
+	unsigned at, width; /* bytes to replace */
+	uint64_t value;     /* by this number, or by text where there is one */
 	const char *text, *path; /* JSON: the text goes to the path */
 	const char *text2, *path2;
 };
@@ -40,7 +44,11 @@ is_about(const struct bundle *b, const struct wire *w)
 {
 	const struct recipe *r = b->recipe;
 
-	return (w != NULL && w->r.type == r->type && (r->type != RECORD_SEGMENT || w->r.number == r->number));
+	if (w == NULL || w->r.type != r->type)
+		return (0);
+	if (r->type == RECORD_SEGMENT || r->type == RECORD_BLOB)
+		return (w->r.number == r->number);
+	return ((r->in & VOLUMES) == 0 || r->number == 0 || w->volume == r->number);
 }
 
 /* Replace the recipe's bytes at p. */
@@ -311,6 +319,27 @@ compress_whole(struct bundle *b, enum when when, struct wire *w)
 
 /* --- header.json and end.json ------------------------------------------------------------------------- */
 
+/* One step down a path, which names members of objects and entries of arrays. */
+static json_t *
+step(const json_t *o, const char *key)
+{
+	return (json_is_array(o) ? json_array_get(o, strtoul(key, NULL, 10)) : json_object_get(o, key));
+}
+
+static json_t *
+get_path(json_t *o, const char *path)
+{
+	char key[64];
+	size_t n;
+
+	while (path[n = strcspn(path, ".")] == '.') {
+		snprintf(key, sizeof key, "%.*s", (int)n, path);
+		o = step(o, key);
+		path += n + 1;
+	}
+	return (step(o, path));
+}
+
 static void
 set_path(json_t *o, const char *path, const char *text)
 {
@@ -321,7 +350,7 @@ set_path(json_t *o, const char *path, const char *text)
 	must(text == NULL || value != NULL, "a recipe's text is not JSON");
 	while (path[n = strcspn(path, ".")] == '.') {
 		snprintf(key, sizeof key, "%.*s", (int)n, path);
-		o = json_is_array(o) ? json_array_get(o, strtoul(key, NULL, 10)) : json_object_get(o, key);
+		o = step(o, key);
 		path += n + 1;
 	}
 	must(o != NULL, "a recipe's path leads nowhere");
@@ -363,7 +392,7 @@ header_many(struct bundle *b, enum when when, struct wire *w)
 	(void)w;
 	if (when != PLAN)
 		return;
-	a = json_object_get(b->json, b->recipe->path);
+	a = get_path(b->json, b->recipe->path);
 	while (json_array_size(a) < b->recipe->value) {
 		json_t *o = json_deep_copy(json_array_get(a, 0));
 		char id[32];
@@ -737,6 +766,160 @@ late_change(struct bundle *b, enum when when, struct wire *w)
 		w->payload[b->recipe->at] ^= 1;
 }
 
+/* --- volumes, blobs and parts ------------------------------------------------------------------------- */
+
+/* One more blob, behind those that are there. */
+static void
+with_blob(struct bundle *b, enum when when, struct wire *w)
+{
+	(void)w;
+	if (when != PLAN)
+		return;
+	must(b->nblobs < CRAFT_BLOBS, "too many blobs");
+	strcpy((char *)b->blobs[b->nblobs].bytes, "what may this be?");
+	b->blobs[b->nblobs++].n = 17;
+}
+
+/* So many of the blobs that prove where a combined delta leads. */
+static void
+proof_of(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->nblobs = (unsigned)b->recipe->value;
+	(void)w;
+}
+
+/* A byte of one of them, its number counted from 1, is another. */
+static void
+proof_changed(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->blobs[b->recipe->number - 1].bytes[b->recipe->at] ^= 1;
+	(void)w;
+}
+
+/* Signed, but not by anyone who may say where the VM's disks are. */
+static void
+proof_by_other(struct bundle *b, enum when when, struct wire *w)
+{
+	(void)w;
+	if (when != PLAN)
+		return;
+	crypto_sign_ed25519_sk_to_pk(b->blobs[0].bytes + 136, b->other);
+	sign(b->blobs[0].bytes, RECORD_HEADER, b->other);
+	sign(b->blobs[2].bytes, RECORD_END, b->other);
+}
+
+static void
+blobs_in_second_volume(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->blobs_in = 2;
+	(void)w;
+}
+
+/* A volume that says it is another, and stands in its place. */
+static void
+renumber(struct bundle *b, enum when when, struct wire *w)
+{
+	int is_volume = w != NULL && (w->r.type == RECORD_VOLUME || w->r.type == RECORD_VOLUME_END);
+
+	if (when == FIELDS && is_volume && w->volume > 1)
+		w->r.number = 5 - w->volume;
+	if (when == ENDING)
+		json_object_set_new(b->json, "volumes", json_integer(2));
+}
+
+/* The segments of the second volume and those behind it are said to come after one more. */
+static void
+volumes_apart(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == FIELDS && w->volume > 1) {
+		if (w->r.type == RECORD_VOLUME || w->r.type == RECORD_VOLUME_END)
+			w->r.offset++;
+		if (w->r.type == RECORD_SEGMENT)
+			w->r.number++;
+	}
+	if (when == ENDING)
+		json_object_set_new(b->json, "segments", json_integer(b->segments_before + 1));
+}
+
+/* The second volume's segment starts where the first one's still is. */
+static void
+volumes_overlap(struct bundle *b, enum when when, struct wire *w)
+{
+	const struct extent *last = &b->segments[0].extents[b->segments[0].n - 1];
+	struct extent *next = &b->segments[1].extents[0];
+	uint64_t back = next->offset - (last->offset + last->length) + LIMIT_BLOCK;
+
+	(void)w;
+	if (when != PLAN)
+		return;
+	next->offset -= back;
+	next->length += back;
+	json_object_set_new(b->json, "most", json_integer(1 << 20));
+}
+
+/* From the second volume on, another header of the same bundle. */
+static void
+volume_with_other_header(struct bundle *b, enum when when, struct wire *w)
+{
+	char *p;
+
+	if (when != FIELDS || w->r.type != RECORD_HEADER || w->volume == 1)
+		return;
+	if ((p = strstr(b->first, "\"keep\": 3")) != NULL)
+		p[8] = '4';
+	crypto_generichash(w->r.digest, RECORD_DIGEST, w->payload, w->n, NULL, 0);
+}
+
+/* The second volume, of another bundle altogether. */
+static void
+volume_of_other_bundle(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == FIELDS && w->volume == 2)
+		memset(w->r.bundle, 0x5a, RECORD_ID);
+	(void)b;
+}
+
+static void
+volume_without_segments(struct bundle *b, enum when when, struct wire *w)
+{
+	(void)w;
+	if (when != PLAN)
+		return;
+	b->in_volume[0] = 1;
+	b->in_volume[2] = b->nsegments - 1;
+}
+
+/* It ends in the second volume, and goes on. */
+static void
+two_ends(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->ends |= 1u << 2;
+	(void)w;
+}
+
+static void
+end_of_volume_twice(struct bundle *b, enum when when, struct wire *w)
+{
+	if (when == PLAN)
+		b->twice = RECORD_VOLUME_END;
+	(void)w;
+}
+
+/* The parts in another order than they are told in. */
+static void
+parts_descend(struct bundle *b, enum when when, struct wire *w)
+{
+	(void)w;
+	if (when != PLAN)
+		return;
+	for (unsigned i = 0; i < b->nsegments; i++)
+		b->part[i] = 1 - b->part[i];
+}
+
 #include "recipes.h"
 
 /* --- the good ones ------------------------------------------------------------------------------------ */
@@ -865,13 +1048,81 @@ describe(struct bundle *b, const struct world *W, unsigned in)
 	describe_segments(b, in);
 }
 
+/* As a proof: record and payload of a member of the delta that was combined last. */
+static void
+prove(struct bundle *b, const struct bundle *newest, unsigned record)
+{
+	const uint8_t *p = newest->out + newest->at[record];
+	size_t n = (size_t)wire_get64(p + FRAME_TAR + 72);
+
+	must(b->nblobs + 2 <= CRAFT_BLOBS && n <= sizeof b->blobs[0].bytes, "a proof is too large");
+	memcpy(b->blobs[b->nblobs].bytes, p + FRAME_TAR, RECORD_SIZE);
+	b->blobs[b->nblobs++].n = RECORD_SIZE;
+	memcpy(b->blobs[b->nblobs].bytes, p + FRAME_HEAD + FRAME_TAR, n);
+	b->blobs[b->nblobs++].n = n;
+}
+
+/* The first and the third segment are of one part, the second of a later one. */
+static void
+describe_parts(struct bundle *b, const struct world *W)
+{
+	struct bundle *newest = calloc(1, sizeof *newest);
+	struct segment s = b->segments[1];
+
+	must(newest != NULL, "no memory");
+	newest->secret = b->secret;
+	describe(newest, W, DELTA);
+	craft(newest);
+	prove(b, newest, 0);
+	prove(b, newest, newest->nrecords - 1);
+	b->segments[1] = b->segments[2];
+	b->segments[2] = s;
+	b->part[2] = 1;
+	b->H.nparts = 2;
+	randombytes_buf(b->H.parts[0].id, RECORD_ID);
+	memcpy(b->H.parts[1].id, newest->H.id, RECORD_ID);
+	for (unsigned i = 0; i < 2; i++) {
+		b->H.parts[i].ntargets = 1;
+		b->H.parts[i].targets[0] = newest->H.targets[0];
+	}
+	free(newest->out);
+	free(newest);
+}
+
+static void
+write_file(const uint8_t *p, size_t n, const char *path)
+{
+	int fd = io_create(path);
+
+	must(fd >= 0 && io_write(fd, path, p, n) == 0, path);
+	io_close(fd);
+}
+
+/* One file, or one for each volume. */
+static void
+write_files(const struct bundle *b, const char *stem, unsigned in)
+{
+	unsigned only = in >> 8;
+	char path[PATH_MAX];
+
+	for (unsigned v = only > 0 ? only : 1; v <= (only > 0 ? only : b->nvolumes); v++) {
+		if (b->nvolumes == 1 || only > 0)
+			must(io_path(path, "%s.vmf", stem) == 0, stem);
+		else
+			must(io_path(path, "%s.%u.vmf", stem, v) == 0, stem);
+		if (b->nvolumes == 1)
+			write_file(b->out, b->n, path);
+		else
+			write_file(b->out + b->file[v - 1], b->file[v] - b->file[v - 1], path);
+	}
+}
+
 static void
 make(const struct world *W, unsigned in, const struct recipe *r, const char *name)
 {
 	struct bundle *b = calloc(1, sizeof *b);
 	const char *stage = (in & SEED) != 0 ? "seed" : (in & DELTA) != 0 ? "delta" : "receipt";
-	char path[PATH_MAX];
-	int fd;
+	char stem[PATH_MAX];
 
 	must(b != NULL, "no memory");
 	b->recipe = r;
@@ -883,11 +1134,12 @@ make(const struct world *W, unsigned in, const struct recipe *r, const char *nam
 		b->H = W->receipt;
 	else
 		describe(b, W, in);
+	if ((in & COMBINED) != 0)
+		describe_parts(b, W);
+	b->nvolumes = (in & VOLUMES) != 0 ? 3 : 1;
 	craft(b);
-	must(io_path(path, "%s/%s-%s.vmf", W->out, stage, name) == 0, name);
-	fd = io_create(path);
-	must(fd >= 0 && io_write(fd, path, b->out, b->n) == 0, path);
-	io_close(fd);
+	must(io_path(stem, "%s/%s-%s", W->out, stage, name) == 0, name);
+	write_files(b, stem, in);
 	printf("%s\t%s\n", name, stage);
 	free(b->out);
 	free(b);
@@ -898,7 +1150,7 @@ make_all(const struct world *W, unsigned stage)
 {
 	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
 		if ((recipes[i].in & stage) != 0)
-			make(W, stage | (recipes[i].in & ENCRYPTED), &recipes[i], recipes[i].name);
+			make(W, stage | (recipes[i].in & ~(BOTH | RECEIPT)), &recipes[i], recipes[i].name);
 }
 
 static void
@@ -941,6 +1193,11 @@ main(int argc, char *argv[])
 		make(&W, DELTA, NULL, "good");
 		make(&W, SEED | ENCRYPTED, NULL, "good-encrypted");
 		make(&W, DELTA | ENCRYPTED, NULL, "good-encrypted");
+		make(&W, SEED | VOLUMES, NULL, "good-volumes");
+		make(&W, DELTA | VOLUMES, NULL, "good-volumes");
+		make(&W, SEED | VOLUMES, NULL, "good-other-volumes");
+		make(&W, DELTA | VOLUMES, NULL, "good-other-volumes");
+		make(&W, DELTA | COMBINED, NULL, "good-combined");
 		make(&W, SEED | SMALL, NULL, "good-small");
 		make(&W, DELTA | SMALL, NULL, "good-small");
 		make_all(&W, SEED);

@@ -78,7 +78,9 @@ sample_header(enum bundle_type type)
 	strcpy(H.vm, "b\xc3\xbc"
 	             "cher 1");
 	strcpy(H.signer, "site-a");
-	if (type != BUNDLE_SEED && type != BUNDLE_COMPARE)
+	if (type == BUNDLE_COMPARE)
+		H.from = H.to;
+	else if (type != BUNDLE_SEED)
 		H.from = (struct point){ .epoch = 2,
 			.seq = type == BUNDLE_UNDO ? 18 : 16,
 			.time = 1772362800,

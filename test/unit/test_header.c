@@ -247,6 +247,19 @@ Test(header, with_all_that_the_limits_allow_still_fits)
 	free(s);
 }
 
+Test(header, of_adopted_disks_that_are_compared_names_no_point)
+{
+	struct header H = sample_header(BUNDLE_COMPARE), again;
+	size_t n;
+	char *s;
+
+	H.to.seq = H.from.seq = 0;
+	s = text_of(&H, 0, &n);
+	cr_expect_null(header_decode(&again, s, n));
+	cr_expect(again.to.seq == 0 && again.from.seq == 0);
+	free(s);
+}
+
 /* The largest part that there can be is larger than a header; as many parts as there can be fit, for one site. */
 Test(header, of_all_the_parts_fits_or_is_refused_for_its_length)
 {
@@ -430,10 +443,13 @@ Test(header, holds_each_type_to_its_points)
 		{ BUNDLE_REQUEST, 0, "from", NULL },
 		{ BUNDLE_REPAIR, 0, "to", NULL },
 		{ BUNDLE_REPAIR, 1, "from", POINT("2", "17") },
-		{ BUNDLE_COMPARE, 1, "to", NULL },
+		{ BUNDLE_COMPARE, 0, "to", NULL },
 		{ BUNDLE_COMPARE, 0, "to", "null" },
+		{ BUNDLE_COMPARE, 0, "from", NULL },
+		{ BUNDLE_COMPARE, 1, "from", POINT("2", "17") },
 		{ BUNDLE_COMPARE, 0, "from", POINT("2", "16") },
-		{ BUNDLE_COMPARE, 0, "disks.0.before_size", "512" },
+		{ BUNDLE_COMPARE, 0, "from", POINT("1", "17") },
+		{ BUNDLE_COMPARE, 1, "disks.0.before_size", "512" },
 		{ BUNDLE_SEED, 0, "to", NULL },
 		{ BUNDLE_DELTA, 0, "to", NULL },
 	};
@@ -624,8 +640,7 @@ expect_all_needed(const struct header *H, int is_trailer, json_t *root, json_t *
 	if (json_is_object(o))
 		json_object_foreach (copy, key, v) {
 			json_t *was = json_incref(json_object_get(o, key));
-			int is_needed = strcmp(key, "parts") != 0 && strcmp(key, "against") != 0 &&
-			                (H->type != BUNDLE_COMPARE || strcmp(key, "to") != 0);
+			int is_needed = strcmp(key, "parts") != 0 && strcmp(key, "against") != 0;
 
 			json_object_del(o, key);
 			cr_expect_eq(decode_json(H, is_trailer, root) != NULL, is_needed, "%s", key);

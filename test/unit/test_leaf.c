@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <sodium.h>
+#include <xxhash.h>
 
 #include "bounds.h"
 #include "leaf.h"
@@ -107,6 +108,41 @@ Test(leaf, depends_on_the_lineage)
 	uint8_t block[LIMIT_BLOCK] = { 1 };
 
 	cr_expect_neq(leaf_of(&S, block, sizeof block), leaf_of(&T, block, sizeof block));
+}
+
+Test(leaf, group_of_zeroes_is_zero_and_any_other_leaf_changes_it)
+{
+	struct leaf_secret S = secret(1);
+	uint64_t leaf[LEAF_GROUP] = { 0 }, one;
+
+	cr_expect_eq(leaf_group(&S, leaf), 0u);
+	for (size_t i = 0; i < LEAF_GROUP; i++) {
+		leaf[i] = 1;
+		one = leaf_group(&S, leaf);
+		cr_expect_neq(one, 0u, "leaf %zu", i);
+		leaf[i] = 2;
+		cr_expect_neq(leaf_group(&S, leaf), one, "leaf %zu", i);
+		leaf[i] = 0;
+	}
+}
+
+Test(leaf, group_tells_order_and_lineage)
+{
+	struct leaf_secret S = secret(1), T = secret(2);
+	uint64_t leaf[LEAF_GROUP] = { 5, 6 }, other[LEAF_GROUP] = { 6, 5 };
+
+	cr_expect_neq(leaf_group(&S, leaf), leaf_group(&S, other));
+	cr_expect_neq(leaf_group(&S, leaf), leaf_group(&T, leaf));
+}
+
+/* What it is, written down: bundles carry it. */
+Test(leaf, group_is_xxh3_of_its_leaves_in_little_endian)
+{
+	struct leaf_secret S = secret(1);
+	uint64_t leaf[LEAF_GROUP] = { UINT64_C(0x0102030405060708), 0, 3 };
+	static const uint8_t bytes[8 * LEAF_GROUP] = { 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 3 };
+
+	cr_expect_eq(leaf_group(&S, leaf), XXH3_64bits_withSecret(bytes, sizeof bytes, S.bytes, LEAF_SECRET));
 }
 
 Test(leaf, root_is_independent_of_order)

@@ -147,7 +147,10 @@ Test(outfile, stops_the_writer_when_the_medium_was_found_bad)
 	for (int i = 0; rc == 0 && i < 100; i++)
 		rc = write_all(F, p, n, MIB);
 	cr_expect_eq(rc, -1);
+	/* Nothing can go on with it. */
+	cr_expect_eq(outfile_keep(F), 0);
 	outfile_free(F);
+	cr_expect_eq(access(at("f.part"), F_OK), -1);
 	close(fd);
 	free(p);
 }

@@ -1,4 +1,4 @@
-#include "medium/catalog.h"
+#include "medium/holdings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "bundle/infile.h"
 
 struct reading {
-	struct catalog *C;
+	struct holdings *C;
 	const struct medium *M;
 	struct member member;
 	int walk;
@@ -31,8 +31,8 @@ grow(void *list, size_t n, size_t *room, size_t size)
 }
 
 /* The bundle with that header; the last one first, since the volumes of one lie side by side. */
-static struct catalog_bundle *
-find(const struct catalog *C, const uint8_t header[RECORD_DIGEST])
+static struct holdings_bundle *
+find(const struct holdings *C, const uint8_t header[RECORD_DIGEST])
 {
 	for (size_t i = C->n; i > 0; i--)
 		if (memcmp(C->bundles[i - 1].header, header, RECORD_DIGEST) == 0)
@@ -41,7 +41,7 @@ find(const struct catalog *C, const uint8_t header[RECORD_DIGEST])
 }
 
 static int
-describe(struct catalog_bundle *b, const struct header *H, const uint8_t *key, const uint8_t *header)
+describe(struct holdings_bundle *b, const struct header *H, const uint8_t *key, const uint8_t *header)
 {
 	memset(b, 0, sizeof *b);
 	b->type = H->type;
@@ -68,11 +68,11 @@ describe(struct catalog_bundle *b, const struct header *H, const uint8_t *key, c
 static int
 add_bundle(struct reading *r, const struct header *H, const uint8_t *key, const uint8_t *header)
 {
-	struct catalog *C = r->C;
-	struct catalog_bundle *more;
+	struct holdings *C = r->C;
+	struct holdings_bundle *more;
 
-	if (C->n == CATALOG_BUNDLES)
-		return (say_failed("%s: has more than %u bundles", medium_folder(r->M), CATALOG_BUNDLES));
+	if (C->n == HOLDINGS_BUNDLES)
+		return (say_failed("%s: has more than %u bundles", medium_folder(r->M), HOLDINGS_BUNDLES));
 	if ((more = grow(C->bundles, C->n, &r->room, sizeof *more)) == NULL)
 		return (-1);
 	C->bundles = more;
@@ -80,9 +80,9 @@ add_bundle(struct reading *r, const struct header *H, const uint8_t *key, const 
 }
 
 static int
-add_volume(struct catalog_bundle *b, const char *name, const struct catalog_volume *v)
+add_volume(struct holdings_bundle *b, const char *name, const struct holdings_volume *v)
 {
-	struct catalog_volume *more = reallocarray(b->volumes, b->nvolumes + 1, sizeof *more);
+	struct holdings_volume *more = reallocarray(b->volumes, b->nvolumes + 1, sizeof *more);
 	unsigned i = b->nvolumes;
 
 	if (more == NULL)
@@ -109,7 +109,7 @@ add_other(struct reading *r, const char *name)
 
 /* Go through all records behind the header.  What cannot be read was said, and is not whole. */
 static void
-walk(struct reading *r, struct reader *R, struct catalog_volume *v)
+walk(struct reading *r, struct reader *R, struct holdings_volume *v)
 {
 	int rc;
 
@@ -124,7 +124,7 @@ walk(struct reading *r, struct reader *R, struct catalog_volume *v)
 static int
 read_bundle(struct reading *r, const char *name, struct reader *R, uint64_t bytes)
 {
-	struct catalog_volume v = { .bytes = bytes };
+	struct holdings_volume v = { .bytes = bytes };
 	uint8_t key[RECORD_KEY], header[RECORD_DIGEST];
 	const struct header *H;
 
@@ -165,7 +165,7 @@ read_file(void *context, const char *name)
 static int
 in_order(const void *x, const void *y)
 {
-	const struct catalog_bundle *a = x, *b = y;
+	const struct holdings_bundle *a = x, *b = y;
 	int d;
 
 	if ((d = strcmp(a->vm, b->vm)) != 0 || (d = memcmp(a->lineage, b->lineage, RECORD_ID)) != 0)
@@ -180,7 +180,7 @@ in_order(const void *x, const void *y)
 }
 
 int
-catalog_read(struct catalog *C, const struct medium *M, int walk_all)
+holdings_read(struct holdings *C, const struct medium *M, int walk_all)
 {
 	struct reading r = {
 		.C = C, .M = M, .walk = walk_all, .member = { .payload = malloc(LIMIT_STORED) }
@@ -194,17 +194,17 @@ catalog_read(struct catalog *C, const struct medium *M, int walk_all)
 		rc = medium_each(M, ".vmf", read_file, &r);
 	free(r.member.payload);
 	if (rc != 0)
-		catalog_free(C);
+		holdings_free(C);
 	else if (C->n > 0)
 		qsort(C->bundles, C->n, sizeof *C->bundles, in_order);
 	return (rc);
 }
 
 void
-catalog_free(struct catalog *C)
+holdings_free(struct holdings *C)
 {
 	for (size_t i = 0; i < C->n; i++) {
-		struct catalog_bundle *b = &C->bundles[i];
+		struct holdings_bundle *b = &C->bundles[i];
 
 		for (unsigned k = 0; k < b->nvolumes; k++)
 			free(b->volumes[k].name);
@@ -221,7 +221,7 @@ catalog_free(struct catalog *C)
 }
 
 unsigned
-catalog_volumes(const struct catalog_bundle *b)
+holdings_volumes(const struct holdings_bundle *b)
 {
 	for (unsigned i = 0; i < b->nvolumes; i++)
 		if (b->volumes[i].is_whole && b->volumes[i].volume.is_last)
@@ -230,13 +230,13 @@ catalog_volumes(const struct catalog_bundle *b)
 }
 
 int
-catalog_is_whole(const struct catalog_bundle *b)
+holdings_is_whole(const struct holdings_bundle *b)
 {
-	unsigned all = catalog_volumes(b), next = 1;
-	const struct catalog_volume *before = NULL;
+	unsigned all = holdings_volumes(b), next = 1;
+	const struct holdings_volume *before = NULL;
 
 	for (unsigned i = 0; all > 0 && i < b->nvolumes; i++) {
-		const struct catalog_volume *v = &b->volumes[i];
+		const struct holdings_volume *v = &b->volumes[i];
 
 		if (!v->is_whole || v->number != next)
 			continue;
@@ -249,7 +249,7 @@ catalog_is_whole(const struct catalog_bundle *b)
 }
 
 uint64_t
-catalog_bytes(const struct catalog_bundle *b)
+holdings_bytes(const struct holdings_bundle *b)
 {
 	uint64_t n = 0;
 
@@ -259,7 +259,7 @@ catalog_bytes(const struct catalog_bundle *b)
 }
 
 int
-catalog_is_for(const struct catalog_bundle *b, const struct site *S)
+holdings_is_for(const struct holdings_bundle *b, const struct site *S)
 {
 	for (unsigned i = 0; i < b->ntargets; i++)
 		if (site_is_own_key(S, b->targets[i]))

@@ -1,5 +1,5 @@
-#ifndef CATALOG_H_
-#define CATALOG_H_
+#ifndef HOLDINGS_H_
+#define HOLDINGS_H_
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
  * What lies on a medium: the volumes of bundles, by what their headers say, each checked with the key that it
  * claims.  Whose key that is, is another question.
  */
-struct catalog_volume {
+struct holdings_volume {
 	char *name;
 	uint32_t number;
 	uint64_t bytes;             /* of the file */
@@ -21,7 +21,7 @@ struct catalog_volume {
 	struct chain_volume volume; /* known if it is whole */
 };
 
-struct catalog_bundle {
+struct holdings_bundle {
 	enum bundle_type type;
 	uint8_t id[RECORD_ID], lineage[RECORD_ID];
 	uint8_t of[RECORD_ID];         /* of a request or repair: the bundle that is damaged */
@@ -34,33 +34,33 @@ struct catalog_bundle {
 	unsigned ntargets;
 	uint8_t (*targets)[RECORD_KEY];
 	unsigned nvolumes; /* ascending by number; two of the same number may be there */
-	struct catalog_volume *volumes;
+	struct holdings_volume *volumes;
 };
 
-#define CATALOG_BUNDLES 20000u /* on one medium, at most */
+#define HOLDINGS_BUNDLES 20000u /* on one medium, at most */
 
-struct catalog {
+struct holdings {
 	size_t n; /* sorted: by VM, lineage, point, seeds first */
-	struct catalog_bundle *bundles;
+	struct holdings_bundle *bundles;
 	size_t nothers; /* names that end in ".vmf" and are no bundle that can be read */
 	char **others;
 };
 
 /* Read the headers of all that M holds, and all records where walk is set: 0; -1, said. */
-int catalog_read(struct catalog *C, const struct medium *M, int walk);
+int holdings_read(struct holdings *C, const struct medium *M, int walk);
 
-void catalog_free(struct catalog *C);
+void holdings_free(struct holdings *C);
 
 /* The number of volumes that a bundle has, of those that were read: 0 if its last one is not among them. */
-unsigned catalog_volumes(const struct catalog_bundle *b);
+unsigned holdings_volumes(const struct holdings_bundle *b);
 
 /* Are all its volumes there and whole, so that each continues the one before? */
-int catalog_is_whole(const struct catalog_bundle *b);
+int holdings_is_whole(const struct holdings_bundle *b);
 
 /* Bytes of its files. */
-uint64_t catalog_bytes(const struct catalog_bundle *b);
+uint64_t holdings_bytes(const struct holdings_bundle *b);
 
 /* Is it for this site?  So is one that is for nobody in particular. */
-int catalog_is_for(const struct catalog_bundle *b, const struct site *S);
+int holdings_is_for(const struct holdings_bundle *b, const struct site *S);
 
 #endif

@@ -1,0 +1,21 @@
+#ifndef COMPARE_H_
+#define COMPARE_H_
+
+#include "header.h"
+#include "replica/replica.h"
+#include "site/site.h"
+
+/* Say in a small bundle what a replica's disks, or adopted ones, hold, for "vmferry export --against". */
+struct compare_options {
+	const char *vm;
+	int full;           /* read the disks, instead of believing their leaves */
+	const char *output; /* NULL: standard output */
+};
+
+/* 0; 1, said; -1. */
+int compare(const struct site *S, const struct compare_options *o);
+
+/* Was the compare bundle that H is against written here, of the disks at the point that H starts from? */
+int compare_is_fit(const struct replica *R, const struct header *H);
+
+#endif
