@@ -15,7 +15,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
-	"       vmferry export [VM] --repair REQUEST [-o FILE] [--home DIR]\n"
+	"       vmferry export [VM] --repair REQUEST [-o FILE | --media DIR] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
 	"  --seed           a whole initial copy\n"
@@ -136,7 +136,7 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 			r->request = optarg;
 			break;
 		case 'm':
-			o->media = optarg;
+			o->media = r->media = optarg;
 			break;
 		case 'v':
 			o->volume_size = args_size(&tool, optarg);
@@ -166,8 +166,8 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	args_words(&tool, argc, r->request == NULL ? 1 : 0, 1);
 	if (r->request != NULL &&
 	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
-	        o->against != NULL || o->media != NULL || o->volume_size != 0 || o->anew))
-		args_misuse(&tool, "--repair cuts no point: it goes with -o alone");
+	        o->against != NULL || o->volume_size != 0 || o->anew))
+		args_misuse(&tool, "--repair cuts no point: it goes with -o or --media alone");
 	r->vm = optind < argc ? argv[optind] : NULL;
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
