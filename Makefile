@@ -16,10 +16,11 @@ OBJ = $(patsubst %.c,$(B)/%.o,$(FORMAT) $(CORE))
 MAN1 = $(sort $(wildcard doc/*.1))
 MAN5 = $(sort $(wildcard doc/*.5))
 UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
+COURIER = $(B)/test/courier
 HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
 E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/fuzz/*.[ch])
+SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/fuzz/*.[ch])
 
 all: $(BIN)
 
@@ -56,6 +57,10 @@ $(B)/test/%: test/hostile/%.c $(wildcard test/hostile/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 
+$(B)/test/courier: test/courier/courier.c $(wildcard test/courier/*.h) $(B)/libvmferry.a
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
+
 demo:
 	test/deps.sh demo
 	$(MAKE) all
@@ -63,7 +68,7 @@ demo:
 
 test:
 	test/deps.sh test
-	$(MAKE) all $(UNIT) $(HOSTILE)
+	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/run.sh $(UNIT) $(E2E)
 
 # Static checks, and a build with the other compiler.
@@ -80,7 +85,7 @@ lint:
 # Longer searches, each with a budget of its own (seconds), which the environment may change.
 stress:
 	test/deps.sh stress
-	$(MAKE) all $(UNIT) $(HOSTILE)
+	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/stress/stress.sh
 
 fuzz:

@@ -22,8 +22,9 @@ struct walk {
 	uint64_t expected; /* the next segment */
 	int is_expected;   /* known */
 	int has_volume, has_index, has_manifest, is_ended;
-	uint64_t hole;      /* where a damage began that was stepped over, plus one; or 0 */
-	uint64_t last_hole; /* the same of the last one */
+	uint64_t hole;       /* where a damage began that was stepped over, plus one; or 0 */
+	uint64_t last_hole;  /* the same of the last one */
+	uint64_t first_hole; /* and of the first one */
 	uint8_t *payload;
 };
 
@@ -166,12 +167,6 @@ take_segment(struct walk *w, const struct record *R)
 		.position = w->at };
 	int rc = 0, is_good;
 
-	if (!w->is_expected) {
-		/* The volume record is gone.  If nothing but that is, this is the first segment. */
-		w->V->before = w->at == w->hole - 1 + FRAME_HEAD ? R->number - 1 : 0;
-		w->expected = w->V->before + 1;
-		w->is_expected = 1;
-	}
 	if (R->number < w->expected)
 		return (note_part(w, "segment", w->at, "one that does not belong here"));
 	if (note_missing(w, R->number - 1) != 0)
@@ -308,9 +303,48 @@ take_blob(struct walk *w, const struct record *R)
 	return (why == NULL ? 0 : note_part(w, "blob", w->at, why));
 }
 
+/*
+ * The volume record is gone, and R stands behind it: how many segments are in front of the volume?  So many as up to
+ * its end, less those that its index has; 0 where that is not known.  0 or -1.
+ */
+static int
+guess_before(struct walk *w, const struct record *R)
+{
+	struct resync r = *w->r;
+	uint64_t from = w->at, last = 0, after = 0, count = UINT64_MAX;
+	int rc;
+
+	while ((rc = resync_find(&r, from)) == 0 && r.record.type != RECORD_END) {
+		if (r.record.type == RECORD_SEGMENT)
+			last = r.record.number;
+		if (r.record.type == RECORD_INDEX) {
+			count = r.record.stored / CHAIN_ENTRY;
+			after = r.at == from ? last : 0;
+		}
+		if (r.record.type == RECORD_VOLUME_END)
+			after = r.record.offset;
+		if (count != UINT64_MAX && after != 0)
+			break;
+		from = r.at + frame_size(r.record.stored);
+	}
+	if (rc < 0)
+		return (-1);
+	w->V->before = after > count ? after - count : 0;
+	/* If nothing but that record is missing, R is the first segment. */
+	if (w->V->before == 0 && R->type == RECORD_SEGMENT && w->hole != 0 &&
+	    w->at == w->hole - 1 + FRAME_HEAD)
+		w->V->before = R->number - 1;
+	w->expected = w->V->before + 1;
+	w->is_expected = 1;
+	return (0);
+}
+
 static int
 take_record(struct walk *w, const struct record *R)
 {
+	if (!w->is_expected && R->type != RECORD_HEADER && R->type != RECORD_VOLUME &&
+	    guess_before(w, R) != 0)
+		return (-1);
 	switch (R->type) {
 	case RECORD_HEADER:
 		return (take_header(w, R));
@@ -340,6 +374,8 @@ step_over(struct walk *w)
 
 	if (w->hole == 0)
 		w->hole = w->last_hole = w->at + 1;
+	if (w->first_hole == 0)
+		w->first_hole = w->hole;
 	if (w->at == 0 && note_part(w, "header", 0, why_record) != 0)
 		return (-1);
 	rc = resync_find(w->r, w->at + FRAME_TAR);
@@ -382,7 +418,8 @@ note_rest(struct walk *w)
 
 	if (!w->V->has_bundle)
 		return (0);
-	if (!w->has_volume && note_part(w, "volume record", 0, why_record) != 0)
+	if (!w->has_volume &&
+	    note_part(w, "volume record", w->first_hole != 0 ? w->first_hole - 1 : w->at, why_record) != 0)
 		return (-1);
 	if (!w->is_expected || (!w->has_index && !w->is_ended))
 		w->V->open = w->is_expected ? w->expected : 1;

@@ -62,6 +62,17 @@ ledger_is_base(const struct primary *P, uint64_t seq)
 	return (0);
 }
 
+int
+ledger_expendable(const struct primary *P, unsigned most)
+{
+	if (P->npoints > 1 && P->points[0].point.seq < ledger_lowest(P))
+		return (0);
+	for (unsigned i = 1; P->npoints > most && i + 2 < P->npoints; i++)
+		if (!ledger_is_base(P, P->points[i].point.seq))
+			return ((int)i);
+	return (-1);
+}
+
 /* --- shipments ---------------------------------------------------------------------------------------- */
 
 static void
@@ -139,6 +150,9 @@ ledger_acked(struct primary *P, struct primary_target *t, const struct header *H
 {
 	int is_later = H->created > t->said_at;
 
+	/* What it said before it said something else, it may have lost since.  A word from the future is none. */
+	if (H->created < t->said_at && t->said_at <= now)
+		return (LEDGER_KNOWN);
 	if (is_later)
 		t->said_at = H->created;
 	if (H->to.seq < t->acked) {

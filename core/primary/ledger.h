@@ -45,6 +45,12 @@ uint64_t ledger_lowest(const struct primary *P);
 /* May a delta to some target have to start at that very point? */
 int ledger_is_base(const struct primary *P, uint64_t seq);
 
+/**
+ * The next point that need not be kept, with so many kept at most, by its index; -1: there is none.  The first one
+ * goes with its changes; those of any other are to be put into the changes of the one after it.
+ */
+int ledger_expendable(const struct primary *P, unsigned most);
+
 /* The next shipment at or after *i that is on its way to target t: NULL if there is none.  *i is stepped on. */
 const struct primary_shipment *ledger_next(
     const struct primary *P, const struct primary_target *t, unsigned *i);

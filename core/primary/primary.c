@@ -321,25 +321,18 @@ forget_point(struct primary *P, unsigned i)
 static int
 prune(struct primary *P)
 {
-	uint64_t low = ledger_lowest(P), gone[2 * LIMIT_POINTS];
+	uint64_t gone[2 * LIMIT_POINTS];
 	unsigned n = 0;
+	int i;
 
-	while (P->npoints > 1 && P->points[0].point.seq < low) {
-		gone[n++] = P->points[0].point.seq;
-		forget_point(P, 0);
-	}
-	for (unsigned i = 1; P->npoints > LIMIT_POINTS && i + 2 < P->npoints;) {
+	while ((i = ledger_expendable(P, LIMIT_POINTS)) >= 0) {
 		uint64_t seq = P->points[i].point.seq;
 
-		if (ledger_is_base(P, seq)) {
-			i++;
-			continue;
-		}
-		for (unsigned k = 0; k < P->nreplicated; k++)
+		for (unsigned k = 0; i > 0 && k < P->nreplicated; k++)
 			if (fold_changes(P, seq, P->points[i + 1].point.seq, P->disks[k].id) != 0)
 				return (-1);
 		gone[n++] = seq;
-		forget_point(P, i);
+		forget_point(P, (unsigned)i);
 	}
 	if (n > 0 && primary_save(P) != 0)
 		return (-1);

@@ -111,6 +111,18 @@ intake_judge(const struct replica *R, const struct header *H, uint32_t number)
 	return (applies(&held, H->type, H->has_against, &H->from, &H->to) ? INTAKE_FITS : INTAKE_EARLY);
 }
 
+int
+intake_parted(const struct replica *R, const struct header *H)
+{
+	const struct replica_point *p = replica_point(R, H->from.seq);
+
+	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
+		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
+		    p->disks[i].size != H->disks[i].before_size)
+			return ((int)i);
+	return (-1);
+}
+
 /* Is s on the way from where the disks are to what is held? */
 static int
 is_on_way(const struct replica *R, const struct replica_staged *s)
@@ -189,4 +201,125 @@ intake_is_complete(const struct replica_staged *s)
 	                stored == s->end.stored && data == s->end.data && zero == s->end.zero
 	            ? 1
 	            : -1);
+}
+
+/* Does b begin where a ended, or on the next disk where a's was at its end? */
+static int
+is_next(const struct header *H, const struct chain_place *a, const struct chain_place *b)
+{
+	if (a->disk == b->disk)
+		return (a->offset == b->offset);
+	return (b->disk == a->disk + 1 && b->offset == 0 && a->offset == H->disks[a->disk].size);
+}
+
+int
+intake_is_covered(const struct replica_staged *s, const struct header *H)
+{
+	struct chain_place at = { 0, 0, 0 };
+
+	for (unsigned i = 0; i < s->nvolumes; i++) {
+		const struct chain_volume *v = &s->volumes[i].chain;
+
+		if (v->after == v->before)
+			continue;
+		if (!is_next(H, &at, &v->first))
+			return (0);
+		at = v->last;
+	}
+	return (at.disk + 1 == H->ndisks && at.offset == H->disks[at.disk].size);
+}
+
+struct replica_staged *
+intake_entry(struct replica *R, const struct header *H, const uint8_t key[RECORD_KEY])
+{
+	struct replica_staged *s = intake_find(R, H->id), new;
+
+	if (s != NULL)
+		return (s);
+	memset(&new, 0, sizeof new);
+	memcpy(new.id, H->id, RECORD_ID);
+	memcpy(new.key, key, RECORD_KEY);
+	new.type = H->type;
+	new.is_exact = H->has_against;
+	new.from = H->from;
+	new.to = H->to;
+	return (replica_add_staged(R, &new) != 0 ? NULL : &R->staged[R->nstaged - 1]);
+}
+
+int
+intake_add(
+    struct replica *R, struct replica_staged *s, const struct replica_volume *v, const struct trailer *end)
+{
+	struct point held = intake_held(R);
+	int rc;
+
+	if (replica_add_volume(s, v) != 0)
+		return (-1);
+	if (s->cut == v->chain.number)
+		s->cut = 0;
+	if (v->chain.is_last) {
+		s->has_end = 1;
+		s->end = *end;
+	}
+	if ((rc = intake_is_complete(s)) < 0) {
+		replica_drop_staged(R, (unsigned)(s - R->staged));
+		return (1);
+	}
+	s->is_whole = rc;
+	/* What was held is held: a late one must not lead past a bundle that fits at one point alone. */
+	if (rc == 1 && s->to.seq <= held.seq)
+		replica_drop_staged(R, (unsigned)(s - R->staged));
+	return (0);
+}
+
+struct replica_staged *
+intake_to_disks(struct replica *R, struct replica_staged *s)
+{
+	uint8_t id[RECORD_ID];
+
+	memcpy(id, s->id, RECORD_ID);
+	s->on_disks = 1;
+	for (unsigned i = R->nstaged; i-- > 0;)
+		if (R->staged[i].on_disks && memcmp(R->staged[i].id, id, RECORD_ID) != 0)
+			replica_drop_staged(R, i);
+	memset(&R->seed, 0, sizeof R->seed);
+	return (intake_find(R, id));
+}
+
+void
+intake_cut_seed(struct replica *R, struct replica_staged *s, uint32_t volume, const struct intake_progress *p)
+{
+	R->seed.records = p->records;
+	R->seed.data = p->data;
+	R->seed.zero = p->zero;
+	memcpy(R->seed.cut, p->sums, R->ndisks * sizeof *R->seed.cut);
+	s->cut = volume;
+}
+
+void
+intake_add_seed(
+    struct replica *R, const struct replica_staged *s, uint32_t volume, const struct leaf_sum *sums)
+{
+	for (unsigned i = 0; i < R->ndisks; i++)
+		leaf_join(&R->seed.sums[i], &sums[i]);
+	/* Another one that was cut short stays so. */
+	if (s->cut == volume)
+		R->seed.records = R->seed.data = R->seed.zero = 0;
+}
+
+int
+intake_moved(struct replica *R, const struct replica_point *p)
+{
+	/* Without a way back the older points are no more. */
+	if (!R->merging_undo)
+		R->npoints = 0;
+	if (replica_add_point(R, p) != 0)
+		return (-1);
+	for (unsigned i = R->nstaged; i-- > 0;)
+		if (intake_is_useless(R, &R->staged[i]))
+			replica_drop_staged(R, i);
+	R->merging = R->merging_undo = 0;
+	R->state = REPLICA_REPLICATING;
+	R->cause[0] = '\0';
+	return (0);
 }

@@ -6,7 +6,8 @@
 #include "replica/replica.h"
 
 /*
- * Which bundles a replica can use, now or later, and in which order.  Pure: looks at the record and nothing else.
+ * Which bundles a replica can use, now or later, and in which order.  Pure: looks at the record in memory, or changes
+ * it there, and does nothing else.
  *
  * At point b, a delta from a to c is applied if a <= b < c, and one that was made against a comparison only if
  * a = b.  What is not yet so waits.
@@ -37,10 +38,48 @@ int intake_is_useless(const struct replica *R, const struct replica_staged *s);
 /* Bytes in the inbox that wait for other bundles or volumes. */
 uint64_t intake_waiting(const struct replica *R);
 
+/* The first disk that is not here, at the point that the delta H starts from, what it was at the primary; or -1. */
+int intake_parted(const struct replica *R, const struct header *H);
+
 /* The bundle on whose account others wait is not here: the point where the way ends, and the lowest one that goes on. */
 int intake_gap(const struct replica *R, struct point *end, struct point *next);
 
 /* Do all volumes of s fit together and make what its end says?  1; 0: some are missing; -1: they contradict. */
 int intake_is_complete(const struct replica_staged *s);
+
+/* Do the volumes of the seed s, which is whole, cover every byte of every disk? */
+int intake_is_covered(const struct replica_staged *s, const struct header *H);
+
+/* The entry of the bundle with header H that was signed with key, new if need be.  NULL, said: no memory. */
+struct replica_staged *intake_entry(struct replica *R, const struct header *H, const uint8_t key[RECORD_KEY]);
+
+/**
+ * Add the volume v, which was read to its end; end is what that said, and counts in the last one alone.  0: s may be
+ * whole now, or, where others have led as far meanwhile, dropped; 1: its volumes contradict one another, and s is
+ * dropped; -1, said.
+ */
+int intake_add(
+    struct replica *R, struct replica_staged *s, const struct replica_volume *v, const struct trailer *end);
+
+/* The seed of that entry goes to the placeholder's disks, of which nothing else is anything any more.  It again. */
+struct replica_staged *intake_to_disks(struct replica *R, struct replica_staged *s);
+
+/* Of a volume of it so many records are durable there, and what they brought: bytes, and the leaves that sum up to sums. */
+struct intake_progress {
+	uint64_t records, data, zero;
+	const struct leaf_sum *sums; /* of each disk */
+};
+void intake_cut_seed(
+    struct replica *R, struct replica_staged *s, uint32_t volume, const struct intake_progress *p);
+
+/* The whole volume is; intake_add is to follow. */
+void intake_add_seed(
+    struct replica *R, const struct replica_staged *s, uint32_t volume, const struct leaf_sum *sums);
+
+/**
+ * The disks are at p, the end of a seed or of the merge under way: points before it stay where there is a way back,
+ * bundles that no merge can need any more are dropped.  0; -1, said.
+ */
+int intake_moved(struct replica *R, const struct replica_point *p);
 
 #endif

@@ -262,18 +262,8 @@ conclude(struct replica *R, unsigned keep)
 	memset(&p, 0, sizeof p);
 	p.point = R->staged[0].to;
 	memcpy(p.disks, R->merged, sizeof p.disks);
-	/* Without a way back the older points are no more. */
-	if (!R->merging_undo)
-		R->npoints = 0;
-	if (replica_add_point(R, &p) != 0)
+	if (intake_moved(R, &p) != 0)
 		return (-1);
-	replica_drop_staged(R, 0);
-	for (unsigned i = R->nstaged; i-- > 0;)
-		if (intake_is_useless(R, &R->staged[i]))
-			replica_drop_staged(R, i);
-	R->merging = R->merging_undo = 0;
-	R->state = REPLICA_REPLICATING;
-	R->cause[0] = '\0';
 	R->keep = keep;
 	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }

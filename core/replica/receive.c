@@ -60,16 +60,14 @@ check_identity(const struct replica *R, const struct trust_entry *e, const struc
 static int
 check_base(const struct replica *R, const struct header *H)
 {
-	const struct replica_point *p = replica_point(R, H->from.seq);
+	int i = intake_parted(R, H);
 
-	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
-		    p->disks[i].size != H->disks[i].before_size)
-			return (say_refused("%s: at point %" PRIu64
-			                    ", disk %s is not here what it was at '%s': the histories "
-			                    "have parted; ask for a seed",
-			    H->vm, H->from.seq, H->disks[i].id, R->primary));
-	return (0);
+	if (i < 0)
+		return (0);
+	return (
+	    say_refused("%s: at point %" PRIu64 ", disk %s is not here what it was at '%s': the histories "
+	                "have parted; ask for a seed",
+	        H->vm, H->from.seq, H->disks[i].id, R->primary));
 }
 
 /* What was made against disks as they were compared fits those disks, in that state, and no others. */
@@ -178,13 +176,29 @@ take(struct replica *R, struct receiving *c)
 	return (rc);
 }
 
+/* Where a part of a bundle of that id is here, this must be a volume of that very bundle. */
+static int
+check_same(const struct replica *R, const struct receiving *c)
+{
+	const struct replica_staged *s = intake_find(R, c->U->header->id);
+	uint8_t hash[RECORD_DIGEST];
+
+	if (s == NULL)
+		return (0);
+	record_hash(hash, c->header->raw);
+	if (memcmp(s->key, c->header->record.link, RECORD_KEY) == 0 &&
+	    (s->nvolumes == 0 || memcmp(s->volumes[0].chain.header, hash, RECORD_DIGEST) == 0))
+		return (0);
+	return (say_refused("%s: it has the id of another bundle, of which a part is here", R->vm));
+}
+
 static int
 receive_into(struct replica *R, struct receiving *c)
 {
 	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_identity(R, c->e, H)) != 0)
+	if ((rc = check_identity(R, c->e, H)) != 0 || (rc = check_same(R, c)) != 0)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
@@ -347,6 +361,20 @@ open_cut(struct replica **R, struct search *s, struct replica_staged **staged)
 	return (rc);
 }
 
+/* What was allowed when the beginning came may not be so any more. */
+static int
+admit_rest(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
+{
+	const struct header *H = c->U->header;
+	char words[TRUST_WORDS];
+	const char *why = trust_objection(c->e, c->header->record.link, H->created, words);
+	int rc;
+
+	if (why != NULL)
+		return (say_refused("%s: %s", H->vm, why));
+	return ((rc = check_allowed(c->e, H)) == 0 ? unseal(c, leaf_seed) : rc);
+}
+
 static int
 continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s)
 {
@@ -358,7 +386,7 @@ continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s
 	if (rc == 0)
 		rc =
 		    reader_continue(c->U->reader, &p.header, writer_chain(p.writer), writer_stored(p.writer));
-	if (rc == 0 && (rc = unseal(c, leaf_seed)) == 0)
+	if (rc == 0 && (rc = admit_rest(c, leaf_seed)) == 0)
 		rc = staging_take_rest(R, c, &p);
 	staging_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
@@ -375,7 +403,7 @@ continue_seed(struct replica *R, struct receiving *c, struct replica_staged *s)
 	c->header = &p.header;
 	if (rc == 0)
 		rc = reader_continue(c->U->reader, &p.header, &p.chain, p.stored);
-	if (rc == 0 && (rc = unseal(c, leaf_seed)) == 0)
+	if (rc == 0 && (rc = admit_rest(c, leaf_seed)) == 0)
 		rc = seeding_take_rest(R, c);
 	seeding_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
@@ -387,8 +415,6 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 {
 	struct search s = { .S = c->S, .bundle = bundle };
 	struct replica_staged *staged;
-	char words[TRUST_WORDS];
-	const char *why;
 	int rc;
 
 	*R = NULL;
@@ -402,8 +428,6 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (rc);
 	if ((c->e = trust_by_key(site_trust(c->S), staged->key)) == NULL)
 		return (say_refused("%s: site '%s' is not known any more", (*R)->vm, (*R)->primary));
-	if ((why = trust_objection(c->e, staged->key, 0, words)) != NULL)
-		return (say_refused("%s: %s", (*R)->vm, why));
 	c->U->header = reader_get_header(c->U->reader);
 	c->volume = staged->cut;
 	rc = staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged);

@@ -467,8 +467,8 @@ surplus(const struct replica *R)
 	return (n);
 }
 
-int
-replica_prune(struct replica *R)
+unsigned
+replica_drop_surplus(struct replica *R)
 {
 	unsigned n = surplus(R);
 
@@ -476,7 +476,13 @@ replica_prune(struct replica *R)
 		return (0);
 	memmove(R->points, R->points + n, (R->npoints - n) * sizeof *R->points);
 	R->npoints -= n;
-	return (replica_save(R));
+	return (n);
+}
+
+int
+replica_prune(struct replica *R)
+{
+	return (replica_drop_surplus(R) == 0 ? 0 : replica_save(R));
 }
 
 int

@@ -171,7 +171,10 @@ int replica_add_staged(struct replica *R, const struct replica_staged *s);
 int replica_add_volume(struct replica_staged *s, const struct replica_volume *v);
 void replica_drop_staged(struct replica *R, unsigned i);
 
-/* Drop the points beyond those that are kept, up to the first that is pinned; replica_tidy takes their files. */
+/* Drop the points beyond those that are kept, up to the first that is pinned; only in memory.  How many? */
+unsigned replica_drop_surplus(struct replica *R);
+
+/* The same, durably; replica_tidy takes their files.  0 or -1. */
 int replica_prune(struct replica *R);
 
 /* Remove what lies in inbox/ and undo/ and is not named by the record, which was saved. */

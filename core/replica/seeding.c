@@ -61,15 +61,13 @@ cover(struct seeding *s, const struct unpacked *u)
 static int
 checkpoint(struct seeding *s)
 {
-	struct replica_seed *seed = &s->R->seed;
+	struct intake_progress p = {
+		.records = s->records, .data = s->c->U->data, .zero = s->c->U->zero, .sums = s->sums
+	};
 
 	if (disks_sync(&s->disks, s->R) != 0 || io_sync(s->log, s->path) != 0)
 		return (-1);
-	seed->records = s->records;
-	seed->data = s->c->U->data;
-	seed->zero = s->c->U->zero;
-	memcpy(seed->cut, s->sums, sizeof seed->cut);
-	s->s->cut = s->c->volume;
+	intake_cut_seed(s->R, s->s, s->c->volume, &p);
 	s->since = 0;
 	return (replica_save(s->R));
 }
@@ -109,40 +107,13 @@ take(void *context, const struct unpacked *u)
 
 /* --- when all has come ---------------------------------------------------------------------------------- */
 
-/* Does b begin where a ended, or on the next disk where a's was at its end? */
-static int
-is_next(const struct header *H, const struct chain_place *a, const struct chain_place *b)
-{
-	if (a->disk == b->disk)
-		return (a->offset == b->offset);
-	return (b->disk == a->disk + 1 && b->offset == 0 && a->offset == H->disks[a->disk].size);
-}
-
-/* Do the volumes together cover every byte of every disk? */
-static int
-is_covered(const struct replica_staged *s, const struct header *H)
-{
-	struct chain_place at = { 0, 0, 0 };
-
-	for (unsigned i = 0; i < s->nvolumes; i++) {
-		const struct chain_volume *v = &s->volumes[i].chain;
-
-		if (v->after == v->before)
-			continue;
-		if (!is_next(H, &at, &v->first))
-			return (0);
-		at = v->last;
-	}
-	return (at.disk + 1 == H->ndisks && at.offset == H->disks[at.disk].size);
-}
-
 /* All of the seed is durable on the disks: if it is the one that was signed, the placeholder is a replica. */
 static int
 conclude(struct replica *R, const struct replica_staged *s, const struct header *H)
 {
 	struct replica_point p;
 
-	if (!adopted_is_meant(H) && !is_covered(s, H))
+	if (!adopted_is_meant(H) && !intake_is_covered(s, H))
 		return (say_refused("%s: the seed leaves a part of a disk out", R->vm));
 	memset(&p, 0, sizeof p);
 	p.point = s->to;
@@ -158,9 +129,8 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 			          "it with 'vmferry adopt --drop', and adopt again"
 			        : "export the seed again"));
 	}
-	if (replica_add_point(R, &p) != 0)
+	if (intake_moved(R, &p) != 0)
 		return (-1);
-	R->state = REPLICA_REPLICATING;
 	R->keep = H->keep;
 	memset(&R->seed, 0, sizeof R->seed);
 	return (0);
@@ -176,16 +146,14 @@ finish(struct seeding *s)
 
 	if (disks_sync(&s->disks, R) != 0)
 		return (-1);
-	for (unsigned i = 0; i < R->ndisks; i++)
-		leaf_join(&R->seed.sums[i], &s->sums[i]);
-	R->seed.records = R->seed.data = R->seed.zero = 0;
+	intake_add_seed(R, s->s, s->c->volume, s->sums);
 	rc = staging_add_volume(R, s->c, 0);
 	e = intake_find(R, s->c->U->header->id);
 	if (rc == 0 && e->is_whole && adopted_is_meant(s->c->U->header) &&
 	    adopted_read(&s->disks, R, R->seed.sums) != 0)
 		return (-1);
-	if (rc == 0 && e->is_whole && (rc = conclude(R, e, s->c->U->header)) <= 0)
-		replica_drop_staged(R, (unsigned)(e - R->staged));
+	if (rc == 0 && e->is_whole)
+		rc = conclude(R, e, s->c->U->header);
 	if (rc > 0 && (e = intake_find(R, s->c->U->header->id)) != NULL)
 		replica_drop_staged(R, (unsigned)(e - R->staged));
 	if (rc < 0 || replica_save(R) != 0)
@@ -194,18 +162,6 @@ finish(struct seeding *s)
 }
 
 /* --- */
-
-/* Any other seed that was on its way to the disks is no more. */
-static void
-drop_others(struct replica *R, const struct replica_staged *mine)
-{
-	uint8_t id[RECORD_ID];
-
-	memcpy(id, mine->id, RECORD_ID);
-	for (unsigned i = R->nstaged; i-- > 0;)
-		if (R->staged[i].on_disks && memcmp(R->staged[i].id, id, RECORD_ID) != 0)
-			replica_drop_staged(R, i);
-}
 
 /* The record knows of the seed before anything of it is on the disks, which are new unless some of it is there. */
 static int
@@ -221,10 +177,7 @@ begin(struct seeding *s)
 		return (disks_open(&s->disks, R));
 	if (adopted_is_meant(H) && (rc = adopted_check(s->c->S, s->c->e, H)) != 0)
 		return (rc);
-	s->s->on_disks = 1;
-	drop_others(R, s->s);
-	s->s = intake_find(R, s->c->U->header->id);
-	memset(&R->seed, 0, sizeof R->seed);
+	s->s = intake_to_disks(R, s->s);
 	/* Until the disks are there, the record must not say that some of it is on them. */
 	rc = adopted_is_meant(H) ? adopted_take(&s->disks, R, s->c->S, H) : disks_create(&s->disks, R, H);
 	if (rc != 0)

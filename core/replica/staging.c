@@ -14,19 +14,7 @@
 struct replica_staged *
 staging_entry(struct replica *R, const struct receiving *c)
 {
-	const struct header *H = c->U->header;
-	struct replica_staged *s = intake_find(R, H->id), new;
-
-	if (s != NULL)
-		return (s);
-	memset(&new, 0, sizeof new);
-	memcpy(new.id, H->id, RECORD_ID);
-	memcpy(new.key, c->header->record.link, RECORD_KEY);
-	new.type = H->type;
-	new.is_exact = H->has_against;
-	new.from = H->from;
-	new.to = H->to;
-	return (replica_add_staged(R, &new) != 0 ? NULL : &R->staged[R->nstaged - 1]);
+	return (intake_entry(R, c->U->header, c->header->record.link));
 }
 
 int
@@ -41,22 +29,13 @@ staging_add_volume(struct replica *R, const struct receiving *c, uint64_t file)
 		.zero = c->U->zero };
 	int rc;
 
-	if (s == NULL || replica_add_volume(s, &v) != 0)
+	if (s == NULL || (rc = intake_add(R, s, &v, reader_trailer(reader))) < 0)
 		return (-1);
-	if (s->cut == v.chain.number)
-		s->cut = 0;
-	if (v.chain.is_last) {
-		s->has_end = 1;
-		s->end = *reader_trailer(reader);
-	}
-	if ((rc = intake_is_complete(s)) < 0) {
-		replica_drop_staged(R, (unsigned)(s - R->staged));
-		return (say_refused("%s: the volumes of the bundle to point %" PRIu64
-		                    " contradict one another; it is dropped: export it again",
-		    R->vm, c->U->header->to.seq));
-	}
-	s->is_whole = rc;
-	return (0);
+	if (rc == 0)
+		return (0);
+	return (say_refused("%s: the volumes of the bundle to point %" PRIu64
+	                    " contradict one another; it is dropped: export it again",
+	    R->vm, c->U->header->to.seq));
 }
 
 struct copying {

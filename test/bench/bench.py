@@ -7,7 +7,7 @@ what it must be: a wrong one is printed as WRONG and makes the exit status 1.  A
 
 Set in the environment:
     VMFERRY         the program to measure                          build/bin/vmferry
-    BENCH_JOBS      some of: export import delta scan apply scatter verify memory
+    BENCH_JOBS      some of: export import delta scan apply scatter verify memory media pending combine
     BENCH_ROUNDS    how often each command runs                     3
     BENCH_SIZE_MIB  size of the images                              4096
     BENCH_DIR       a folder to work in; images made there earlier are used again
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 
+import media
 import peers
 import workload
 from measure import (Bench, Command, Failed, Goal, bring_back, ensure, fail, median, note, quietly, remove, run_job,
@@ -275,7 +276,9 @@ def job_memory(bench):
 
 
 JOBS = {'export': job_export, 'import': job_import, 'delta': job_delta, 'scan': job_scan, 'apply': job_apply,
-        'scatter': job_scatter, 'verify': job_verify, 'memory': job_memory}
+        'scatter': job_scatter, 'verify': job_verify, 'memory': job_memory,
+        'media': lambda bench: media.job_media(bench, peers.day(bench, 1)), 'pending': media.job_pending,
+        'combine': media.job_combine}
 
 
 def conclude(bench, started):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Several deltas in one: at the primary, the replica and a courier station; newest data first, and nothing forged."""
 from forge import BLOB, SEGMENT, Bundle, Key
-from inject import leftovers
+from inject import hurry, leftovers, tool
 from lab import *
+from test_kill import Sweep
 import struct, tarfile
 
 
@@ -83,15 +84,15 @@ class Story:
             copy('import', d)
         return copy
 
-    def leads(self, bundle, a, c, site=None):
-        """It brings a replica at any point from a to c - 1 to c, and every point comes back."""
-        for b in range(a, c):
+    def leads(self, bundle, a, c, points=None):
+        """It brings a replica at any point from a to c - 1 (or at those alone) to c, and every point comes back."""
+        for b in points or range(a, c):
             dr = self.at(b)
             dr('import', bundle)
             want = list(range(1, b + 1)) + [c]
             check(points_of(dr) == want, 'from', b, 'the points are', points_of(dr), 'and not', want)
             self.lab.same(c, os.path.join(dr.replica(), 'disks'), 'from %d:' % b)
-            for n in want:
+            for n in want if b in (a, c - 1) else want[-2:-1]:
                 out = self.lab.path('out')
                 dr('restore', 'web1', '--point', n, '-o', out)
                 self.lab.same(n, out, 'from %d, restored point %d:' % (b, n))
@@ -219,6 +220,20 @@ def test_zeroes_over_data_and_data_over_zeroes():
         s.leads(s.combine(s.co, s.chain(1, 6)), 1, 6)
 
 
+def test_what_is_hidden_is_left_out_if_its_zeroes_are_known():
+    def guest(lab, n):
+        if n == 4:
+            lab.write(lab.disks['vda'], 0, 128 * K)
+            return
+        lab.write(lab.disks['vda'], n * 8 * K, 8 * K)
+        lab.write(lab.disks['vda'], n * 8 * K + 64 * K, 4 * K, b'\0' if n == 2 else None)
+    s = Story(4, guest=guest)
+    p = s.combine(s.co, s.chain(1, 4))
+    # The one with zeroes stays: without keys nobody knows how many.  The one without, and what is hidden of it, goes.
+    check('2 segments copied, 0 made anew, 1 left out' in s.said, s.said)
+    s.leads(p, 1, 4)
+
+
 SIZES = {2: 1 * M + 512, 3: 768 * K + 1536, 4: 500 * K, 5: 1200 * K + 512, 6: 1100 * K}
 
 
@@ -231,10 +246,10 @@ def resizing(lab, n):
 
 
 def test_disks_that_grow_and_shrink_in_between():
-    s = Story(6, guest=resizing, how=('--plain',))
+    s, rng = Story(6, guest=resizing, how=('--plain',)), random.Random(5)
     for a in range(1, 6):
         for c in range(a + 1, 7):
-            s.leads(s.combine(s.co, s.chain(a, c)), a, c)
+            s.leads(s.combine(s.co, s.chain(a, c)), a, c, None if (a, c) == (1, 6) else [rng.randrange(a, c)])
 
 
 def test_disks_that_grow_by_whole_blocks_without_keys():
@@ -288,7 +303,8 @@ def test_random_histories():
     for i in range(int(os.environ.get('COMBINE_HISTORIES', 6))):
         s = Story(6, guest=guest, how=('--plain',) if i % 3 == 0 else (), third=i % 3 == 1)
         site = s.lab.dr if i % 3 == 1 else s.co
-        a, c = sorted(rng.sample(range(1, 7), 2))
+        a = rng.randrange(1, 4)
+        c = rng.randrange(a + 2, 7)
         mid = rng.randrange(a, c)
         # Without keys, not all disks that were resized can be carried; what can be must be right.
         may = (0, 1) if i % 3 == 2 else (0,)
@@ -549,5 +565,48 @@ def sum_of_zeroes(m):
     return sum(length for _, length, kind in kinds if kind != 1)
 
 
+# --- killed at every call that changes something ---
+
+def killed_story():
+    s = Story(4, sizes=(256 * K,), guest=lambda lab, n: (lab.write(lab.disks['vda'], 8 * K, 12 * K),
+                                                         lab.write(lab.disks['vda'], n * 20 * K, 8 * K)))
+    s.lab.dr('import', s.seed)
+    return s
+
+
+def test_combine_killed_at_every_call():
+    s = killed_story()
+    new = s.lab.path('new.vmf')
+
+    def after_kill(k):
+        if os.path.exists(new):
+            run(VMFERRY, 'verify', '--key', s.co.card, new)
+
+    def finish(k):
+        run(VMFERRY, 'verify', '--key', s.co.card, new)
+        check(not os.path.exists(new + '.part'), 'a part of it is left')
+    argv = [tool('combine'), '--home', s.co.home, '-o', new, *s.chain(1, 4)]
+    Sweep('combine', s.lab, argv, ['co'], after_kill, lambda k: run(*argv), finish).run()
+
+
+def test_import_of_a_combined_delta_killed_at_every_call():
+    s = killed_story()
+    p = s.combine(s.co, s.chain(1, 4), 'all.vmf')
+
+    def after_kill(k):
+        s.lab.dr('scrub', 'web1')
+        at = points_of(s.lab.dr)[-1]
+        check(at in (1, 4), 'it is at point', at)
+        s.lab.same(at, os.path.join(s.lab.dr.replica(), 'disks'))
+
+    def finish(k):
+        check(points_of(s.lab.dr) == [1, 4], points_of(s.lab.dr))
+        s.lab.same(4, os.path.join(s.lab.dr.replica(), 'disks'))
+        check(not leftovers(s.lab.dr), 'left over:', *leftovers(s.lab.dr))
+    argv = [tool('import'), '--home', s.lab.dr.home, p]
+    Sweep('import', s.lab, argv, ['dr'], after_kill, lambda k: run(*argv), finish).run()
+
+
 if __name__ == '__main__':
-    main(__name__)
+    hurry()
+    main(__name__, jobs=2)

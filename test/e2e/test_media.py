@@ -253,6 +253,24 @@ def test_custody_shows_who_touched_a_bundle_and_what_was_altered():
     check([l['signature'] for l in o] == ['none', 'bad', 'good'], o)
 
 
+def test_verify_leaves_a_line_of_custody_too():
+    c = Courier()
+    m = Medium(c, 'usb')
+    p = c.ship(m)
+    c.dr('verify', p, '--require-sandbox')
+    run(VMFERRY, 'verify', '--key', c.hq.card, p)               # a courier, who has no home
+    with open(p, 'r+b') as f:
+        f.seek(os.path.getsize(p) // 2)
+        byte = f.read(1)
+        f.seek(-1, 1)
+        f.write(bytes([byte[0] ^ 1]))
+    c.dr('verify', p, rc=1)
+    with open(m.path(m.names('*.log')[0])) as f:
+        lines = f.read().splitlines()
+    check(len(lines) == 3 and ' verify "dr" "ok" ' in lines[0] and ' verify "" "ok" ' in lines[1] and
+          ' verify "dr" "refused: ' in lines[2], *lines)
+
+
 def test_new_keys_ride_on_media():
     c = Courier()
     m = Medium(c, 'usb')
@@ -357,6 +375,21 @@ def test_volumes_on_a_medium_are_checked_by_b2sum_and_minisign():
     c.arrived()
     c.hq('media', m, '--clean')
     check(m.names() == ['lock', 'medium'], *m.names())
+
+
+def test_an_export_takes_the_receipt_that_the_medium_brought_and_leaves_keys():
+    c = Courier()
+    m = Medium(c, 'usb')
+    c.ship(m)
+    c.dr('import', '--media', m)
+    c.hq('key', 'rotate')
+    p = c.hq('export', 'web1', '--media', m)
+    check("site 'dr' has point 1" in p.stderr, p.stderr)
+    check(any(b['type'] == 'delta' and b['from'] == 1 for b in c.hq.json('media', m)['bundles']))
+    check('no receipt' not in p.stderr, p.stderr)
+    p = c.dr('import', '--media', m)
+    check('1 volumes taken, 1 were here' in p.stderr, p.stderr)
+    check(len(m.names('hq.*.keys')) == 1, *m.names())
 
 
 def test_what_does_not_fit_goes_on_with_the_next_medium_and_nothing_is_written_again():
@@ -522,13 +555,15 @@ def test_a_disk_that_is_pulled_out_under_load_is_gone_on_with():
     c = Big()
     gone, count = c.path('gone'), c.path('count')
     dead = 'if [ -e %s ]; then echo EIO >&2; exit 1; fi; ' % gone
-    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ $3 -ge 65536 ]; then head -c $3 /dev/zero >>%s; '
-                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, 7 * M, gone) + copy(c, '$4', False))
+    stick = Stick(c, 64 * M, dead + copy(c, '$4', True), dead + 'if [ -e %s ]; then head -c $3 /dev/zero >>%s; '
+                  '[ $(stat -c %%s %s) -lt %d ] || touch %s; fi; ' % (count, count, count, 10 * M, gone) +
+                  copy(c, '$4', False))
+    open(count, 'w').close()            # from here on 10 MiB can be written
     p = c.to(stick.medium, '--volume-size', '4M', rc=3)
     check(os.path.exists(gone), 'it was not pulled out')
     stick.pull()
     os.unlink(gone)
-    os.truncate(count, 0)
+    os.unlink(count)
     stick.plug()
     before = {n: os.stat(stick.medium.path(n)).st_ino for n in stick.medium.names('*.vmf')}
     check(before, 'nothing of it was done when it was pulled out')

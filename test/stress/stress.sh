@@ -1,6 +1,7 @@
 #!/bin/sh
 # Longer searches than those of "make test", for STRESS_SECONDS in all: power failures on real file systems, kills at
-# every system call, random walks against an oracle.  Ends with "N passed, N failed".
+# every system call, histories of couriers (at least 100,000, whatever the time), random walks against an oracle.
+# Ends with "N passed, N failed".
 # STRESS_SEED=N repeats a run, as far as the kernel lets it.
 set -u
 cd "$(dirname "$0")" || exit 1
@@ -16,7 +17,10 @@ part() {
 	name=$1 budget=$2
 	shift 2
 	echo "== $name, $budget s"
-	python3 "$name.py" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log"
+	case $name in
+	courier) "${VMFERRY_TEST:-../../build/test}/courier" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log" ;;
+	*) python3 "$name.py" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log" ;;
+	esac
 	p=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$log" | tail -n 1)
 	f=$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$log" | tail -n 1)
 	if [ -z "$p" ] || [ -z "$f" ]; then
@@ -27,8 +31,9 @@ part() {
 }
 
 echo "stress: $seconds s, seed $seed"
-part power $((seconds * 35 / 100))
-part kills $((seconds * 25 / 100))
+part power $((seconds * 30 / 100))
+part kills $((seconds * 22 / 100))
+part courier $((seconds * 15 / 100)) --histories 100000
 left=$((begin + seconds - $(date +%s)))
 # What the others left over or took too much of; but some walks there are in any case.
 [ "$left" -ge $((seconds / 5)) ] || left=$((seconds / 5))
