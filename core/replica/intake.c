@@ -99,7 +99,7 @@ intake_judge(const struct replica *R, const struct header *H, uint32_t number)
 		for (unsigned i = 0; i < R->nstaged; i++)
 			if (R->staged[i].on_disks && R->staged[i].nvolumes > 0 &&
 			    R->staged[i].to.seq > H->to.seq)
-				return (INTAKE_HAVE);
+				return (INTAKE_OLDER);
 		return (INTAKE_FITS);
 	}
 	if (H->to.epoch != at.epoch)

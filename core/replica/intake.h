@@ -16,6 +16,7 @@ enum intake {
 	INTAKE_FITS,  /* it continues what is held */
 	INTAKE_EARLY, /* it can, once others have come */
 	INTAKE_HAVE,  /* that volume, or all that it leads to, is here already */
+	INTAKE_OLDER, /* a seed, where volumes of a newer one are on the placeholder's disks */
 	INTAKE_EPOCH, /* it is of another epoch */
 	INTAKE_PAST,  /* it applied to a point that is behind us, and to no other */
 };

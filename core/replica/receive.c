@@ -203,6 +203,10 @@ receive_into(struct replica *R, struct receiving *c)
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
 		return (receive_again(R, c->U));
+	case INTAKE_OLDER:
+		return (say_refused("%s: volumes of a newer seed than that to point %" PRIu64
+		                    " are here already; bring the others, or export another one",
+		    H->vm, H->to.seq));
 	case INTAKE_EPOCH:
 		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64,
 		    H->vm, H->to.epoch, replica_last(R)->point.epoch));

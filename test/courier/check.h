@@ -239,6 +239,9 @@ check_bases(struct world *w)
 		base = ledger_base(w->hq.P, t, LEDGER_ACKED);
 		if (base == 0 || !is_kept(w, base))
 			fail(w, "the changes since what site %c has are not kept", 'a' + (int)i);
+		if (w->sites[i].base != 0 && base != w->sites[i].base)
+			fail(w, "a delta to site %c starts at %" PRIu64 ", not at %" PRIu64, 'a' + (int)i,
+			    base, w->sites[i].base);
 	}
 }
 

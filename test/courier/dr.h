@@ -275,12 +275,18 @@ check_have(struct world *w, const struct replica *R, const struct bundle *b, uns
 				return;
 	if (held_seq(R) >= b->to.seq)
 		return;
-	for (unsigned i = 0; i < R->nstaged; i++)
-		if (R->npoints == 0 && R->staged[i].on_disks && R->staged[i].nvolumes > 0 &&
-		    R->staged[i].to.seq > b->to.seq && b->type == BUNDLE_SEED)
-			return;
 	fail(w, "volume %u of the bundle from %" PRIu64 " to %" PRIu64 " is said to be here, and is not",
 	    volume, b->from.seq, b->to.seq);
+}
+
+/* A seed may be turned away only for a newer one. */
+static inline void
+check_older(struct world *w, const struct replica *R, const struct bundle *b)
+{
+	for (unsigned i = 0; b->type == BUNDLE_SEED && R->npoints == 0 && i < R->nstaged; i++)
+		if (R->staged[i].on_disks && R->staged[i].nvolumes > 0 && R->staged[i].to.seq > b->to.seq)
+			return;
+	fail(w, "a bundle to %" PRIu64 " is turned away for a newer seed that is not there", b->to.seq);
 }
 
 /* May it come in?  As receive() decides it. */
@@ -293,6 +299,10 @@ may_come(struct world *w, struct replica_side *d, const struct bundle *b, unsign
 	case INTAKE_HAVE:
 		check_have(w, d->R, b, volume);
 		happened(w, EV_HAVE);
+		return (0);
+	case INTAKE_OLDER:
+		check_older(w, d->R, b);
+		happened(w, EV_OLDER);
 		return (0);
 	case INTAKE_EPOCH:
 		fail(w, "there is only one epoch");

@@ -228,6 +228,7 @@ take_receipt(struct world *w, const struct parcel *r)
 	                           : "went back",
 	    t->acked, t->back);
 	happened(w, news == LEDGER_NEWER ? EV_NEWER : news == LEDGER_KNOWN ? EV_STALE : EV_WENT_BACK);
+	d->base = t->back == 0 && is_kept(w, t->acked) ? t->acked : 0;
 	if (d->went_back && r->created > d->back_at)
 		d->went_back = 0;
 }

@@ -88,6 +88,7 @@ struct replica_side {
 	int64_t back_at;     /* when */
 	uint64_t reached;    /* the newest point that it was at, unless it went back */
 	uint64_t held;       /* the same of what it held */
+	uint64_t base;       /* where deltas to it start, as long as it acknowledges no more */
 	struct replica *old; /* an older copy of it */
 	uint8_t old_disk[BLOCKS];
 	unsigned old_cut_pairs[BUNDLES];
@@ -105,6 +106,7 @@ enum event {
 	EV_NOT_DELIVERED,
 	EV_EARLY,
 	EV_HAVE,
+	EV_OLDER,
 	EV_PAST,
 	EV_NO_ROOM,
 	EV_CUT,
@@ -130,8 +132,8 @@ enum event {
 
 static const char *const event_names[EVENTS] = { "histories", "seeds", "deltas",
 	"deltas against a comparison", "combined", "bundles in volumes", "exports resumed",
-	"exports begun anew", "points not delivered", "came early", "were here", "came too late",
-	"no room to wait", "cut short", "continued", "came afresh", "merges interrupted",
+	"exports begun anew", "points not delivered", "came early", "were here", "were older seeds",
+	"came too late", "no room to wait", "cut short", "continued", "came afresh", "merges interrupted",
 	"placeholders seeded", "seeds over a replica", "merges", "points of a replica pruned",
 	"points folded", "replicas restored", "receipts with news", "receipts without", "went back", "lies",
 	"parcels lost", "parcels twice", "waited at the end", "rescued by a seed" };

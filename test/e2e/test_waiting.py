@@ -138,6 +138,95 @@ def test_what_waits_takes_no_more_room_than_it_may():
     lab.close()
 
 
+# --- volumes -------------------------------------------------------------------------------------------------
+
+def in_volumes(lab, name, *how):
+    """Export in volumes: their paths, in order."""
+    medium = lab.path(name)
+    os.mkdir(medium)
+    lab.hq('export', 'web1', '--media', medium, '--volume-size', '2M', *how)
+    return sorted(glob.glob(os.path.join(medium, 'vmferry', '*.vmf')))
+
+
+def volumes_lab():
+    """A lab, and a seed and a delta from it in several volumes each."""
+    lab = Lab(where=on_disk(), sizes=(7 * M, 64 * K + 512))
+    lab.write(lab.disks['vda'], 0, 6 * M)
+    lab.keep(1)
+    seed = in_volumes(lab, 'one', '--seed')
+    lab.write(lab.disks['vda'], 100 * K, 5 * M)
+    lab.keep(2)
+    delta = in_volumes(lab, 'two', '--delta', '--since', 'sent')
+    check(len(seed) > 2 and len(delta) > 2, 'there are not several volumes')
+    return lab, seed, delta
+
+
+def missing_of(have, n):
+    """What is said of a bundle of n volumes of which those are here."""
+    out = [str(k) for k in range(1, (n if n in have else max(have)) + 1) if k not in have]
+    text = ', '.join(out)
+    if n not in have:
+        text += (', and ' if out else '') + 'those after %d' % max(have)
+    return '%d volumes are here; missing: %s' % (len(have), text)
+
+
+def test_volumes_come_in_any_order_and_those_missing_are_named():
+    lab, seed, delta = volumes_lab()
+    line, r = Line(lab, lab.dr), random.Random(SEED)
+    for _ in range(40 if FULL else 5):
+        line.reset()
+        order = [('seed', 1, k + 1, p) for k, p in enumerate(seed)] + [('delta', 2, k + 1, p) for k, p in enumerate(delta)]
+        r.shuffle(order)
+        have = {'seed': set(), 'delta': set()}
+        for kind, to, k, p in order:
+            lab.dr('import', p)
+            have[kind].add(k)
+            said = causes(lab.dr)
+            for name, seq, n in (('seed', 1, len(seed)), ('delta', 2, len(delta))):
+                text = 'of the %s to point %d, ' % (name, seq)
+                if have[name] and len(have[name]) < n:
+                    check(text + missing_of(have[name], n) in said, [o[:3] for o in order], 'after', kind, k, ':', said)
+                else:
+                    check(not any(c.startswith(text) for c in said), said)
+            waits = len(have['delta']) == len(delta) and len(have['seed']) < len(seed)
+            check(('a delta from point 1 waits for a seed' in said) == waits, [o[:3] for o in order], 'after', kind, k, ':', said)
+        check(points_of(lab.dr) == [1, 2], points_of(lab.dr))
+        same_at(lab, lab.dr, 2, scrub=True)
+    lab.close()
+
+
+def test_a_volume_that_was_cut_goes_on_whatever_came_meanwhile():
+    lab, seed, delta = volumes_lab()
+    for to, volumes in ((1, seed), (2, delta)):
+        cut = Bundle(volumes[1])
+        p = pipe(lab.dr, cut.data[:len(cut.data) * 3 // 4])
+        check(p.returncode == 1, p.stderr)
+        for k, path in enumerate(volumes):
+            if k != 1:
+                lab.dr('import', path)
+        check(position(lab.dr)['volume'] == 2)
+        check(go_on(lab.dr, cut), 'it did not go on')
+        same_at(lab, lab.dr, to, scrub=True)
+    check(points_of(lab.dr) == [1, 2])
+    lab.close()
+
+
+def test_an_older_seed_is_turned_away_for_a_newer_one_of_which_a_part_is_here():
+    lab, seed, _ = volumes_lab()
+    newer = in_volumes(lab, 'three', '--seed')
+    lab.keep(3)
+    lab.dr('import', newer[1])
+    before = tree(lab.dr.home)
+    p = lab.dr('import', seed[0], rc=1)
+    check('volumes of a newer seed' in p.stderr, p.stderr)
+    check(tree(lab.dr.home) == before, 'a refused bundle changed the store')
+    for k, path in enumerate(newer):
+        if k != 1:
+            lab.dr('import', path)
+    same_at(lab, lab.dr, 3, scrub=True)
+    lab.close()
+
+
 # --- streams that are cut ------------------------------------------------------------------------------------
 
 class Bundle:
