@@ -5,6 +5,7 @@
 #include "bounds.h"
 #include "export_media.h"
 #include "primary/export.h"
+#include "primary/plan.h"
 #include "primary/repair.h"
 #include "base/say.h"
 
@@ -14,7 +15,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"                      [--against FILE|-]\n"
 	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
-	"       vmferry export [VM] --repair REQUEST [-o FILE] [--home DIR]\n"
+	"       vmferry export [VM] --repair REQUEST [-o FILE | --media DIR] [--home DIR]\n"
 	"\n"
 	"Cut a recovery point of a VM and write its bundle to standard output or a file.\n"
 	"  --seed           a whole initial copy\n"
@@ -42,6 +43,14 @@ static const struct args_tool tool = { "vmferry-export",
 	"                   command with the next one goes on\n"
 	"  --volume-size N  bytes of a volume, with K, M, G (default: just under 4G, which FAT32 holds)\n"
 	"  --anew           give up an export that was begun and not finished\n"
+	"  --dry-run        cut and write nothing, and say what it would be: how much (estimated from a "
+	"sample that is\n"
+	"                   encoded), in how many volumes, and with --media how long; --json: for programs;\n"
+	"                   --transit TIME: how old the point is on arrival; --bandwidth SIZE a second: or "
+	"on a line\n"
+	"  --resume-from F  go on with what was cut short on its way through a pipe: 'vmferry import "
+	"--position'\n"
+	"                   at the receiver prints F; '-': standard input\n"
 	"\n"
 	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
 
@@ -72,8 +81,14 @@ since(struct export_options *o, const char *s)
 	}
 }
 
+struct dry_run {
+	int is_dry;
+	struct plan_options options;
+};
+
 static void
-parse(int argc, char *argv[], struct export_options *o, struct repair_options *r, const char **home)
+parse(int argc, char *argv[], struct export_options *o, struct repair_options *r, struct dry_run *w,
+    const char **home)
 {
 	static const struct option longs[] = { ARGS_COMMON, { "seed", no_argument, NULL, 's' },
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
@@ -82,7 +97,10 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
 		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
 		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
-		{ "anew", no_argument, NULL, 'A' }, { 0 } };
+		{ "anew", no_argument, NULL, 'A' }, { "resume-from", required_argument, NULL, 'R' },
+		{ "dry-run", no_argument, NULL, 'n' }, { "json", no_argument, NULL, 'j' },
+		{ "transit", required_argument, NULL, 'T' }, { "bandwidth", required_argument, NULL, 'B' },
+		{ 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -118,13 +136,28 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 			r->request = optarg;
 			break;
 		case 'm':
-			o->media = optarg;
+			o->media = r->media = optarg;
 			break;
 		case 'v':
 			o->volume_size = args_size(&tool, optarg);
 			break;
 		case 'A':
 			o->anew = 1;
+			break;
+		case 'R':
+			o->resume = optarg;
+			break;
+		case 'n':
+			w->is_dry = 1;
+			break;
+		case 'j':
+			w->options.json = 1;
+			break;
+		case 'T':
+			w->options.transit = args_time(&tool, optarg);
+			break;
+		case 'B':
+			w->options.bandwidth = args_size(&tool, optarg);
 			break;
 		default:
 			o->output = r->output = optarg;
@@ -133,8 +166,8 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	args_words(&tool, argc, r->request == NULL ? 1 : 0, 1);
 	if (r->request != NULL &&
 	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
-	        o->against != NULL || o->media != NULL || o->volume_size != 0 || o->anew))
-		args_misuse(&tool, "--repair cuts no point: it goes with -o alone");
+	        o->against != NULL || o->volume_size != 0 || o->anew))
+		args_misuse(&tool, "--repair cuts no point: it goes with -o or --media alone");
 	r->vm = optind < argc ? argv[optind] : NULL;
 	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
@@ -142,6 +175,13 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
 		args_misuse(
 		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
+	if (!w->is_dry && (w->options.json || w->options.transit != 0 || w->options.bandwidth != 0))
+		args_misuse(&tool, "--json, --transit and --bandwidth go with --dry-run");
+	if (w->is_dry && (r->request != NULL || o->resume != NULL || o->anew))
+		args_misuse(&tool, "--dry-run goes without --repair, --resume-from and --anew");
+	if (o->resume != NULL && (o->media != NULL || o->output != NULL || o->anew))
+		args_misuse(
+		    &tool, "--resume-from goes on to standard output, without -o, --media and --anew");
 	if (o->media != NULL && o->output != NULL)
 		args_misuse(&tool, "it goes to --media or with -o, not both");
 	if (o->media == NULL ? o->volume_size != 0
@@ -155,14 +195,16 @@ main(int argc, char *argv[])
 {
 	struct export_options o = { .level = SEGMENT_DEFAULT };
 	struct repair_options r = { 0 };
+	struct dry_run w = { 0 };
 	const char *home = NULL;
 	struct site *S;
 	int rc = -1;
 
 	say_init(tool.name);
-	parse(argc, argv, &o, &r, &home);
+	parse(argc, argv, &o, &r, &w, &home);
 	if ((S = site_open(home)) != NULL)
 		rc = r.request != NULL ? repair(S, &r)
+		     : w.is_dry        ? plan(S, &o, &w.options)
 		     : o.media != NULL ? export_media(S, &o)
 		                       : export(S, &o);
 	site_close(S);

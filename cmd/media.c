@@ -7,12 +7,13 @@
 #include "media_plan.h"
 
 static const struct args_tool tool = { "vmferry-media",
-	"usage: vmferry media DIR [--json] [--clean] [--require-sandbox] [--home DIR]\n"
+	"usage: vmferry media DIR [--label NAME] [--json] [--clean] [--require-sandbox] [--home DIR]\n"
 	"       vmferry media DIR --plan [--bytes SIZE] [--volume-size SIZE] [--line SIZE] [--json]\n"
 	"\n"
 	"What the medium at DIR holds, for whom, how complete, and what of it can be deleted because it has "
 	"done\n"
 	"its duty.  Receipts and key lists on it are taken in passing.\n"
+	"  --label  call the medium that from now on\n"
 	"  --json   for programs\n"
 	"  --clean  delete what can be deleted\n"
 	"  --require-sandbox  refuse where the kernel cannot confine the process\n"
@@ -28,7 +29,8 @@ parse(int argc, char *argv[], struct media_options *o, struct media_plan_options
 {
 	static const struct option longs[] = { ARGS_COMMON, { "json", no_argument, NULL, 'j' },
 		{ "clean", no_argument, NULL, 'c' }, { "require-sandbox", no_argument, NULL, 'R' },
-		{ "plan", no_argument, NULL, PLAN }, { "bytes", required_argument, NULL, BYTES },
+		{ "label", required_argument, NULL, 'l' }, { "plan", no_argument, NULL, PLAN },
+		{ "bytes", required_argument, NULL, BYTES },
 		{ "volume-size", required_argument, NULL, VOLUME_SIZE },
 		{ "line", required_argument, NULL, LINE }, { 0 } };
 	int c, plan = 0;
@@ -44,10 +46,12 @@ parse(int argc, char *argv[], struct media_options *o, struct media_plan_options
 			p->line = args_size(&tool, optarg);
 		plan |= c > PLAN ? 2 : 0;
 		o->json |= c == 'j';
+		if (c == 'l')
+			o->label = optarg;
 		o->clean |= c == 'c';
 		o->insist |= c == 'R';
 	}
-	if (plan == 2 || (plan != 0 && (o->clean || o->insist)))
+	if (plan == 2 || (plan != 0 && (o->clean || o->insist || o->label != NULL)))
 		args_misuse(&tool, "these options do not go together");
 	if (p->volume_size == 0)
 		args_misuse(&tool, "a volume of no bytes holds nothing");

@@ -115,7 +115,7 @@ take_receipt(const struct gathering *g, const char *name)
 		return (0);
 	if (infile_take(&F, fd, path) != 0)
 		return (-1);
-	rc = import_file(g->S, &o, F);
+	rc = import_file(g->S, &o, F, NULL);
 	infile_close(F);
 	return (rc < 0 ? -1 : 0);
 }

@@ -219,9 +219,8 @@ confine(const struct site *S, const struct import_options *o)
 	return (import_confine(S, dirname(dir), o->insist));
 }
 
-/* The bundle in F, with the repair in fix, unless that is NULL. */
-static int
-import_mended(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
+int
+import_file(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix)
 {
 	struct member m = { .payload = malloc(LIMIT_JSON) };
 	struct mend *M = NULL;
@@ -239,12 +238,6 @@ import_mended(const struct site *S, const struct import_options *o, struct infil
 }
 
 int
-import_file(const struct site *S, const struct import_options *o, struct infile *F)
-{
-	return (import_mended(S, o, F, NULL));
-}
-
-int
 import(const struct site *S, const struct import_options *o)
 {
 	struct infile *F, *fix = NULL;
@@ -255,7 +248,7 @@ import(const struct site *S, const struct import_options *o)
 	if (o->repair != NULL)
 		rc = infile_open(&fix, o->repair);
 	if (rc == 0 && (rc = confine(S, o)) == 0)
-		rc = import_mended(S, o, F, fix);
+		rc = import_file(S, o, F, fix);
 	infile_close(fix);
 	infile_close(F);
 	return (rc);

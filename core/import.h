@@ -16,8 +16,11 @@ struct import_options {
 /* 0: all of it is here for good; 1, said, and nothing has changed; -1. */
 int import(const struct site *S, const struct import_options *o);
 
-/* The same with a file that is open, in the sandbox that the process is in. */
-int import_file(const struct site *S, const struct import_options *o, struct infile *F);
+/**
+ * The same with a file that is open, in the sandbox that the process is in; what is damaged is taken from the repair in
+ * fix, unless that is NULL.
+ */
+int import_file(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix);
 
 /**
  * Confine the process to what an import may touch: the home, the stores, and one folder more (NULL: none).  0; 1,

@@ -86,21 +86,61 @@ waits_for_seed(const struct site *S, const struct holdings_bundle *b)
 /* --- take --------------------------------------------------------------------------------------------- */
 
 static int
-import_volume(struct taking *k, const char *name)
+open_volume(struct taking *k, const char *name, struct infile **F)
 {
 	char path[PATH_MAX];
-	struct infile *F;
-	int fd, rc;
+	int fd;
 
+	*F = NULL;
 	if (medium_path(k->M, name, path) != 0)
 		return (-1);
 	if ((fd = medium_file(k->M, name)) < 0)
 		return (fd == -2 ? say_failed("%s: is gone", path) : -1);
-	if (infile_take(&F, fd, path) != 0)
-		return (-1);
-	rc = import_file(k->S, &k->o, F);
+	return (infile_take(F, fd, path));
+}
+
+/* The newest repair of b on the medium, by the same signer; NULL if there is none. */
+static const struct holdings_bundle *
+repair_of(const struct taking *k, const struct holdings_bundle *b)
+{
+	const struct holdings_bundle *fix = NULL;
+
+	for (size_t i = 0; i < k->C.n; i++) {
+		const struct holdings_bundle *x = &k->C.bundles[i];
+
+		if (x->type == BUNDLE_REPAIR && memcmp(x->of, b->id, RECORD_ID) == 0 &&
+		    memcmp(x->key, b->key, RECORD_KEY) == 0 && (fix == NULL || x->created >= fix->created))
+			fix = x;
+	}
+	return (fix);
+}
+
+/* The volume of that name, with what is damaged from the repair x, unless that is NULL. */
+static int
+import_with(struct taking *k, const char *name, const struct holdings_bundle *x)
+{
+	struct infile *F = NULL, *fix = NULL;
+	int rc = open_volume(k, name, &F);
+
+	if (rc == 0 && x != NULL)
+		rc = open_volume(k, x->volumes[0].name, &fix);
+	if (rc == 0)
+		rc = import_file(k->S, &k->o, F, fix);
+	infile_close(fix);
 	infile_close(F);
 	return (rc);
+}
+
+static int
+import_volume(struct taking *k, const struct holdings_bundle *b, const char *name)
+{
+	const struct holdings_bundle *x = repair_of(k, b);
+	int rc = import_with(k, name, NULL);
+
+	if (rc != 1 || x == NULL)
+		return (rc);
+	say_note("%s/%s: once more, with the repair %s", medium_folder(k->M), name, x->volumes[0].name);
+	return (import_with(k, name, x));
 }
 
 static int
@@ -129,7 +169,7 @@ take_volume(struct taking *k, const struct holdings_bundle *b, const struct hold
 		k->here++;
 		return (0);
 	}
-	rc = import_volume(k, v->name);
+	rc = import_volume(k, b, v->name);
 	if (rc == 0)
 		k->taken++;
 	else

@@ -155,7 +155,7 @@ fit(char out[256], const char *name)
 {
 	size_t i = 0;
 
-	for (; name[i] != '\0' && i < 255; i++)
+	for (; i < 255 && name[i] != '\0'; i++)
 		out[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
 	out[i] = '\0';
 	return (out);
@@ -408,8 +408,11 @@ int
 media(struct site *S, const struct media_options *o)
 {
 	struct listing l = { .S = S, .o = o };
-	int rc = medium_open(&l.M, o->dir, o->clean ? MEDIUM_LEAVE : MEDIUM_READ, NULL);
+	enum medium_use use = o->label != NULL ? MEDIUM_WRITE : o->clean ? MEDIUM_LEAVE : MEDIUM_READ;
+	int rc = medium_open(&l.M, o->dir, use, o->label);
 
+	if (rc == 0 && o->label != NULL)
+		rc = medium_rename(l.M, o->label);
 	if (rc == 0)
 		rc = look(&l);
 	medium_close(l.M);

@@ -8,6 +8,7 @@
 /* What a medium holds, for whom, and what of it has done its duty. */
 struct media_options {
 	const char *dir;
+	const char *label; /* call the medium that, making our folder on it if need be; NULL: as it is */
 	int json;
 	int clean;  /* delete what can be deleted */
 	int insist; /* refuse to go on without a sandbox */

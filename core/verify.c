@@ -14,6 +14,7 @@
 #include "bundle/unpack.h"
 #include "frame.h"
 #include "jsontext.h"
+#include "scribe.h"
 #include "base/io.h"
 #include "base/sandbox.h"
 #include "base/say.h"
@@ -41,6 +42,9 @@ struct verifying {
 	uint64_t open[VERIFY_FILES]; /* segments from which on it is not known how many there were */
 	json_t *report;              /* of all files; or NULL */
 	struct member member;
+	struct scribe *scribe; /* NULL: no file lies on a medium */
+	int is_named;          /* the file that was read last says it is a volume of this bundle: */
+	uint8_t named[RECORD_ID];
 };
 
 /* --- a report ----------------------------------------------------------------------------------------- */
@@ -79,6 +83,8 @@ report_bad(struct verifying *v, const char *name, const struct survey *V)
 	json_t *o, *items = json_array();
 	int bad = 0;
 
+	v->is_named = V->has_bundle;
+	memcpy(v->named, V->bundle, RECORD_ID);
 	if (v->report == NULL) {
 		json_decref(items);
 		return (0);
@@ -101,6 +107,9 @@ report_good(struct verifying *v, const char *name, const struct unpack *U)
 	    header_type_text(U->header->type), "vm", U->header->vm, "point", (json_int_t)U->header->to.seq,
 	    "volume", (int)c->number, "segments", (json_int_t)(c->after - c->before));
 	int bad = jsontext_set_bytes(o, "bundle", U->header->id, RECORD_ID);
+
+	v->is_named = 1;
+	memcpy(v->named, U->header->id, RECORD_ID);
 
 	if (v->report != NULL)
 		return (add_report(v, jsontext_whole(o, bad)));
@@ -404,8 +413,12 @@ verify_all(struct verifying *v, struct infile *files[VERIFY_FILES], unsigned n)
 	if ((rc = gather_keys(v)) != 0 || (rc = open_mend(v)) != 0)
 		return (rc);
 	for (unsigned i = 0; i < n; i++) {
-		int one = verify_open(v, files[i]);
+		int one;
 
+		v->is_named = 0;
+		one = verify_open(v, files[i]);
+		if (v->is_named)
+			scribe_note(v->scribe, i, v->named, "verify", one);
 		if (one < 0 || rc == 0)
 			rc = one;
 	}
@@ -455,8 +468,11 @@ verify(const struct verify_options *o)
 		rc = say_refused("no more than %u bundles can be checked at once", VERIFY_FILES);
 	else if ((rc = open_all(o, files, n)) == 0 && o->repair != NULL)
 		rc = infile_open(&v->fix, o->repair);
+	if (rc == 0)
+		rc = scribe_start(&v->scribe, o->site, o->paths, o->n);
 	if (rc == 0 && (rc = confine(o)) == 0)
 		rc = verify_all(v, files, n);
+	scribe_end(v->scribe);
 	for (unsigned i = 0; i < n && i < VERIFY_FILES; i++)
 		infile_close(files[i]);
 	mend_close(v->mend);

@@ -8,7 +8,7 @@
 struct verify_options {
 	const struct card *by;     /* the card of the site that must have signed */
 	const struct trust *trust; /* where by is NULL: one of these sites must have */
-	const struct site *site;   /* who asks; NULL if there is no request */
+	const struct site *site;   /* who asks, and signs custody lines; NULL if there is no request */
 	const char *request;       /* where the repair request goes; "-": standard output; or NULL */
 	const char *repair;        /* take what is damaged from there; or NULL */
 	int json;                  /* on standard output */

@@ -12,6 +12,7 @@
 #include "base/say.h"
 #include "bundle/readback.h"
 
+#define PARTS 4u /* that are written at once */
 #define PIPE_SIZE (1 << 20)
 #define EARLY (UINT64_C(8) << 20) /* bytes after which the kernel is asked to begin writing them out */
 
@@ -21,6 +22,7 @@ struct outfile {
 	int is_ours;     /* a new file under its temporary name */
 	int is_regular;
 	int may_fill, is_full;
+	uint64_t skip;          /* bytes to come that are not written */
 	int is_bad;             /* its medium did not give back what was written */
 	uint64_t size, started; /* bytes written, and those whose way to the medium has begun */
 	struct readback *back;  /* NULL: it is not checked */
@@ -191,11 +193,35 @@ wrote(struct outfile *F, const struct io_part *parts, unsigned n)
 	return (0);
 }
 
+void
+outfile_skip(struct outfile *F, uint64_t n)
+{
+	F->skip = n;
+}
+
+/* The parts, without what is to be skipped. */
+static void
+skip(struct outfile *F, struct io_part *out, const struct io_part *parts, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		size_t some = F->skip < parts[i].size ? (size_t)F->skip : parts[i].size;
+
+		out[i] = (struct io_part){ (const uint8_t *)parts[i].data + some, parts[i].size - some };
+		F->skip -= some;
+	}
+}
+
 int
 outfile_write(struct outfile *F, const struct io_part *parts, unsigned n)
 {
-	int rc =
-	    F->may_fill ? io_fill_parts(F->fd, F->name, parts, n) : io_write_parts(F->fd, F->name, parts, n);
+	struct io_part left[PARTS];
+	int rc;
+
+	if (F->skip > 0 && n <= PARTS) {
+		skip(F, left, parts, n);
+		parts = left;
+	}
+	rc = F->may_fill ? io_fill_parts(F->fd, F->name, parts, n) : io_write_parts(F->fd, F->name, parts, n);
 
 	F->is_full |= rc == 2;
 	return (rc == 0 ? wrote(F, parts, n) : rc);

@@ -38,6 +38,9 @@ struct outfile *outfile_wrap(int fd, const char *path);
  */
 int outfile_check(struct outfile *F);
 
+/* Of what comes next the first n bytes are not written: they are where it goes already. */
+void outfile_skip(struct outfile *F, uint64_t n);
+
 /* From here on a full medium is no failure: see below. */
 void outfile_may_fill(struct outfile *F);
 

@@ -28,6 +28,7 @@ struct walk {
 };
 
 struct item {
+	uint64_t number; /* from 0 */
 	unsigned disk;
 	unsigned npieces;
 	struct piece pieces[PIECES];
@@ -47,6 +48,7 @@ struct item {
 struct packing {
 	struct pack *P;
 	struct walk walk;
+	uint64_t items;
 	struct progress progress;
 };
 
@@ -230,6 +232,7 @@ fill(void *context, void *slot)
 	unsigned holes = 0;
 	int rc = 0;
 
+	it->number = k->items++;
 	it->npieces = 0;
 	while (k->walk.disk < k->P->ndisks) {
 		struct piece *p = &it->pieces[it->npieces];
@@ -367,7 +370,7 @@ work(void *context, void *slot)
 			return (-1);
 		done += p->count;
 	}
-	return (it->nextents == 0 || k->P->is_dry ? 0 : encode(k->P, it));
+	return (it->nextents == 0 || (k->P->is_dry && k->P->sample == 0) ? 0 : encode(k->P, it));
 }
 
 /* A block of our own disk is not what its leaf says: the first is named, all are counted. */
@@ -440,6 +443,12 @@ drain(void *context, void *slot)
 	uint64_t done = 0;
 	int rc;
 
+	if (k->P->sample > 0) {
+		k->P->sampled += it->seen;
+		k->P->sampled_stored += it->nextents == 0 ? 0 : it->record.stored;
+		progress_add(&k->progress, it->seen);
+		return (0);
+	}
 	if (it->nextents > 0 && !k->P->is_dry && (rc = put_out(k->P, it)) != 0)
 		return (rc);
 	if (it->damaged != 0)

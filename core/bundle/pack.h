@@ -46,8 +46,10 @@ struct pack {
 	/* Called with the extents of each segment in front of its record, or NULL: 0 or -1, said. */
 	int (*extents)(void *context, const struct extent *extents, uint32_t n);
 	void *context;
-	const char *what; /* for the progress */
-	uint64_t most;    /* as pack_most said */
+	uint64_t sample; /* dry: one of so many items is read, and encoded into nothing; 0: all are read */
+	uint64_t sampled, sampled_stored; /* out: bytes of data in those, and what they came to */
+	const char *what;                 /* for the progress */
+	uint64_t most;                    /* as pack_most said */
 	uint64_t damaged; /* out: blocks of our own disks that are not what their leaves say; said */
 };
 

@@ -252,8 +252,7 @@ file_stamp(void *state, struct source_stamp *out)
 		return (say_failed("%s: cannot look at: %s", f->path, strerror(errno)));
 	*out = (struct source_stamp){ (uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size,
 		nanoseconds(&st.st_mtim), nanoseconds(&st.st_ctim) };
-	return (
-	    nanoseconds(&now) - out->modified < 2000000000 || nanoseconds(&now) - out->changed < 2000000000);
+	return (nanoseconds(&now) - out->modified < 2000000000);
 }
 
 const struct source_kind source_file = { file_read, file_stretch, file_dirty, file_check, file_stamp,

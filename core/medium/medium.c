@@ -44,6 +44,22 @@ make_identity(struct medium *M)
 	return (medium_put(M, "medium", text, identity_encode(text, &M->identity)));
 }
 
+int
+medium_rename(struct medium *M, const char *label)
+{
+	const char *why = name_check(label);
+	char text[IDENTITY_MAX];
+
+	if (why != NULL)
+		return (say_refused("'%s': %s", label, why));
+	if (!M->can_write)
+		return (say_refused("%s: cannot be written to", M->folder));
+	if (strcmp(M->identity.label, label) == 0)
+		return (0);
+	memcpy(M->identity.label, label, strlen(label) + 1);
+	return (medium_put(M, "medium", text, identity_encode(text, &M->identity)));
+}
+
 static int
 identify(struct medium *M, const char *dir, enum medium_use use, const char *label)
 {

@@ -37,6 +37,9 @@ const char *medium_folder(const struct medium *M);
 /* What it calls itself; its id is empty where nobody has named it yet. */
 const struct identity *medium_identity(const struct medium *M);
 
+/* Call it something else, durably; its id stays.  0; 1, said; -1. */
+int medium_rename(struct medium *M, const char *label);
+
 /* May something be left there? */
 int medium_can_write(const struct medium *M);
 

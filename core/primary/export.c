@@ -33,10 +33,11 @@ find_pending(struct ship *s)
 	char wish[PENDING_WISH];
 	int rc = pending_read(&s->pending, P);
 
+	if (o->resume != NULL && (rc == 2 || (rc == 0 && s->pending->way != PENDING_PIPE)))
+		return (say_refused("%s: no export to a pipe was cut short here", P->vm));
 	if (rc != 0)
 		return (rc);
-	/* What was compared is read anew with it. */
-	if (o->anew || o->against != NULL)
+	if (o->anew)
 		return (resume_give_up(s->pending, P) != 0 ? -1 : 2);
 	/* To a pipe it goes on only at the receiver's word. */
 	if (s->pending->way == PENDING_PIPE && o->resume == NULL)

@@ -14,6 +14,7 @@
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "medium/medium.h"
 #include "primary/primary.h"
 #include "primary/shiplog.h"
 
@@ -30,6 +31,7 @@ struct repairing {
 	struct source *sources[LIMIT_DISKS]; /* by the header's disks; NULL: not replicated any more */
 	struct segment_coder *coder;
 	uint8_t *plain, *stored;
+	struct medium *medium; /* or NULL */
 	struct outfile *out;
 	struct writer *writer;
 	struct header header; /* of the repair */
@@ -221,7 +223,6 @@ write_all(struct repairing *p)
 	struct shipped_entry e;
 	int rc;
 
-	request_describe(&p->header, BUNDLE_REPAIR, p->H, site_card(p->S)->name);
 	if (writer_header(p->writer, &p->header) != 0)
 		return (-1);
 	while ((rc = shipped_next(p->log, &e)) == 0)
@@ -266,6 +267,8 @@ finish(struct repairing *p)
 		return (say_refused("%s: nothing of what is asked for can be made again", p->P->vm));
 	if ((rc = outfile_commit(p->out)) != 0)
 		return (rc);
+	if (p->medium != NULL)
+		say_note("%s: written", outfile_name(p->out));
 	say_note("%s: %" PRIu64 " segments of the bundle to point %" PRIu64 " made again, %" PRIu64 " bytes",
 	    p->P->vm, p->made, p->H->to.seq, writer_position(p->writer));
 	return (p->refused == 0 ? 0
@@ -274,12 +277,30 @@ finish(struct repairing *p)
 }
 
 static int
+open_output(struct repairing *p)
+{
+	char stem[FILENAME_STEM], name[FILENAME_SIZE], path[PATH_MAX];
+	int rc;
+
+	if (p->o->media == NULL)
+		return (outfile_open(&p->out, p->o->output));
+	if ((rc = medium_open(&p->medium, p->o->media, MEDIUM_WRITE, NULL)) != 0)
+		return (rc);
+	filename_stem(stem, &p->header);
+	filename_volume(name, stem, 1);
+	if (medium_path(p->medium, name, path) != 0 || outfile_create(&p->out, path) != 0)
+		return (-1);
+	return (outfile_check(p->out));
+}
+
+static int
 answer(struct repairing *p)
 {
 	char tmp[PATH_MAX];
 	int rc;
 
-	if ((rc = open_disks(p)) != 0 || (rc = outfile_open(&p->out, p->o->output)) != 0)
+	request_describe(&p->header, BUNDLE_REPAIR, p->H, site_card(p->S)->name);
+	if ((rc = open_disks(p)) != 0 || (rc = open_output(p)) != 0)
 		return (rc);
 	p->coder = segment_coder_new(shipped_level(p->log));
 	p->plain = malloc(LIMIT_PLAIN);
@@ -299,6 +320,7 @@ release(struct repairing *p)
 		source_close(p->sources[i]);
 	writer_free(p->writer);
 	outfile_free(p->out);
+	medium_close(p->medium);
 	segment_coder_free(p->coder);
 	free(p->plain);
 	free(p->stored);

@@ -12,6 +12,7 @@ struct repair_options {
 	const char *vm;      /* name or UUID; NULL: the one that the request names */
 	const char *request; /* NULL or "-": standard input */
 	const char *output;  /* NULL or "-": standard output */
+	const char *media;   /* or, where this is not NULL, into DIR/vmferry/ of that medium */
 };
 
 /* 0; 1, said: nothing, or not all that was asked for, could be made (what could is written); -1. */

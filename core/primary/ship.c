@@ -50,7 +50,7 @@ absolute(const char *path, char out[PATH_MAX])
 int
 ship_wish(const struct export_options *o, char out[PENDING_WISH])
 {
-	char seq[32] = "", path[PATH_MAX] = "";
+	char seq[32] = "", path[PATH_MAX] = "", against[PATH_MAX] = "";
 	int n;
 
 	if (o->since != EXPORT_SINCE_ACKED)
@@ -59,10 +59,14 @@ ship_wish(const struct export_options *o, char out[PENDING_WISH])
 		strcpy(seq, " --since sent");
 	if (o->output != NULL && strcmp(o->output, "-") != 0 && absolute(o->output, path) != 0)
 		return (-1);
-	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s", o->seed ? " --seed" : "",
-	    o->delta ? " --delta" : "", seq, o->changes == NULL ? "" : " --changes ",
-	    o->changes == NULL ? "" : o->changes, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
-	    o->plain ? " --plain" : "", o->level == SEGMENT_DEFAULT ? "" : " --compress ",
+	if (o->against != NULL &&
+	    (strcmp(o->against, "-") == 0 ? io_path(against, "-") : absolute(o->against, against)) != 0)
+		return (-1);
+	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->seed ? " --seed" : "",
+	    o->delta ? " --delta" : "", seq, against[0] == '\0' ? "" : " --against ", against,
+	    o->changes == NULL ? "" : " --changes ", o->changes == NULL ? "" : o->changes,
+	    o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to, o->plain ? " --plain" : "",
+	    o->level == SEGMENT_DEFAULT ? "" : " --compress ",
 	    o->level == SEGMENT_DEFAULT ? "" : level_text(o->level), o->live_unsafe ? " --live-unsafe" : "",
 	    o->media != NULL  ? " --media"
 	    : path[0] == '\0' ? ""

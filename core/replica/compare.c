@@ -181,15 +181,29 @@ compare_replica(const struct site *S, const struct compare_options *o)
 	return (rc);
 }
 
+/* Is there a replica with disks, and not just a placeholder, or nothing?  1 or 0; -1. */
+static int
+has_disks(const struct site *S, const char *vm)
+{
+	char uuid[HEADER_UUID];
+	struct replica *R;
+	int rc = replica_find(S, vm, uuid);
+
+	if (rc <= 0)
+		return (rc);
+	if (replica_look(&R, S, uuid) != 0)
+		return (-1);
+	rc = replica_last(R) != NULL;
+	replica_close(R);
+	return (rc);
+}
+
 int
 compare(const struct site *S, const struct compare_options *o)
 {
-	char uuid[HEADER_UUID];
-	int rc = replica_find(S, o->vm, uuid);
+	int rc = has_disks(S, o->vm);
 
-	if (rc < 0)
-		return (-1);
-	if (rc == 0 && (rc = adopt_is_known(S, o->vm)) != 0)
-		return (rc < 0 ? -1 : adopt_compare(S, o->vm, o->output));
-	return (compare_replica(S, o));
+	if (rc == 0 && (rc = adopt_is_known(S, o->vm)) > 0)
+		return (adopt_compare(S, o->vm, o->output));
+	return (rc < 0 ? -1 : compare_replica(S, o));
 }

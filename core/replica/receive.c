@@ -365,6 +365,20 @@ open_cut(struct replica **R, struct search *s, struct replica_staged **staged)
 	return (rc);
 }
 
+/* What was allowed when the beginning came may not be so any more. */
+static int
+admit_rest(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
+{
+	const struct header *H = c->U->header;
+	char words[TRUST_WORDS];
+	const char *why = trust_objection(c->e, c->header->record.link, H->created, words);
+	int rc;
+
+	if (why != NULL)
+		return (say_refused("%s: %s", H->vm, why));
+	return ((rc = check_allowed(c->e, H)) == 0 ? unseal(c, leaf_seed) : rc);
+}
+
 static int
 continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s)
 {
@@ -377,7 +391,7 @@ continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s
 	if (rc == 0)
 		rc =
 		    reader_continue(c->U->reader, &p.header, writer_chain(p.writer), writer_stored(p.writer));
-	if (rc == 0 && (rc = unseal(&rest, leaf_seed)) == 0)
+	if (rc == 0 && (rc = admit_rest(&rest, leaf_seed)) == 0)
 		rc = staging_take_rest(R, &rest, &p);
 	staging_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
@@ -395,7 +409,7 @@ continue_seed(struct replica *R, struct receiving *c, struct replica_staged *s)
 	rest.header = &p.header;
 	if (rc == 0)
 		rc = reader_continue(c->U->reader, &p.header, &p.chain, p.stored);
-	if (rc == 0 && (rc = unseal(&rest, leaf_seed)) == 0)
+	if (rc == 0 && (rc = admit_rest(&rest, leaf_seed)) == 0)
 		rc = seeding_take_rest(R, &rest);
 	seeding_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
@@ -407,8 +421,6 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 {
 	struct search s = { .S = c->S, .bundle = bundle };
 	struct replica_staged *staged;
-	char words[TRUST_WORDS];
-	const char *why;
 	int rc;
 
 	*R = NULL;
@@ -422,8 +434,6 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (rc);
 	if ((c->e = trust_by_key(site_trust(c->S), staged->key)) == NULL)
 		return (say_refused("%s: site '%s' is not known any more", (*R)->vm, (*R)->primary));
-	if ((why = trust_objection(c->e, staged->key, 0, words)) != NULL)
-		return (say_refused("%s: %s", (*R)->vm, why));
 	c->U->header = reader_get_header(c->U->reader);
 	c->volume = staged->cut;
 	rc = staged->on_disks ? continue_seed(*R, c, staged) : continue_staged(*R, c, staged);

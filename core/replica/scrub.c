@@ -22,7 +22,8 @@ report(const struct replica *R, unsigned i, const struct ranges *differ)
 		    (differ->runs[k].start + differ->runs[k].count) * LIMIT_BLOCK - 1);
 	if (differ->n > NAMED)
 		say_refused("%s: disk %s: and %zu ranges more", R->vm, R->disks[i], differ->n - NAMED);
-	return (say_refused("%s: disk %s: the root is not that of point %" PRIu64 "; export a seed to here",
+	return (say_refused("%s: disk %s: the root is not that of point %" PRIu64 "; run 'vmferry compare "
+	                    "--full' and export --against that, or export a seed to here",
 	    R->vm, R->disks[i], replica_last(R)->point.seq));
 }
 

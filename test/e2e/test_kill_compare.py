@@ -106,6 +106,10 @@ def test_export_against_and_its_import():
     def after_kill(k):
         last = lab.hq.json('status')[0]['last_point']['seq']
         check(2 <= last <= 4, 'the primary is at', last)       # two, where it was killed twice
+        # Something else does not go on with it unawares.
+        if glob.glob(os.path.join(lab.hq.home, 'primaries', '*-*', 'pending', 'state')):
+            p = lab.hq('export', 'web1', '-o', lab.path('new.vmf'), rc=1)
+            check('--against' in p.stderr, p.stderr)
 
     def again(k):
         run(*argv)

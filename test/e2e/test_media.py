@@ -253,6 +253,24 @@ def test_custody_shows_who_touched_a_bundle_and_what_was_altered():
     check([l['signature'] for l in o] == ['none', 'bad', 'good'], o)
 
 
+def test_verify_leaves_a_line_of_custody_too():
+    c = Courier()
+    m = Medium(c, 'usb')
+    p = c.ship(m)
+    c.dr('verify', p, '--require-sandbox')
+    run(VMFERRY, 'verify', '--key', c.hq.card, p)               # a courier, who has no home
+    with open(p, 'r+b') as f:
+        f.seek(os.path.getsize(p) // 2)
+        byte = f.read(1)
+        f.seek(-1, 1)
+        f.write(bytes([byte[0] ^ 1]))
+    c.dr('verify', p, rc=1)
+    with open(m.path(m.names('*.log')[0])) as f:
+        lines = f.read().splitlines()
+    check(len(lines) == 3 and ' verify "dr" "ok" ' in lines[0] and ' verify "" "ok" ' in lines[1] and
+          ' verify "dr" "refused: ' in lines[2], *lines)
+
+
 def test_new_keys_ride_on_media():
     c = Courier()
     m = Medium(c, 'usb')

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 """Exports to media: volumes, full media, and going on where an export was cut short."""
-import contextlib, glob, signal
+import contextlib, glob, signal, socket
 from inject import *
 from lab import *
 
@@ -303,6 +303,115 @@ def test_a_file_that_was_cut_anywhere_or_damaged_is_made_whole():
         lab.same('now', os.path.join(lab.dr.replica(), 'disks'), 'cut at %d:' % n)
         nothing_pending(lab)
     stage.close()
+
+
+def through_a_pipe(lab, limit, *how, rc=None):
+    """An export into a receiver, over a line that breaks after so many bytes; then the receiver's word of where it is."""
+    cmd = [tool('export'), '--home', lab.hq.home, 'web1', *how]
+    ours, theirs = socket.socketpair()          # which holds less than a pipe: the end is not in it before it breaks
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    with open(lab.path('log'), 'wb') as log:
+        e = start(*cmd, stdin=subprocess.DEVNULL, stdout=theirs, stderr=log)
+        theirs.close()
+        i = start(tool('import'), '--home', lab.dr.home, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        while limit is None or limit > 0:
+            data = ours.recv(64 * K if limit is None else min(limit, 64 * K))
+            if not data:
+                break
+            i.stdin.write(data)
+            limit = None if limit is None else limit - len(data)
+        ours.close()
+        i.stdin.close()
+        got = e.wait(), i.wait()
+    with open(lab.path('log')) as f:
+        words = f.read()
+    check(rc is None or got == rc, 'export and import: exit', *got, words)
+    return words
+
+
+def position(lab):
+    with open(lab.path('position'), 'w') as f:
+        f.write(lab.dr('import', '--position').stdout)
+    return lab.path('position')
+
+
+def test_a_broken_line_goes_on_where_the_receiver_stands():
+    lab = media_lab(64 * M)
+    lab.keep('now')
+    age(lab)
+    through_a_pipe(lab, 9 * M, '--seed', '--compress', 'none', rc=(3, 1))
+    through_a_pipe(lab, 7 * M, '--seed', '--compress', 'none', '--resume-from', position(lab), rc=(3, 1))
+    through_a_pipe(lab, None, '--seed', '--compress', 'none', '--resume-from', position(lab), rc=(0, 0))
+    lab.same('now', os.path.join(lab.dr.replica(), 'disks'))
+    lab.dr('scrub', 'web1')
+    nothing_pending(lab)
+    for p in lab.disks.values():        # the changes are known as if nothing had happened
+        lab.write(p, 0, 64 * K)
+    lab.keep('then')
+    lab.dr('import', lab.export('--delta', '--since', 'sent'))
+    lab.same('then', os.path.join(lab.dr.replica(), 'disks'))
+
+
+def test_a_broken_line_of_a_delta_goes_on_where_the_receiver_stands():
+    lab = media_lab(80 * M)
+    lab.dr('import', lab.export('--seed'))
+    for p in lab.disks.values():
+        lab.write(p, 0, os.path.getsize(p) - 512 * K)
+    lab.keep('now')
+    age(lab)
+    words = through_a_pipe(lab, 40 * M, '--delta', rc=(3, 1))
+    through_a_pipe(lab, None, '--delta', '--resume-from', position(lab), rc=(0, 0))
+    lab.same('now', os.path.join(lab.dr.replica(), 'disks'))
+    lab.dr('scrub', 'web1')
+    nothing_pending(lab)
+
+
+def test_what_goes_on_is_just_what_is_missing():
+    """From whatever record the receiver names: the same bytes as from an earlier one, but for what it has."""
+    lab = media_lab(70 * M)
+    age(lab)
+    how = '--seed', '--plain', '--compress', 'none'
+    whole = os.path.getsize(lab.export(*how))
+    through_a_pipe(lab, whole - 6000, *how, rc=(3, 1))
+    with open(position(lab)) as f:
+        hint = json.load(f)
+    log, = [p for p in glob.glob(lab.path('hq', 'primaries', '*-*', 'shipped', hint['bundle']))]
+    with open(log, 'rb') as f:
+        text = f.read()
+    records = {text[i + 8]: text[i:i + 256] for i in range(8, len(text) - 255) if text[i:i + 8] == b'VMFERRY1'}
+    check({1, 2, 3, 4, 5} <= set(records), 'only records of types', *records)
+    stage, before = Stage(lab), None
+    for kind in 1, 2, 3, 4, 5:      # header, volume, the last segment, index, manifest
+        hint['record'] = records[kind].hex()
+        with open(lab.path('hint'), 'w') as f:
+            json.dump(hint, f)
+        rest = lab.hq('export', 'web1', *how, '--resume-from', lab.path('hint'), text=False).stdout
+        if kind > 3:                # before these a segment is made anew, and that has another signature
+            check(before.endswith(rest) and len(rest) < len(before), 'from record type', kind)
+        before = rest
+        nothing_pending(lab)
+        stage.reset('hq')
+    stage.close()
+
+
+def test_a_position_is_a_hint_that_is_checked():
+    lab = media_lab(64 * M)
+    age(lab)
+    lab.hq('export', 'web1', '--resume-from', '/dev/null', rc=1)
+    through_a_pipe(lab, 9 * M, '--seed', '--compress', 'none', rc=(3, 1))
+    how = 'export', 'web1', '--seed', '--compress', 'none', '--resume-from'
+    with open(position(lab)) as f:
+        good = json.load(f)
+    raw = bytearray.fromhex(good['record'])
+    raw[40] ^= 1
+    for bad in ({}, [], {'record': '00'}, dict(good, record=raw.hex()), dict(good, record='00' * 256)):
+        with open(lab.path('bad'), 'w') as f:
+            json.dump(bad, f)
+        p = lab.hq(*how, lab.path('bad'), rc=1)
+        check(p.stdout == '', 'something was written')
+    lab.write(lab.disks['vda'], 0, 4096)
+    p = lab.hq(*how, lab.path('position'), rc=1)
+    check('proved' in p.stderr or 'changed' in p.stderr, p.stderr)
 
 
 def media_sweep(name, lab, how, first, tag='now'):

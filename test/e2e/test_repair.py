@@ -400,6 +400,21 @@ def test_several_volumes_go_into_one_request_and_are_mended_each_by_itself():
         lab.close()
 
 
+def test_a_medium_that_brings_the_repair_is_enough():
+    lab, volumes, good = in_volumes(False)
+    usb = lab.path('usb')
+    m = members(good[2])
+    spoil(volumes[2], (m[[n for n in m if n.endswith('.dat')][0]][0] + 600, 10))
+    p = lab.dr('import', '--media', usb, rc=1)
+    check('1 refused' in p.stderr, p.stderr)
+    lab.dr('verify', *volumes, '--request', usb + '/vmferry/request', rc=1)
+    lab.hq('export', '--repair', usb + '/vmferry/request', '--media', usb)
+    p = lab.dr('import', '--media', usb)
+    check('once more, with the repair' in p.stderr and '1 volumes taken' in p.stderr, p.stderr)
+    lab.same('now', os.path.join(lab.dr.replica(), 'disks'), 'after the repair:')
+    lab.dr('scrub', 'web1')
+
+
 def test_an_export_that_went_on_after_a_kill_is_made_again_too():
     """The log follows an export that stops in the middle and goes on."""
     lab = Lab(sizes=(16 * M, 1 * M + 512))

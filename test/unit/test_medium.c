@@ -50,6 +50,14 @@ Test(medium, keeps_the_name_it_got_first)
 	cr_expect_str_eq(medium_identity(M)->label, "Stick 7");
 	medium_close(M);
 	cr_assert_eq(medium_open(&M, at("usb"), MEDIUM_WRITE, "a/b"), 1);
+	cr_assert_eq(medium_open(&M, at("usb"), MEDIUM_WRITE, NULL), 0);
+	cr_expect_eq(medium_rename(M, "a/b"), 1);
+	cr_expect_eq(medium_rename(M, "Stick 8"), 0);
+	medium_close(M);
+	M = opened(MEDIUM_READ);
+	cr_expect_str_eq(medium_identity(M)->id, id);
+	cr_expect_str_eq(medium_identity(M)->label, "Stick 8");
+	medium_close(M);
 }
 
 Test(medium, is_called_as_its_folder_where_nobody_says_otherwise)

@@ -324,3 +324,33 @@ Test(segment, whose_extents_lie_elsewhere_than_its_record_says_is_refused)
 	cr_expect_not_null(decode(&K, &S));
 	cr_expect_null(decode(&K, &R));
 }
+
+Test(segment, blob_comes_back_from_every_codec_and_cipher_and_fits_its_room)
+{
+	for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
+		for (int cipher = RECORD_CLEAR; cipher <= RECORD_XCHACHA20POLY1305; cipher++) {
+			struct segment_crypt K = crypt_of((enum record_cipher)cipher), other = K;
+			struct segment_coder *C = coder(levels[l]);
+			struct record R;
+			size_t n = make(&R, 3, HALF);
+
+			R = (struct record){ .type = RECORD_BLOB, .number = 1 };
+			cr_assert_eq(segment_encode(C, &K, plain, n, stored, &R), 0);
+			cr_expect_null(segment_open(C, &K, &R, stored, again, n));
+			cr_expect_eq(memcmp(plain, again, n), 0);
+			cr_expect_not_null(segment_open(C, &K, &R, stored, again, n - 1), "no room");
+			R.plain++;
+			cr_expect_not_null(segment_open(C, &K, &R, stored, again, n + 1), "another length");
+			R.plain--;
+			other.key[0] ^= 1;
+			cr_expect((segment_open(C, &other, &R, stored, again, n) == NULL) ==
+			          (cipher == RECORD_CLEAR));
+			other = K;
+			other.bundle[0] ^= 1;
+			cr_expect((segment_open(C, &other, &R, stored, again, n) == NULL) ==
+			          (cipher == RECORD_CLEAR));
+			stored[R.stored / 2] ^= 1;
+			cr_expect_not_null(segment_open(C, &K, &R, stored, again, n), "damaged");
+			segment_coder_free(C);
+		}
+}
