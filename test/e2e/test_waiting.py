@@ -144,7 +144,7 @@ def in_volumes(lab, name, *how):
     """Export in volumes: their paths, in order."""
     medium = lab.path(name)
     os.mkdir(medium)
-    lab.hq('export', 'web1', '--media', medium, '--volume-size', '2M', *how)
+    lab.hq('export', 'web1', '--media', medium, '--volume-size', '3M', *how)
     return sorted(glob.glob(os.path.join(medium, 'vmferry', '*.vmf')))
 
 
