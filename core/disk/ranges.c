@@ -99,9 +99,43 @@ ranges_add_bytes(struct ranges *A, uint64_t offset, uint64_t length)
 	return (length == 0 ? 0 : ranges_add(A, first, last - first));
 }
 
+/* Both in one pass, into memory that is enough for them: how many runs that makes. */
+static size_t
+merge(struct range *out, const struct ranges *A, const struct ranges *B)
+{
+	size_t a = 0, b = 0, n = 0;
+
+	while (a < A->n || b < B->n) {
+		const struct range *r = b == B->n || (a < A->n && A->runs[a].start <= B->runs[b].start)
+		                            ? &A->runs[a++]
+		                            : &B->runs[b++];
+		struct range *last = n == 0 ? NULL : &out[n - 1];
+
+		if (last == NULL || r->start > last->start + last->count)
+			out[n++] = *r;
+		else if (r->start + r->count > last->start + last->count)
+			last->count = r->start + r->count - last->start;
+	}
+	return (n);
+}
+
 int
 ranges_join(struct ranges *A, const struct ranges *B)
 {
+	size_t room = 64;
+	struct range *runs;
+
+	while (room < A->n + B->n)
+		room *= 2;
+	if (A->n > 0 && A->sorted && room <= RANGES_MAX) {
+		if ((runs = malloc(room * sizeof *runs)) == NULL)
+			return (say_failed("out of memory"));
+		A->n = merge(runs, A, B);
+		free(A->runs);
+		A->runs = runs;
+		A->room = room;
+		return (0);
+	}
 	for (size_t i = 0; i < B->n; i++)
 		if (ranges_add(A, B->runs[i].start, B->runs[i].count) != 0)
 			return (-1);

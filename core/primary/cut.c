@@ -246,19 +246,24 @@ cut_open_disks(struct cut *c)
 static int
 known_changes(struct cut *c, unsigned i)
 {
-	char path[PATH_MAX];
+	int rc = 0;
 
-	for (unsigned k = 0; k < c->P->npoints; k++) {
+	for (unsigned k = 0; rc == 0 && k < c->P->npoints; k++) {
+		struct ranges one = RANGES_EMPTY;
+		char path[PATH_MAX];
 		uint64_t seq = c->P->points[k].point.seq;
 
 		if (seq <= c->base)
 			continue;
-		if (primary_changes_path(c->P, seq, c->P->disks[i].id, path) != 0 ||
-		    changelog_ranges(path, &c->must[i]) != 0)
-			return (-1);
+		rc = primary_changes_path(c->P, seq, c->P->disks[i].id, path);
+		if (rc == 0 && (rc = changelog_ranges(path, &one)) == 0) {
+			ranges_sort(&one);
+			rc = ranges_join(&c->must[i], &one);
+		}
+		ranges_free(&one);
 	}
 	ranges_sort(&c->must[i]);
-	return (0);
+	return (rc);
 }
 
 /* A disk that was resized: what was added, and the block in which the end lay or lies, may have changed. */

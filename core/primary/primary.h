@@ -16,6 +16,7 @@
  *    state              this record
  *    leaves/DISK        the leaves at the newest point
  *    changes/SEQ.DISK   what changed from the point before to point SEQ
+ *    pending/           an export that is not finished; see pending.h
  *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
 struct primary_disk {
