@@ -196,7 +196,7 @@ seed_pairs(struct world *w, struct replica_side *d, const struct bundle *b, unsi
 /* How much of a volume comes, and from where on. */
 struct stretch {
 	unsigned from, to; /* pairs of the bundle */
-	int is_rest, is_cut, is_crash;
+	int is_rest, is_cut, is_crash, is_bad;
 };
 
 static inline void
@@ -239,6 +239,12 @@ take_volume(
 		if (x.is_rest)
 			memcpy(sums, d->R->seed.cut, DISKS * sizeof *sums);
 		seed_pairs(w, d, b, x.from, x.to, sums);
+	}
+	if (x.is_bad) {
+		/* What came before the bad record was right, and is nothing to the record. */
+		if (s->nvolumes == 0 && s->cut == 0)
+			replica_drop_staged(d->R, (unsigned)(s - d->R->staged));
+		return (1);
 	}
 	if (x.is_crash) {
 		/* Of the record, nothing more was saved. */
@@ -337,9 +343,10 @@ import(struct world *w, unsigned site, unsigned bundle, unsigned volume, struct 
 		new_replica(w, d);
 	tell(w, "%c imports %s of volume %u of %u of bundle %u, %s %" PRIu64 " to %" PRIu64 "%s",
 	    'a' + (int)site,
-	    x.is_rest  ? "the rest"
-	    : x.is_cut ? "a part"
-	               : "all",
+	    x.is_bad    ? "something bad"
+	    : x.is_rest ? "the rest"
+	    : x.is_cut  ? "a part"
+	                : "all",
 	    volume, b->nvolumes, bundle, header_type_text(b->type), b->from.seq, b->to.seq,
 	    b->is_exact ? " exactly" : "");
 	if (x.is_rest || may_come(w, d, b, volume))

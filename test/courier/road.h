@@ -218,6 +218,10 @@ import_item(struct world *w, unsigned site, struct item m)
 		x.to = first + below(w, n + 1);
 		x.is_cut = 1;
 		x.is_crash = chance(w, 40);
+	} else if (chance(w, 5)) {
+		x.to = first + below(w, n + 1);
+		x.is_bad = 1;
+		happened(w, EV_TAMPERED);
 	}
 	import(w, site, m.bundle, m.volume, x);
 }

@@ -110,6 +110,7 @@ enum event {
 	EV_PAST,
 	EV_NO_ROOM,
 	EV_CUT,
+	EV_TAMPERED,
 	EV_REST,
 	EV_AFRESH,
 	EV_CRASH,
@@ -133,10 +134,11 @@ enum event {
 static const char *const event_names[EVENTS] = { "histories", "seeds", "deltas",
 	"deltas against a comparison", "combined", "bundles in volumes", "exports resumed",
 	"exports begun anew", "points not delivered", "came early", "were here", "were older seeds",
-	"came too late", "no room to wait", "cut short", "continued", "came afresh", "merges interrupted",
-	"placeholders seeded", "seeds over a replica", "merges", "points of a replica pruned",
-	"points folded", "replicas restored", "receipts with news", "receipts without", "went back", "lies",
-	"parcels lost", "parcels twice", "waited at the end", "rescued by a seed" };
+	"came too late", "no room to wait", "cut short", "tampered with", "continued", "came afresh",
+	"merges interrupted", "placeholders seeded", "seeds over a replica", "merges",
+	"points of a replica pruned", "points folded", "replicas restored", "receipts with news",
+	"receipts without", "went back", "lies", "parcels lost", "parcels twice", "waited at the end",
+	"rescued by a seed" };
 
 struct world {
 	uint64_t dice;

@@ -144,7 +144,7 @@ def in_volumes(lab, name, *how):
     """Export in volumes: their paths, in order."""
     medium = lab.path(name)
     os.mkdir(medium)
-    lab.hq('export', 'web1', '--media', medium, '--volume-size', '2M', *how)
+    lab.hq('export', 'web1', '--media', medium, '--volume-size', '3M', *how)
     return sorted(glob.glob(os.path.join(medium, 'vmferry', '*.vmf')))
 
 
@@ -302,14 +302,14 @@ def go_on(site, bundle, again=None):
 
 def cut_lab(how):
     """A lab, the bundle in question, and the point that it leads to."""
-    lab = Lab(where=on_disk(), sizes=(7 * M, 64 * K + 512))
-    lab.write(lab.disks['vda'], 0, 6 * M)
+    lab = Lab(where=on_disk(), sizes=(5 * M, 64 * K + 512))
+    lab.write(lab.disks['vda'], 0, 4 * M)
     lab.keep(1)
     seed = lab.export('--seed')
     if how == 'seed':
         return lab, Bundle(seed), 1
     lab.dr('import', seed)
-    lab.write(lab.disks['vda'], 100 * K, 5 * M)
+    lab.write(lab.disks['vda'], 100 * K, 3 * M)
     lab.keep(2)
     return lab, Bundle(lab.export('--seed' if how == 'seed over a replica' else '--delta', name='cut.vmf')), 2
 

@@ -173,3 +173,54 @@ Test(ledger, a_shipment_is_found_by_its_bundle)
 	cr_expect_null(ledger_find(P, id));
 	drop(P);
 }
+
+Test(ledger, what_a_site_said_before_it_went_back_counts_no_more)
+{
+	struct primary *P = primary_of(1, 9);
+
+	send(P, 1, 0, 1);
+	send(P, 1, 1, 7);
+	cr_expect_eq(receipt(P, 0, 3, 20), LEDGER_NEWER);
+	cr_expect_eq(receipt(P, 0, 7, 12), LEDGER_KNOWN, "it was restored in between, or its clock was");
+	cr_expect_eq(ledger_base(P, &P->targets[0], LEDGER_ACKED), 3);
+	cr_expect_eq(receipt(P, 0, 7, 21), LEDGER_NEWER);
+	drop(P);
+}
+
+Test(ledger, a_word_from_the_future_does_not_silence_a_site_for_ever)
+{
+	struct primary *P = primary_of(1, 9);
+	static struct header H = { .type = BUNDLE_RECEIPT };
+
+	send(P, 1, 0, 1);
+	send(P, 1, 1, 7);
+	H.created = 1000000;
+	H.to = H.from = (struct point){ 1, 1, 0, POINT_STANDARD };
+	cr_expect_eq(ledger_acked(P, &P->targets[0], &H, 100), LEDGER_NEWER);
+	H.created = 110;
+	H.to.seq = 7;
+	cr_expect_eq(ledger_acked(P, &P->targets[0], &H, 111), LEDGER_NEWER);
+	drop(P);
+}
+
+Test(ledger, only_points_that_no_delta_starts_from_are_expendable)
+{
+	struct primary *P = primary_of(2, 9);
+
+	send(P, 3, 0, 1);
+	send(P, 3, 1, 9);
+	receipt(P, 0, 4, 1);
+	cr_expect_eq(ledger_expendable(P, 9), -1, "the second site may need all");
+	cr_expect_eq(ledger_expendable(P, 8), 1);
+	receipt(P, 1, 3, 1);
+	cr_expect_eq(ledger_expendable(P, 9), 0);
+	P->points++;
+	P->npoints--;
+	cr_expect_eq(ledger_expendable(P, 9), 0);
+	P->points++;
+	P->npoints--;
+	cr_expect_eq(ledger_expendable(P, 9), -1, "the second site starts here");
+	cr_expect_eq(ledger_expendable(P, 6), 2, "and at the next one the first");
+	P->points -= 2;
+	drop(P);
+}
