@@ -89,6 +89,18 @@ conclude(struct replica *R, const struct site *S, const struct import_options *o
 	return (o->receipt == NULL || replica_last(R) == NULL ? 0 : receipt_write(R, S, o->receipt));
 }
 
+int
+import_conclude(const struct site *S, const struct import_options *o, const char *vm)
+{
+	struct replica *R;
+	int rc = replica_open(&R, S, vm);
+
+	if (rc == 0)
+		rc = conclude(R, S, o);
+	replica_close(R);
+	return (rc);
+}
+
 static int
 import_data(const struct site *S, const struct import_options *o, struct receiving *c)
 {

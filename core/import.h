@@ -22,6 +22,9 @@ int import(const struct site *S, const struct import_options *o);
  */
 int import_file(const struct site *S, const struct import_options *o, struct infile *F, struct infile *fix);
 
+/* Go on with what was received for a VM earlier, as import does behind a bundle.  0; 1, said; -1. */
+int import_conclude(const struct site *S, const struct import_options *o, const char *vm);
+
 /**
  * Confine the process to what an import may touch: the home, the stores, and one folder more (NULL: none).  0; 1,
  * said, if this cannot be and insist is set; -1.

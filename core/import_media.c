@@ -239,7 +239,7 @@ remove_older(const struct taking *k, const struct replica *R, const struct holdi
 }
 
 static int
-leave_receipt(const struct taking *k, const struct holdings_bundle *b)
+leave_receipt(struct taking *k, const struct holdings_bundle *b)
 {
 	struct replica *R = replica_of(k->S, b);
 	const struct holdings_bundle *same;
@@ -257,15 +257,30 @@ done:
 	return (rc < 0 ? -1 : 0);
 }
 
-/* One receipt for each VM of which there is something for us, be it here already: its receipt may have been lost. */
+/* --- */
+
+/* What was here before may have been cut off in front of its merge. */
 static int
-leave(struct taking *k)
+merge_here(struct taking *k, const struct holdings_bundle *b)
+{
+	struct replica *R = replica_of(k->S, b);
+	int waits = R != NULL && (R->nstaged > 0 || R->merging), rc = 0;
+
+	replica_close(R);
+	if (waits && k->here > 0 && !k->o.stage_only)
+		rc = import_conclude(k->S, &k->o, b->uuid);
+	if (rc < 0 || k->rc == 0)
+		k->rc = rc;
+	return (stop_check());
+}
+
+/* For each VM of which there is something for us: 0; -1: stop. */
+static int
+each_vm(struct taking *k, int (*what)(struct taking *k, const struct holdings_bundle *b))
 {
 	const struct holdings_bundle *before = NULL;
 	int rc = 0;
 
-	if (!medium_can_write(k->M))
-		return (0);
 	for (size_t i = 0; rc == 0 && i < k->C.n; i++) {
 		const struct holdings_bundle *b = &k->C.bundles[i];
 
@@ -275,14 +290,23 @@ leave(struct taking *k)
 		        memcmp(before->lineage, b->lineage, RECORD_ID) == 0))
 			continue;
 		before = b;
-		rc = leave_receipt(k, b);
+		rc = what(k, b);
 	}
-	if (rc == 0)
+	return (rc);
+}
+
+/* A receipt for each VM, be its bundle here already: the receipt may have been lost; and our keys. */
+static int
+leave(struct taking *k)
+{
+	int rc;
+
+	if (!medium_can_write(k->M))
+		return (0);
+	if ((rc = each_vm(k, leave_receipt)) == 0)
 		rc = gather_leave_keys(k->S, k->M);
 	return (rc == 0 ? io_sync_dir(medium_folder(k->M)) : rc);
 }
-
-/* --- */
 
 static int
 take_all(struct taking *k)
@@ -292,7 +316,7 @@ take_all(struct taking *k)
 	if ((k->is_done = calloc(k->C.n + 1, 1)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = gather(k->S, k->M, &k->C)) == 0 && (rc = take_bundles(k, 1)) == 0 &&
-	    (rc = take_bundles(k, 0)) == 0)
+	    (rc = take_bundles(k, 0)) == 0 && (rc = each_vm(k, merge_here)) == 0)
 		rc = leave(k);
 	if (rc == 0)
 		say_note("%s: %u volumes taken, %u were here, %u refused", medium_folder(k->M), k->taken,

@@ -156,6 +156,7 @@ print_json(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	json_object_set_new(o, "created", json_string(created));
 	json_object_set_new(o, "signer", json_string(H->signer));
 	jsontext_set_bytes(o, "key", key, RECORD_KEY);
+	json_object_set_new(o, "parts", json_integer((json_int_t)H->nparts));
 	json_object_set_new(o, "encrypted", json_boolean(H->cipher != RECORD_CLEAR));
 	json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
 	json_object_set_new(o, "disks", disks_json(H, T));
@@ -197,6 +198,8 @@ print_text(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	printf(
 	    "bundle    %s, format %d, %" PRIu64 " bytes\n", header_type_text(H->type), HEADER_VERSION, bytes);
 	printf("vm        %s (%s)\n", H->vm, H->uuid);
+	if (H->nparts > 0)
+		printf("combined  of %u parts\n", H->nparts);
 	print_point("from      point ", &H->from);
 	print_point("to        point ", &H->to);
 	printf("signed    by '%s' with %s\n", H->signer, hex);

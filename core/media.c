@@ -301,20 +301,32 @@ same_stem(void *context, const char *name)
 	return (filename_split(stem, name) != 0 && strcmp(stem, context) == 0 ? 2 : 0);
 }
 
-/* What lies beside volumes goes when none of them is there any more; so does what others left half written. */
+/* Is it what a vmferry that was killed left half written?  The lock says that none is writing now. */
+static int
+is_half_written(const char *name)
+{
+	char stem[FILENAME_STEM], whole[FILENAME_SIZE];
+	size_t n = strlen(name), end = n > 5 && strcmp(name + n - 5, ".part") == 0  ? n - 5
+	                               : n > 4 && strcmp(name + n - 4, ".new") == 0 ? n - 4
+	                                                                            : 0;
+
+	if (end == 0 || end >= sizeof whole)
+		return (0);
+	memcpy(whole, name, end);
+	whole[end] = '\0';
+	return (filename_split(stem, whole) != 0 || filename_beside(stem, whole) != NULL ||
+	        strcmp(whole, "medium") == 0);
+}
+
+/* What lies beside volumes goes when none of them is there any more; so does what was left half written. */
 static int
 sweep(void *context, const char *name)
 {
 	struct listing *l = context;
-	char stem[FILENAME_STEM], whole[FILENAME_SIZE];
-	size_t n = strlen(name);
+	char stem[FILENAME_STEM];
 	int rc;
 
-	if (n > 5 && n - 5 < sizeof whole && strcmp(name + n - 5, ".part") == 0) {
-		memcpy(whole, name, n - 5);
-		whole[n - 5] = '\0';
-		if (filename_split(stem, whole) == 0)
-			return (0);
+	if (is_half_written(name)) {
 		say_note("%s/%s: deleted: was left half written", medium_folder(l->M), name);
 		return (medium_remove(l->M, name));
 	}

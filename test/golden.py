@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Make the golden bundles of the present format version: fixtures/v1, anew.  Run it with no arguments.
+"""Make the golden bundles of the present format version: fixtures/v1, anew; or that folder of it which is named.
 
 They are made once for each version of the format and then stay as they are: test/e2e/test_golden.py proves that
 they can be read for ever.  The site that they are for is made for this alone; its secret key lies beside them.
 """
-import hashlib, os, shutil, sys
+import gzip, hashlib, os, shutil, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'e2e'))
 from lab import *
@@ -24,6 +24,8 @@ README = """Golden bundles of format version 1, made by test/golden.py and read 
     rotated/             a site that has changed its keys twice and revoked the first; first.card is of that
                          one, and list is its key list
     expected.json        SHA-256 of each disk at each point
+    volumes/             web1 of another hq, points 1 and 2, each in two volumes that are compressed as a whole;
+                         its hq.card, expected.json, and the site dr that they are for
 """
 
 
@@ -72,6 +74,34 @@ def rotated(lab, home):
         f.write(site('key', 'show').stdout)
 
 
+def volumes(out):
+    """Text that is not compressed in the bundles, so that there are bytes enough for two volumes and few to keep."""
+    lab = Lab(sizes=(2 * M, 512))
+    vda = lab.disks['vda']
+    expected = {}
+    for point in (1, 2):
+        lab.write(vda, 0, 2 * M, b'point %d, and a line of text\n' % point)
+        expected[str(point)] = digests(lab.disks)
+        medium = lab.path('medium%d' % point)
+        os.mkdir(medium)
+        lab.hq('export', 'web1', '--plain', '--compress', 'none', '--media', medium, '--volume-size', '2M',
+               '--seed' if point == 1 else '--delta')
+        files = sorted(glob.glob(os.path.join(medium, 'vmferry', '*.vmf')))
+        check(len(files) == 2, 'two volumes, not', files)
+        for n, path in enumerate(files, 1):
+            with open(path, 'rb') as f, open(os.path.join(out, '%d-%d.vmf.gz' % (point, n)), 'wb') as g:
+                g.write(gzip.compress(f.read(), mtime=0))
+    home = os.path.join(out, 'dr')
+    os.mkdir(home)
+    for n in ('card', 'secret', 'trust'):
+        shutil.copy(os.path.join(lab.dr.home, n), home)
+    shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
+    with open(os.path.join(out, 'expected.json'), 'w') as f:
+        json.dump({'web1': expected}, f, indent=1, sort_keys=True)
+        f.write('\n')
+    lab.close()
+
+
 def make(lab, out):
     lone = Site(lab, 'lone')
     lab.dr('trust', 'add', lone.card, '--vm', 'web*')
@@ -98,6 +128,8 @@ def make(lab, out):
     shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
     shutil.copy(lone.card, os.path.join(out, 'lone.card'))
     rotated(lab, os.path.join(out, 'rotated'))
+    os.mkdir(os.path.join(out, 'volumes'))
+    volumes(os.path.join(out, 'volumes'))
     with open(os.path.join(out, 'expected.json'), 'w') as f:
         json.dump(expected, f, indent=1, sort_keys=True)
         f.write('\n')
@@ -106,6 +138,11 @@ def make(lab, out):
 
 
 def main():
+    if sys.argv[1:] == ['volumes']:
+        folder = os.path.join(FOLDER, 'volumes')
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        return volumes(folder)
     lab = Lab(enable=False, sizes=())
     try:
         new = lab.path('v1')

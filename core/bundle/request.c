@@ -12,6 +12,7 @@
 #include "wire.h"
 
 #define ENTRY 16u
+#define ENTRIES 65536u /* in a blob, at most: far less than one may hold */
 
 static const char nil_uuid[] = "00000000-0000-0000-0000-000000000000";
 
@@ -61,24 +62,34 @@ request_is_unknown(const struct header *H)
 	return (strcmp(H->uuid, nil_uuid) == 0);
 }
 
+/* A blob of the n runs from there on. */
+static int
+put_blob(struct writer *W, const struct ranges *segments, size_t from, size_t n, uint8_t *entries)
+{
+	struct record B = { .type = RECORD_BLOB };
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t start = segments->runs[from + i].start;
+
+		wire_put64(entries + i * ENTRY, start);
+		wire_put64(entries + i * ENTRY + 8, start + segments->runs[from + i].count - 1);
+	}
+	B.plain = B.stored = n * ENTRY;
+	crypto_generichash(B.digest, RECORD_DIGEST, entries, B.stored, NULL, 0);
+	return (writer_blob(W, &B, entries));
+}
+
 static int
 put_runs(struct writer *W, const struct ranges *segments)
 {
-	struct record B = { .type = RECORD_BLOB };
-	uint8_t *entries;
-	int rc;
+	uint8_t *entries = malloc((size_t)ENTRIES * ENTRY);
+	int rc = 0;
 
-	if (segments->n == 0)
-		return (0);
-	if ((entries = malloc(segments->n * ENTRY)) == NULL)
+	if (entries == NULL)
 		return (say_failed("out of memory"));
-	for (size_t i = 0; i < segments->n; i++) {
-		wire_put64(entries + i * ENTRY, segments->runs[i].start);
-		wire_put64(entries + i * ENTRY + 8, segments->runs[i].start + segments->runs[i].count - 1);
-	}
-	B.plain = B.stored = segments->n * ENTRY;
-	crypto_generichash(B.digest, RECORD_DIGEST, entries, B.stored, NULL, 0);
-	rc = writer_blob(W, &B, entries);
+	for (size_t from = 0; rc == 0 && from < segments->n; from += ENTRIES)
+		rc = put_blob(
+		    W, segments, from, segments->n - from < ENTRIES ? segments->n - from : ENTRIES, entries);
 	free(entries);
 	return (rc);
 }

@@ -383,15 +383,16 @@ static int
 continue_staged(struct replica *R, struct receiving *c, struct replica_staged *s)
 {
 	uint8_t leaf_seed[LEAF_SEED];
+	struct receiving rest = *c;
 	struct staging_part p;
 	int rc = staging_part_open(&p, R, c->S, s);
 
-	c->header = &p.header;
+	rest.header = &p.header;
 	if (rc == 0)
 		rc =
 		    reader_continue(c->U->reader, &p.header, writer_chain(p.writer), writer_stored(p.writer));
-	if (rc == 0 && (rc = admit_rest(c, leaf_seed)) == 0)
-		rc = staging_take_rest(R, c, &p);
+	if (rc == 0 && (rc = admit_rest(&rest, leaf_seed)) == 0)
+		rc = staging_take_rest(R, &rest, &p);
 	staging_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
 	return (rc);
@@ -401,14 +402,15 @@ static int
 continue_seed(struct replica *R, struct receiving *c, struct replica_staged *s)
 {
 	uint8_t leaf_seed[LEAF_SEED];
+	struct receiving rest = *c;
 	struct seeding_part p;
 	int rc = seeding_part_open(&p, R, s);
 
-	c->header = &p.header;
+	rest.header = &p.header;
 	if (rc == 0)
 		rc = reader_continue(c->U->reader, &p.header, &p.chain, p.stored);
-	if (rc == 0 && (rc = admit_rest(c, leaf_seed)) == 0)
-		rc = seeding_take_rest(R, c);
+	if (rc == 0 && (rc = admit_rest(&rest, leaf_seed)) == 0)
+		rc = seeding_take_rest(R, &rest);
 	seeding_part_free(&p);
 	sodium_memzero(leaf_seed, sizeof leaf_seed);
 	return (rc);

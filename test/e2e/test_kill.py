@@ -54,7 +54,8 @@ def whole(lab, want):
 
 class Sweep:
     """One verb, killed everywhere."""
-    def __init__(self, name, lab, argv, resets, after_kill, again, finish):
+    def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1):
+        self.threads = threads
         self.name, self.lab, self.argv, self.resets = name, lab, argv, resets
         self.after_kill, self.again, self.finish = after_kill, again, finish
         self.stage = Stage(lab)
@@ -73,7 +74,7 @@ class Sweep:
             os.unlink(p)
 
     def run(self):
-        calls, p = record(self.argv, self.lab.dir)
+        calls, p = record(self.argv, self.lab.dir, threads=self.threads)
         check(p.returncode == 0, self.name, 'undisturbed: exit', p.returncode, p.stderr)
         check('fsync' in calls and 'rename' in calls, self.name, 'makes no fsync or no rename: that cannot be right')
         self.step('undisturbed', self.finish, 0)

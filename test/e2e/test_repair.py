@@ -400,6 +400,44 @@ def test_several_volumes_go_into_one_request_and_are_mended_each_by_itself():
         lab.close()
 
 
+def crafted(c, site, good):
+    """What test/hostile/asked makes of a good request or repair: its paths."""
+    d = tempfile.mkdtemp(dir=c.lab.dir)
+    names = run(os.path.join(TEST, 'asked'), site.home, good, d).stdout.split()
+    check(len(names) > 10, names)
+    return [os.path.join(d, n + '.vmf') for n in names]
+
+
+def is_good(path):
+    return os.path.basename(path).startswith('good-')
+
+
+def test_crafted_requests_and_repairs_are_refused():
+    c = Case()
+    lab, fix = c.lab, c.lab.path('fix')
+    c.damage((c.members['s/0000000001.dat'][0] + 600, 5), (c.members['s/0000000003.rec'][0] + 600, 5))
+    c.look()
+    before = tree(lab.hq.home)
+    for f in crafted(c, lab.dr, lab.path('request')):
+        p = lab.hq('export', '--repair', f, '-o', fix, rc=None)
+        check(p.returncode == (0 if is_good(f) else 1), f, p.returncode, p.stderr)
+        check(os.path.exists(fix) == is_good(f), f, 'an answer')
+        if is_good(f):
+            check(os.path.getsize(fix) < 2 * len(c.good), f, 'more than there is')
+            os.unlink(fix)
+    check(tree(lab.hq.home) == before, 'a request has changed the primary')
+    c.answer()
+    before = tree(lab.dr.home)
+    for f in crafted(c, lab.hq, fix):
+        for verb in (['verify'], ['import', '--no-merge']):
+            if is_good(f) and verb[0] == 'import':
+                continue
+            p = lab.dr(*verb, c.damaged, '--repair', f, rc=None)
+            check(p.returncode == (0 if is_good(f) else 1), f, verb, p.returncode, p.stderr)
+        check(tree(lab.dr.home) == before, f, 'has changed the replica')
+    c.imported()
+
+
 def test_a_medium_that_brings_the_repair_is_enough():
     lab, volumes, good = in_volumes(False)
     usb = lab.path('usb')

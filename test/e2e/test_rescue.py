@@ -244,6 +244,8 @@ def test_a_combined_delta_is_read_by_rescue():
     one = combined(lab, deltas, 'c')
     lab.same(3, rescue(lab, 1, seed, *one), 'the later part wins')
     lab.same(3, rescue(lab, 2, seed, deltas[0], *one), 'and so it does from point 2')
+    lab.dr('combine', *deltas, '-o', lab.path('tool.vmf'))
+    lab.same(3, rescue(lab, 3, seed, lab.path('tool.vmf')), 'what the tool combined')
     wrong = combined(lab, deltas[::-1], 'w')
     said = rescue(lab, 'x', seed, *wrong, rc=1)
     check('out of turn' in said, said)

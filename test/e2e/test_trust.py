@@ -281,6 +281,8 @@ MISUSE = {
     'status': [['a', 'b'], ['--xml']],
     'trust': [[], ['add'], ['add', 'a', 'b'], ['list', 'x'], ['remove'], ['forget', 'x'], ['add', 'x', '--max-size', '2X'],
               ['add', 'x', '--max-size', 'T']],
+    'combine': [[], ['--key'], ['-o'], ['-o', 'x']],
+    'media': [[], ['a', 'b']],
     'verify': [['--key'], ['--card', 'x']],
 }
 

@@ -11,6 +11,7 @@
 #include "bundle/writer.h"
 #include "frame.h"
 #include "sample.h"
+#include "wire.h"
 
 /*
  * A bundle in several volumes, damaged at random: what the survey asks for is enough to mend it, and what is read then is
@@ -484,4 +485,53 @@ Test(mend, a_request_comes_back_as_it_was)
 	infile_close(F);
 	ranges_free(&wanted);
 	ranges_free(&got);
+}
+
+/* A request with these entries, of 16 bytes each but for the last ones: is it taken? */
+static int
+take_request(const uint64_t *entries, size_t n, size_t bytes)
+{
+	struct member m = { .payload = payload };
+	struct ranges got = RANGES_EMPTY;
+	struct trailer T = { .ndisks = 0 };
+	struct outfile *out;
+	struct writer *W;
+	struct header A;
+	struct infile *F;
+	int rc;
+
+	sample_keys(key, secret, 1);
+	H = sample_header(BUNDLE_DELTA);
+	request_describe(&A, BUNDLE_REQUEST, &H, "site-b");
+	for (size_t i = 0; i < n; i++)
+		wire_put64(plain + 8 * i, entries[i]);
+	cr_assert_eq(outfile_open(&out, at("request")), 0);
+	cr_assert_not_null(W = writer_new(out, place, secret));
+	cr_assert_eq(writer_header(W, &A), 0);
+	put_blob(W, plain, bytes);
+	cr_assert_eq(writer_finish(W, &A, &T), 0);
+	cr_assert_eq(outfile_commit(out), 0);
+	writer_free(W);
+	outfile_free(out);
+	cr_assert_eq(open_reader(&F, at("request"), NULL, &m), 0);
+	rc = request_read(infile_reader(F), &got);
+	infile_close(F);
+	ranges_free(&got);
+	hush();
+	return (rc);
+}
+
+Test(mend, a_request_asks_for_each_segment_once_and_for_none_that_no_bundle_has)
+{
+	static const struct {
+		uint64_t entries[4];
+		size_t bytes;
+		int rc;
+	} all[] = { { { 1, 1, 2, LIMIT_SEGMENTS }, 32, 0 }, { { 5, 9, 9, 9 }, 32, 1 },
+		{ { 5, 9, 1, 2 }, 32, 1 }, { { 1, 3, 1, 3 }, 32, 1 }, { { 0, 3 }, 16, 1 },
+		{ { 4, 3 }, 16, 1 }, { { 1, LIMIT_SEGMENTS + 1 }, 16, 1 }, { { 1, UINT64_MAX }, 16, 1 },
+		{ { UINT64_MAX, UINT64_MAX }, 16, 1 }, { { 1, 2, 3 }, 24, 1 }, { { 1 }, 1, 1 } };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		cr_expect_eq(take_request(all[i].entries, 4, all[i].bytes), all[i].rc, "%zu", i);
 }
