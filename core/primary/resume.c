@@ -347,13 +347,12 @@ int
 resume_give_up(const struct pending *p, const struct primary *P)
 {
 	char places[512], part[PATH_MAX];
-	int rc;
 
 	pending_places(p, places, sizeof places);
 	if (places[0] != '\0')
 		say_note("%s: given up: %s will never be completed; they can be removed", P->vm, places);
-	if (p->way == PENDING_FILE && io_path(part, "%s.part", p->output) == 0 &&
-	    (rc = io_exists(part)) == 1 && !io_is_link(part) && io_remove(part) != 0)
+	if (p->way == PENDING_FILE && io_path(part, "%s.part", p->output) == 0 && io_exists(part) == 1 &&
+	    !io_is_link(part) && io_remove(part) != 0)
 		return (-1);
 	return (pending_remove(P));
 }
