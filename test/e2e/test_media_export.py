@@ -218,6 +218,7 @@ def test_other_exports_wait_until_it_is_finished_or_given_up():
     lab = media_lab(12 * M)
     with mounted(lab, 'usb1', 5 * M) as at:
         run(*argv(lab, at, '--seed'), rc=3)
+    check(any('is not finished' in c and "'usb1'" in c for c in lab.hq.json('status')[0]['causes']), 'status does not tell')
     p = lab.hq('export', 'web1', '--seed', '-o', lab.path('x.vmf'), rc=1)
     check("'vmferry export web1 --seed --media DIR'" in p.stderr and '--anew' in p.stderr, p.stderr)
     check(lab.hq.json('status')[0]['last_point'] is None, 'a point was cut')
