@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "primary/ledger.h"
+#include "primary/pending.h"
 #include "primary/primary.h"
 #include "replica/missing.h"
 #include "replica/replica.h"
@@ -204,6 +205,24 @@ view_targets(struct view *v, const struct primary *P)
 	                            : "replicating";
 }
 
+/* An export that was begun and is not finished. */
+static void
+view_pending(struct view *v, const struct primary *P)
+{
+	char places[160], since[32];
+	struct pending *p;
+
+	if (pending_read(&p, P) != 0)
+		return;
+	pending_places(p, places, sizeof places);
+	age_text(since, (int64_t)time(NULL) - p->started);
+	if (p->way != PENDING_PIPE)
+		cause(v, "note",
+		    "an export, begun %s ago, is not finished%s%s; the same command goes on with it", since,
+		    places[0] == '\0' ? "" : ": ", places);
+	pending_free(p);
+}
+
 static void
 view_age(struct view *v, uint64_t frequency)
 {
@@ -232,6 +251,7 @@ show_primary(void *context, const char *uuid)
 		if (primary_last(P) != NULL)
 			v.last = primary_last(P)->point;
 		view_targets(&v, P);
+		view_pending(&v, P);
 		view_age(&v, P->frequency);
 		show(w, &v);
 		json_decref(v.targets);

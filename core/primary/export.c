@@ -7,6 +7,8 @@
 #include "primary/cut.h"
 #include "primary/resume.h"
 #include "primary/ship.h"
+#include "primary/volumes.h"
+#include "primary/waybill.h"
 
 static int
 start(struct ship *s)
@@ -15,11 +17,12 @@ start(struct ship *s)
 	int rc;
 
 	if ((rc = cut_choose_base(c)) != 0 || (rc = cut_open_disks(c)) != 0 ||
-	    (rc = cut_find_changes(c)) != 0 || (rc = ship_open_medium(s)) != 0 || (rc = ship_prepare(s)) != 0)
+	    (rc = cut_find_changes(c)) != 0 || (rc = volumes_open_medium(s)) != 0 ||
+	    (rc = waybill_make(s)) != 0)
 		return (rc);
-	if (ship_make_writer(s) != 0)
+	if (volumes_make_writer(s) != 0)
 		return (-1);
-	if ((rc = ship_begin(s)) != 0 || (rc = ship_segments(s)) != 0 || (rc = ship_commit_point(s)) != 0)
+	if ((rc = volumes_begin(s)) != 0 || (rc = ship_segments(s)) != 0 || (rc = ship_commit_point(s)) != 0)
 		return (rc);
 	return (ship_finish(s));
 }
@@ -42,7 +45,7 @@ find_pending(struct ship *s)
 	/* To a pipe it goes on only at the receiver's word. */
 	if (s->pending->way == PENDING_PIPE && o->resume == NULL)
 		return (pending_remove(P) != 0 ? -1 : 2);
-	if (ship_wish(o, wish) != 0)
+	if (waybill_wish(o, wish) != 0)
 		return (-1);
 	if (strcmp(wish, s->pending->wish) != 0)
 		return (say_refused("%s: an export was begun and is not finished; go on with it by 'vmferry "

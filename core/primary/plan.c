@@ -227,8 +227,12 @@ print_words(const struct plan *p)
 	    "to ship: about %s (an estimate from %s that were encoded, and thrown away)\n", bytes, sampled);
 	print_medium(p);
 	for (unsigned i = 0; i < c->ntargets; i++) {
-		printf("site '%s': has point %" PRIu64 " for sure, will be at %" PRIu64, c->targets[i]->name,
-		    c->targets[i]->acked, next_seq(c->P));
+		const struct primary_target *t = c->targets[i];
+
+		printf("site '%s': ", t->name);
+		if (t->acked != 0)
+			printf("has point %" PRIu64 " for sure, ", t->acked);
+		printf("will be at point %" PRIu64, next_seq(c->P));
 		time_text(text, arrival);
 		if (p->w->transit != 0)
 			printf(", which is %s old on arrival", text);

@@ -8,7 +8,8 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "bounds.h"
-#include "primary/adopt.h"
+#include "primary/takeup.h"
+#include "primary/volumes.h"
 #include "primary/against.h"
 #include "disk/scan.h"
 
@@ -200,7 +201,7 @@ rest(struct ship *s)
 		say_note("%s: more has changed by now than the bundle promised", s->cut->P->vm);
 		return (RESUME_ANEW);
 	}
-	if (s->out == NULL && (rc = ship_begin(s)) != 0)
+	if (s->out == NULL && (rc = volumes_begin(s)) != 0)
 		return (rc);
 	if ((rc = ship_segments(s)) != 0)
 		return (rc);
@@ -313,9 +314,9 @@ go_on(struct ship *s)
 		return (-1);
 	if (s->pending->volume.is_last)
 		return (0);
-	if ((rc = ship_open_medium(s)) != 0 || ship_make_writer(s) != 0)
+	if ((rc = volumes_open_medium(s)) != 0 || volumes_make_writer(s) != 0)
 		return (rc != 0 ? rc : -1);
-	if ((rc = s->cut->o->resume != NULL ? adopt_received(s) : adopt_volumes(s)) != 0)
+	if ((rc = s->cut->o->resume != NULL ? takeup_received(s) : takeup_volumes(s)) != 0)
 		return (rc);
 	if (s->pending->volume.is_last)
 		return (0);
@@ -323,7 +324,7 @@ go_on(struct ship *s)
 	if (!s->pending->is_cut || writer_chain(s->writer)->segments < s->pending->segments) {
 		if ((rc = rest(s)) != 0)
 			return (rc);
-	} else if (s->out == NULL && (rc = ship_begin(s)) != 0) {
+	} else if (s->out == NULL && (rc = volumes_begin(s)) != 0) {
 		return (rc);
 	}
 	return (ship_finish(s) != 0 ? -1 : 0);
@@ -346,13 +347,12 @@ int
 resume_give_up(const struct pending *p, const struct primary *P)
 {
 	char places[512], part[PATH_MAX];
-	int rc;
 
 	pending_places(p, places, sizeof places);
 	if (places[0] != '\0')
 		say_note("%s: given up: %s will never be completed; they can be removed", P->vm, places);
-	if (p->way == PENDING_FILE && io_path(part, "%s.part", p->output) == 0 &&
-	    (rc = io_exists(part)) == 1 && !io_is_link(part) && io_remove(part) != 0)
+	if (p->way == PENDING_FILE && io_path(part, "%s.part", p->output) == 0 && io_exists(part) == 1 &&
+	    !io_is_link(part) && io_remove(part) != 0)
 		return (-1);
 	return (pending_remove(P));
 }

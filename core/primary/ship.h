@@ -32,32 +32,8 @@ struct ship {
 	struct shiplog *shiplog;
 };
 
-/* What the bundle is to be, in words of a command line. */
-int ship_wish(const struct export_options *o, char out[PENDING_WISH]);
-
-/* A new bundle of what was cut: the header, sealed for the targets; its pending record.  0; 1, said; -1. */
-int ship_prepare(struct ship *s);
-
 /* Fill in of pack and disks what follows from the cut. */
 void ship_fill(struct ship *s);
-
-/* Find the medium, if it goes to one.  0; 1, said; -1. */
-int ship_open_medium(struct ship *s);
-
-/* A writer that goes on behind the volumes that are whole.  0 or -1. */
-int ship_make_writer(struct ship *s);
-
-/* Open a file for the volume that comes next, and start it.  0; 1, said; -1. */
-int ship_begin(struct ship *s);
-
-/* Go on with the file of a volume that is there in part, which was adopted and is s->out.  0 or -1. */
-int ship_go_on(struct ship *s);
-
-/* The path that a volume has when it is whole. */
-int ship_volume_path(const struct ship *s, unsigned number, char out[PATH_MAX]);
-
-/* The volume v is whole and at its place: so it stands in the pending record from now on.  0 or -1. */
-int ship_volume_done(struct ship *s, const struct chain_volume *v, uint64_t bytes);
 
 /* The segments from pack.from on, and the proof that nobody wrote meanwhile.  0; 1, said; -1. */
 int ship_segments(struct ship *s);

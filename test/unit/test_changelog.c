@@ -104,6 +104,32 @@ Test(changelog, names_just_the_blocks_that_changed)
 	}
 }
 
+Test(changelog, goes_on_where_it_was_flushed_whatever_came_behind)
+{
+	static const uint64_t leaves[] = { 1, 2, 3 };
+	struct ranges A = RANGES_EMPTY;
+	struct changelog *L;
+	uint64_t size, sum;
+
+	cr_assert_not_null(L = changelog_create(at("log")));
+	cr_assert(changelog_add(L, 10, 3, leaves) == 0 && changelog_add(L, 20, 5, NULL) == 0);
+	cr_assert_eq(changelog_flush(L, &size, &sum), 0);
+	cr_assert_eq(changelog_add(L, 40, 3, leaves), 0);
+	cr_assert_eq(changelog_commit(L), 0);
+
+	cr_expect_eq(changelog_resume(&L, at("log"), size, sum + 1), 2, "with another content");
+	cr_expect_eq(changelog_resume(&L, at("log"), size + 1000, sum), 2, "with less than there was");
+	cr_expect_eq(changelog_resume(&L, at("none"), size, sum), 2, "where there is none");
+	cr_assert_eq(changelog_resume(&L, at("log"), size, sum), 0);
+	cr_assert_eq(changelog_add(L, 25, 1, leaves), 0);
+	cr_assert_eq(changelog_commit(L), 0);
+	cr_assert_eq(changelog_ranges(at("log"), &A), 0);
+	ranges_sort(&A);
+	cr_expect(A.n == 2 && A.runs[0].start == 10 && A.runs[0].count == 3 && A.runs[1].start == 20 &&
+	          A.runs[1].count == 6);
+	ranges_free(&A);
+}
+
 Test(changelog, of_nothing_leads_nowhere)
 {
 	struct changelog *L = changelog_create(at("log"));

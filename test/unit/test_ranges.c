@@ -137,6 +137,8 @@ Test(ranges, are_joined_to_the_union_of_both)
 		for (unsigned i = 0; i < 60; i++)
 			add(i % 2 ? &A : &B, map, dice(&seed) % (BLOCKS - 16), dice(&seed) % 16);
 		ranges_sort(&B);
+		if (s % 2 == 0)
+			ranges_sort(&A);
 		cr_assert_eq(ranges_join(&A, &B), 0);
 		ranges_sort(&A);
 		expect_map(&A, map, s);

@@ -1,5 +1,5 @@
-#ifndef ADOPT_H_
-#define ADOPT_H_
+#ifndef TAKEUP_H_
+#define TAKEUP_H_
 
 #include "primary/ship.h"
 
@@ -14,9 +14,9 @@
  * there and verified.  s->out is then open behind the last good segment; or NULL, where a volume is to be begun.
  * 0; 1, said; -1.
  */
-int adopt_volumes(struct ship *s);
+int takeup_volumes(struct ship *s);
 
 /* From what was sent to a pipe, up to where the receiver says, which is checked: s->out is open.  0; 1, said; -1. */
-int adopt_received(struct ship *s);
+int takeup_received(struct ship *s);
 
 #endif

@@ -1,4 +1,4 @@
-#include "primary/adopt.h"
+#include "primary/takeup.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,6 +14,7 @@
 #include "frame.h"
 #include "jsontext.h"
 #include "medium/manifest.h"
+#include "primary/volumes.h"
 
 #define STOP 3 /* what comes now is written again: not an error */
 
@@ -193,9 +194,9 @@ take_whole(struct ship *s, int fd, const char *path, const struct chain_volume *
 	    (digest_file(fd, path, digest) != 0 || manifest_add(s->medium, s->stem, strrchr(path, '/') + 1,
 	                                               digest, site_secret(s->cut->S)) != 0))
 		return (-1);
-	if (ship_volume_done(s, v, size) != 0)
+	if (volumes_done(s, v, size) != 0)
 		return (-1);
-	return (v->is_last ? 0 : ship_make_writer(s));
+	return (v->is_last ? 0 : volumes_make_writer(s));
 }
 
 /* The next volume where it has its name: 0; 2: it is not there; 1 or -1, said. */
@@ -234,22 +235,22 @@ adopt_part(struct ship *s, const char *path)
 	if (rc < 0)
 		return (-1);
 	if (a.segments == 0)
-		return (ship_make_writer(s) != 0 ? -1 : 2);
+		return (volumes_make_writer(s) != 0 ? -1 : 2);
 	say_note("%s: going on with %s, behind segment %" PRIu64, s->cut->P->vm, part,
 	    writer_chain(s->writer)->segments);
-	return (outfile_resume(&s->out, path, writer_position(s->writer)) == 0 ? ship_go_on(s) : -1);
+	return (outfile_resume(&s->out, path, writer_position(s->writer)) == 0 ? volumes_go_on(s) : -1);
 }
 
 int
-adopt_volumes(struct ship *s)
+takeup_volumes(struct ship *s)
 {
 	char path[PATH_MAX];
 	int rc;
 
-	if (ship_volume_path(s, s->pending->volume.number + 1, path) != 0)
+	if (volumes_path(s, s->pending->volume.number + 1, path) != 0)
 		return (-1);
 	if ((rc = adopt_whole(s, path)) == 0 && !s->pending->volume.is_last)
-		return (adopt_volumes(s));
+		return (takeup_volumes(s));
 	if (rc == 2)
 		rc = adopt_part(s, path);
 	return (rc == 2 ? 0 : rc);
@@ -348,7 +349,7 @@ bytes_there(const struct ship *s, const struct record *R)
 }
 
 int
-adopt_received(struct ship *s)
+takeup_received(struct ship *s)
 {
 	uint8_t raw[RECORD_SIZE];
 	struct shipped *log;
