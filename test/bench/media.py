@@ -130,8 +130,9 @@ def job_combine(bench):
     load_dr = pair.dr + '.seeded'
     quietly(['cp', pair.dr + '/trust', load_dr + '/trust'])
     out, copied = folder + '/out.vmf', folder + '/copied'
-    cat = Command('cat, and fsync', 'cat %s | dd of=%s bs=1M iflag=fullblock conv=fsync status=none'
-                  % (' '.join(map(shlex.quote, bundles)), shlex.quote(copied)), copied, warm=tuple(bundles))
+    cat = Command('cat, and sync', 'cat %s >%s && sync %s'
+                  % (' '.join(map(shlex.quote, bundles)), shlex.quote(copied), shlex.quote(copied)), copied,
+                  warm=tuple(bundles))
     fold = Command('vmferry combine', [bench.vmferry, '--home', courier, 'combine', '--key', pair.card, '-o', out,
                                        *bundles], out, warm=tuple(bundles),
                    check=lambda: arrives(bench, pair, 'seeded', out, disk))
