@@ -77,3 +77,21 @@ name_check_uuid(const char *s)
 			return (why);
 	return (NULL);
 }
+
+void
+name_make_uuid(char out[37], const uint8_t random[16])
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned b = i == 6   ? (random[i] & 0x0fu) | 0x40u
+		             : i == 8 ? (random[i] & 0x3fu) | 0x80u
+		                      : random[i];
+
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			out[at++] = '-';
+		out[at++] = "0123456789abcdef"[b >> 4];
+		out[at++] = "0123456789abcdef"[b & 15];
+	}
+	out[at] = '\0';
+}

@@ -1,6 +1,8 @@
 #ifndef NAME_H_
 #define NAME_H_
 
+#include <stdint.h>
+
 /* The names that people give.  They are shown, compared and matched, never used as a path or given to a shell. */
 
 /**
@@ -14,5 +16,8 @@ const char *name_check_disk(const char *s);
 
 /* A UUID in its usual lower-case form, 36 characters. */
 const char *name_check_uuid(const char *s);
+
+/* The UUID of version 4 (RFC 4122) that 16 random bytes make: 36 characters and a NUL. */
+void name_make_uuid(char out[37], const uint8_t random[16]);
 
 #endif

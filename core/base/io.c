@@ -245,6 +245,17 @@ io_seek(int fd, const char *path, uint64_t offset)
 	return (lseek(fd, (off_t)offset, SEEK_SET) >= 0 ? 0 : failed(path, "seek in"));
 }
 
+ssize_t
+io_read_start(const char *path, void *buf, size_t n)
+{
+	int is_standard = strcmp(path, "-") == 0, fd = is_standard ? STDIN_FILENO : io_open_read(path);
+	ssize_t got = fd < 0 ? -1 : io_read(fd, path, buf, n);
+
+	if (!is_standard)
+		io_close(fd);
+	return (got);
+}
+
 int
 io_skip(int fd, uint64_t n)
 {

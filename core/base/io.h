@@ -61,6 +61,9 @@ int io_can_seek(int fd);
 /* Go on reading or writing at that offset; 0 or -1. */
 int io_seek(int fd, const char *path, uint64_t offset);
 
+/* The first n bytes, or all, of the file at path, of standard input for "-": bytes read, or -1. */
+ssize_t io_read_start(const char *path, void *buf, size_t n);
+
 /* Step over n bytes: 1 done, 0 if this descriptor cannot. */
 int io_skip(int fd, uint64_t n);
 

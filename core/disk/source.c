@@ -1,10 +1,12 @@
 #include "disk/source.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bounds.h"
+#include "base/io.h"
 #include "base/say.h"
 
 struct source {
@@ -110,4 +112,19 @@ int
 source_stamp(const struct source *S, struct source_stamp *out)
 {
 	return (S->kind->stamp == NULL ? 1 : S->kind->stamp(S->state, out));
+}
+
+int
+source_absolute(const char *where, char out[PATH_MAX])
+{
+	char *real;
+	int rc;
+
+	if (source_is_uri(where))
+		return (io_path(out, "%s", where));
+	if ((real = realpath(where, NULL)) == NULL)
+		return (say_failed("%s: cannot find: %s", where, strerror(errno)));
+	rc = io_path(out, "%s", real);
+	free(real);
+	return (rc);
 }

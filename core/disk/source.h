@@ -1,6 +1,7 @@
 #ifndef SOURCE_H_
 #define SOURCE_H_
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,9 @@ int source_check(const struct source *S);
  * that was written to in the last two seconds, since times are not finer than that everywhere.  -1, said.
  */
 int source_stamp(const struct source *S, struct source_stamp *out);
+
+/* Where a disk is as a record keeps it: a URI as it is, a path made absolute.  0 or -1, said. */
+int source_absolute(const char *where, char out[PATH_MAX]);
 
 /* Is this where, in its form, a URI? */
 int source_is_uri(const char *where);

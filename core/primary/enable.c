@@ -12,36 +12,6 @@
 #include "primary/primary.h"
 #include "base/say.h"
 
-/* A random UUID (RFC 4122, version 4). */
-static void
-make_uuid(char out[HEADER_UUID])
-{
-	uint8_t b[16];
-	char hex[33];
-
-	randombytes_buf(b, sizeof b);
-	b[6] = (b[6] & 0x0f) | 0x40;
-	b[8] = (b[8] & 0x3f) | 0x80;
-	sodium_bin2hex(hex, sizeof hex, b, sizeof b);
-	snprintf(out, HEADER_UUID, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
-/* The place of a disk as the record keeps it: a URI as it is, a path made absolute. */
-static int
-resolve(const char *where, char out[PATH_MAX])
-{
-	char *real;
-	int rc;
-
-	if (source_is_uri(where))
-		return (io_path(out, "%s", where));
-	if ((real = realpath(where, NULL)) == NULL)
-		return (say_failed("%s: cannot find: %s", where, strerror(errno)));
-	rc = io_path(out, "%s", real);
-	free(real);
-	return (rc);
-}
-
 static int
 add_disk(struct primary *P, const char *spec, int is_excluded)
 {
@@ -59,7 +29,7 @@ add_disk(struct primary *P, const char *spec, int is_excluded)
 	for (unsigned i = 0; i < P->ndisks; i++)
 		if (strcmp(P->disks[i].id, d->id) == 0)
 			return (say_refused("'%s': two disks have the same id", spec));
-	if (resolve(eq + 1, d->where) != 0)
+	if (source_absolute(eq + 1, d->where) != 0)
 		return (-1);
 	/* Only its size is wanted now; whether it is quiet matters when it is exported. */
 	if ((rc = source_open(&source, d->where, SOURCE_LIVE, NULL)) != 0)
@@ -94,10 +64,12 @@ add_target(const struct site *S, struct primary *P, const char *name)
 static int
 fill(const struct site *S, struct primary *P, const struct enable_options *o)
 {
+	uint8_t random[16];
 	int rc = 0;
 
 	strcpy(P->vm, o->vm);
-	make_uuid(P->uuid);
+	randombytes_buf(random, sizeof random);
+	name_make_uuid(P->uuid, random);
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
 	P->epoch = 1;

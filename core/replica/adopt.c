@@ -17,21 +17,6 @@
 /* --- what is asked for -------------------------------------------------------------------------------- */
 
 static int
-resolve(const char *where, char out[PATH_MAX])
-{
-	char *real;
-	int rc;
-
-	if (source_is_uri(where))
-		return (io_path(out, "%s", where));
-	if ((real = realpath(where, NULL)) == NULL)
-		return (say_failed("%s: cannot find: %s", where, strerror(errno)));
-	rc = io_path(out, "%s", real);
-	free(real);
-	return (rc);
-}
-
-static int
 add_disk(struct adoption *A, const char *spec)
 {
 	struct adoption_disk *d = &A->disks[A->ndisks];
@@ -45,7 +30,7 @@ add_disk(struct adoption *A, const char *spec)
 		return (say_refused("'%s': %s", spec, why));
 	if (adoption_disk(A, d->id) != NULL)
 		return (say_refused("'%s': two disks have the same id", spec));
-	if (resolve(eq + 1, d->from) != 0)
+	if (source_absolute(eq + 1, d->from) != 0)
 		return (-1);
 	A->ndisks++;
 	return (0);

@@ -257,20 +257,6 @@ adoption_path(const struct adoption *A, const char *id, char out[PATH_MAX])
 
 /* --- making and removing ------------------------------------------------------------------------------ */
 
-/* A random UUID (RFC 4122, version 4). */
-static void
-make_uuid(char out[HEADER_UUID])
-{
-	uint8_t b[16];
-	char hex[33];
-
-	randombytes_buf(b, sizeof b);
-	b[6] = (b[6] & 0x0f) | 0x40;
-	b[8] = (b[8] & 0x3f) | 0x80;
-	sodium_bin2hex(hex, sizeof hex, b, sizeof b);
-	snprintf(out, HEADER_UUID, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 /* What an interruption left of one that was removed goes; the caller holds the lock of adopt. */
 static int
 remove_abandoned(const char *all)
@@ -294,8 +280,10 @@ int
 adoption_create(struct adoption *A, const struct site *S, const char *store)
 {
 	char all[PATH_MAX], final[PATH_MAX], uuid[HEADER_UUID];
+	uint8_t random[16];
 
-	make_uuid(uuid);
+	randombytes_buf(random, sizeof random);
+	name_make_uuid(uuid, random);
 	randombytes_buf(A->leaf_seed, LEAF_SEED);
 	leaf_secret_make(&A->secret, A->leaf_seed);
 	if (io_path(all, "%s/adopted", site_home(S)) != 0 || io_path(final, "%s/%s", all, uuid) != 0 ||

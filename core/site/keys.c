@@ -280,14 +280,9 @@ int
 keys_import(struct site *S, const char *path)
 {
 	char text[KEYLIST_MAX];
-	int is_stdin = strcmp(path, "-") == 0, fd = is_stdin ? STDIN_FILENO : io_open_read(path), rc;
-	ssize_t n;
+	ssize_t n = io_read_start(path, text, sizeof text);
+	int rc;
 
-	if (fd < 0)
-		return (-1);
-	n = io_read(fd, path, text, sizeof text);
-	if (!is_stdin)
-		io_close(fd);
 	if (n < 0)
 		return (-1);
 	if ((rc = keys_take(S, text, (size_t)n, path)) == KEYS_UNKNOWN)

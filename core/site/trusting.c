@@ -18,15 +18,9 @@ int
 trusting_card(const char *path, struct card *C)
 {
 	char text[CARD_MAX];
-	int is_stdin = strcmp(path, "-") == 0, fd = is_stdin ? STDIN_FILENO : io_open_read(path);
+	ssize_t n = io_read_start(path, text, sizeof text);
 	const char *why;
-	ssize_t n;
 
-	if (fd < 0)
-		return (-1);
-	n = io_read(fd, path, text, sizeof text);
-	if (!is_stdin)
-		io_close(fd);
 	if (n < 0)
 		return (-1);
 	why = card_decode(C, text, (size_t)n);

@@ -239,3 +239,20 @@ Test(name, of_a_uuid_is_refused_with_any_byte_that_does_not_belong)
 	}
 	cr_expect_not_null(name_check_uuid("01234567-89ab-cdef-0123-456789abcdef0"));
 }
+
+Test(name, makes_uuids_of_version_4)
+{
+	uint8_t random[16];
+	char uuid[37];
+
+	for (unsigned n = 0; n < 256; n++) {
+		memset(random, (int)n, sizeof random);
+		name_make_uuid(uuid, random);
+		cr_expect_null(name_check_uuid(uuid), "%s", uuid);
+		cr_expect(uuid[14] == '4' && strchr("89ab", uuid[19]) != NULL, "%s", uuid);
+	}
+	for (unsigned i = 0; i < 16; i++)
+		random[i] = (uint8_t)(17 * i);
+	name_make_uuid(uuid, random);
+	cr_expect_str_eq(uuid, "00112233-4455-4677-8899-aabbccddeeff");
+}
