@@ -14,11 +14,13 @@
 #include "base/io.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "scribe.h"
 
 struct combining {
 	const struct site *S;
 	const struct combine_options *o;
 	struct lineup lineup;
+	struct scribe *scribe;     /* NULL: no input lies on a medium */
 	const struct header *last; /* of the newest bundle */
 	struct proof proof;        /* that of the bundle just read, in the end of the newest */
 	uint64_t zero;             /* bytes in the segments of that bundle that are one extent of zeroes */
@@ -378,6 +380,19 @@ confine(const struct combining *c)
 	return (rc);
 }
 
+/* In the custody log of each input that lies on a medium. */
+static void
+note_custody(const struct combining *c, int rc)
+{
+	for (unsigned k = 0; k < c->lineup.nfiles; k++) {
+		const struct lineup_file *f = &c->lineup.files[k];
+
+		for (unsigned i = 0; f->header != NULL && i < c->o->n; i++)
+			if (strcmp(infile_name(f->F), c->o->paths[i]) == 0)
+				scribe_note(c->scribe, i, f->header->id, "combine", rc);
+	}
+}
+
 static int
 run(struct combining *c)
 {
@@ -387,7 +402,8 @@ run(struct combining *c)
 
 	if (io_path(tmp, "%s/tmp", site_home(c->S)) != 0)
 		return (-1);
-	if ((rc = lineup_open(&c->lineup, c->o->paths, c->o->n)) != 0 || (rc = confine(c)) != 0 ||
+	if ((rc = lineup_open(&c->lineup, c->o->paths, c->o->n)) != 0 ||
+	    (rc = scribe_start(&c->scribe, c->S, c->o->paths, c->o->n)) != 0 || (rc = confine(c)) != 0 ||
 	    (rc = lineup_read(&c->lineup, c->S, c->o->by)) != 0)
 		return (rc);
 	c->last = c->lineup.bundles[c->lineup.n - 1].header;
@@ -427,6 +443,8 @@ combine(const struct site *S, const struct combine_options *o)
 	c->S = S;
 	c->o = o;
 	rc = run(c);
+	note_custody(c, rc);
+	scribe_end(c->scribe);
 	lineup_close(&c->lineup);
 	foldmap_free(c->fold.catalog);
 	free(c->m.payload);

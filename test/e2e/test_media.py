@@ -271,6 +271,16 @@ def test_verify_leaves_a_line_of_custody_too():
           ' verify "dr" "refused: ' in lines[2], *lines)
 
 
+def test_combine_leaves_a_line_of_custody_at_what_it_combined():
+    c = Courier()
+    m = Medium(c, 'usb')
+    seed, *deltas = [c.ship(m) for _ in range(3)]
+    c.dr('combine', *deltas, '-o', c.path('both.vmf'))
+    for p in deltas:
+        check("combine by 'dr': ok; good signature of 'dr'\n" in c.dr('inspect', p).stdout)
+    check('combine' not in c.dr('inspect', seed).stdout)
+
+
 def test_new_keys_ride_on_media():
     c = Courier()
     m = Medium(c, 'usb')
