@@ -9,6 +9,7 @@
 
 #include "bundle/infile.h"
 #include "bundle/mend.h"
+#include "bundle/proof.h"
 #include "bundle/request.h"
 #include "bundle/survey.h"
 #include "bundle/unpack.h"
@@ -325,6 +326,71 @@ say_good(const char *name, const struct unpack *U, const struct card *by)
 		    U->header->vm, U->header->to.seq, time, c->before + 1, c->after, by->name);
 }
 
+/* A combined delta leads where its proof says that the VM's primary signed, or it is worth nothing. */
+struct proving {
+	const struct verifying *v;
+	const struct reader *reader;
+	struct proof proof;
+	int is_checked, is_refused;
+};
+
+static const char *
+check_proof(struct proving *p)
+{
+	const struct trust *T = p->v->o->trust;
+
+	p->is_checked = 1;
+	if (p->proof.n != PROOF_BLOBS)
+		return ("a combined delta comes without its proof");
+	if (T != NULL && trust_by_key(T, proof_key(&p->proof)) == NULL)
+		return ("the proof of a combined delta is signed with a key that is not known here");
+	return (proof_check(&p->proof, proof_key(&p->proof), reader_get_header(p->reader)));
+}
+
+static int
+take_proof(void *context, const struct unpacked *u)
+{
+	struct proving *p = context;
+	const struct record *R = &u->member.record;
+	const char *why = NULL;
+
+	/* Of several volumes, the first has it. */
+	if (reader_volume(p->reader)->number != 1)
+		return (0);
+	if (R->type == RECORD_BLOB)
+		why = proof_take(&p->proof, R, u->member.payload);
+	else if (R->type != RECORD_VOLUME && !p->is_checked)
+		why = check_proof(p);
+	if (why == NULL && R->type == RECORD_END)
+		why = proof_check_end(&p->proof, reader_trailer(p->reader));
+	if (why == NULL)
+		return (0);
+	p->is_refused = 1;
+	return (reader_refuse(p->reader, NULL, why));
+}
+
+/* Read it to its end.  2: what it says is not so, though nothing of it is damaged. */
+static int
+run(const struct verifying *v, struct unpack *U)
+{
+	struct proving *p;
+	int rc;
+
+	if (U->header->nparts == 0)
+		return (unpack_run(U));
+	if ((p = calloc(1, sizeof *p)) == NULL)
+		return (say_failed("out of memory"));
+	p->v = v;
+	p->reader = U->reader;
+	U->context = p;
+	U->take = take_proof;
+	rc = unpack_run(U);
+	if (rc == 1 && p->is_refused)
+		rc = 2;
+	free(p);
+	return (rc);
+}
+
 static int
 verify_open(struct verifying *v, struct infile *F)
 {
@@ -341,7 +407,9 @@ verify_open(struct verifying *v, struct infile *F)
 	if (v->mend != NULL)
 		reader_use_mend(U.reader, v->mend);
 	if ((rc = open_header(v, U.reader, &U.header, &by)) == 0)
-		rc = unpack_run(&U);
+		rc = run(v, &U);
+	if (rc == 2)
+		return (1);
 	if (rc == 1)
 		return (look_for_damage(v, F));
 	if (rc != 0)

@@ -514,6 +514,23 @@ def test_a_courier_cannot_change_the_proof():
     s.refused(forge(s, own), 'another key than that of the VM')
 
 
+def test_verify_holds_a_combined_delta_against_its_proof():
+    s = Story(4)
+    good = forge(s, lambda b: None)
+    s.lab.dr('verify', good)
+    run(VMFERRY, 'verify', '--key', s.co.card, good)
+
+    def roots(b):
+        o = b.end.text
+        o['disks'][0]['root'] = '00' * 16
+        b.end.text = o
+    for change, words in ((roots, 'other roots than its primary signed'),
+                          (lambda b: b.members.remove(b.of(BLOB)[3]), 'without its proof')):
+        bad = forge(s, change)
+        for p in (s.lab.dr('verify', bad, rc=1), run(VMFERRY, 'verify', '--key', s.co.card, bad, rc=1)):
+            check(words in p.stderr and 'good' not in p.stderr, p.stderr)
+
+
 def test_a_courier_cannot_change_what_it_carries():
     s = Story(4)
 
