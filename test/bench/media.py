@@ -3,35 +3,64 @@ their way carry too, and deltas that are folded into one."""
 import os
 import random
 import shlex
+import shutil
 import statistics
 import subprocess
+import time
 
 import workload
-from measure import Command, Goal, note, quietly, remove, run_job, same, size_of, vmferry
+from measure import Command, Failed, Goal, note, quietly, remove, run_job, same, size_of, vmferry
 from sites import VM, arrives, export_delta, load, new_pair, replica_disk, save, send_seed
 
 MIB, GIB = 1 << 20, 1 << 30
 POINTS = 50                         # that are on their way when a delta is made
 WRITES = 20000                      # of 4 KiB, in all of them together
+RATE = 50                           # MB/s of a medium as slow as many are
 DELTAS = 5                          # that are combined
 
 
 class Medium:
-    """A file system of its own, mounted as a USB disk would be."""
-    def __init__(self, bench, size):
-        self.image, self.folder = bench.work + '/medium.img', bench.work + '/medium'
+    """A file system of its own, mounted as a USB disk would be; as slow as one where it has a rate, in MB/s each way."""
+    def __init__(self, bench, size, rate=None):
+        self.image, self.folder, self.disk = (bench.work + '/medium' + name for name in ('.img', '', '.disk'))
+        self.undo = []
         os.makedirs(self.folder)
         with open(self.image, 'wb') as f:
             f.truncate(size)
         quietly(['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=0,lazy_journal_init=0', self.image])
-        # Straight to the image, as to a disk: nothing is cached twice.
-        self.device = subprocess.run(['losetup', '--find', '--show', '--direct-io=on', self.image], check=True,
-                                     capture_output=True, text=True).stdout.strip()
         try:
-            quietly(['mount', self.device, self.folder])
+            self.plug(self.slowed(rate, size) if rate else self.image)
         except BaseException:
-            quietly(['losetup', '--detach', self.device])
+            self.__exit__()
             raise
+
+    def slowed(self, rate, size):
+        """The image as a file that is so slow."""
+        with open(self.disk, 'wb'):
+            pass
+        for argv in (['nbdkit', '-f', '-U', self.disk + '.sock', '-t', '32', '--filter=rate', 'file', self.image,
+                      'rate=%dM' % (rate * 8), 'burstiness=0.2'],
+                     ['nbdfuse', self.disk, '--unix', self.disk + '.sock']):
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.undo.append(lambda process=process: (process.terminate(), process.wait()))
+            self.wait(process, lambda: os.path.exists(self.disk + '.sock') if argv[0] == 'nbdkit'
+                      else os.path.getsize(self.disk) == size)
+        self.undo.append(lambda: quietly(['umount', self.disk]))
+        return self.disk
+
+    def wait(self, process, ready):
+        while not ready():
+            if process.poll() is not None:
+                raise Failed('%s has ended' % process.args[0])
+            time.sleep(0.05)
+
+    def plug(self, image):
+        # Straight to the image, as to a disk: nothing is cached twice.
+        device = subprocess.run(['losetup', '--find', '--show', '--direct-io=on', image], check=True,
+                                capture_output=True, text=True).stdout.strip()
+        self.undo.append(lambda: quietly(['losetup', '--detach', device]))
+        quietly(['mount', device, self.folder])
+        self.undo.append(lambda: quietly(['umount', self.folder]))
 
     def empty(self):
         for name in os.listdir(self.folder):
@@ -42,9 +71,10 @@ class Medium:
         return self
 
     def __exit__(self, *_):
-        quietly(['umount', self.folder])
-        quietly(['losetup', '--detach', self.device])
-        remove(self.image)
+        while self.undo:
+            self.undo.pop()()
+        for path in (self.image, self.folder, self.disk, self.disk + '.sock'):
+            remove(path)
 
 
 def job_media(bench, day1):
@@ -52,31 +82,39 @@ def job_media(bench, day1):
     if os.geteuid() != 0:
         print('media: needs root, to mount a file system\n')
         return
-    folder = bench.work + '/media'
-    os.makedirs(folder)
-    pair = new_pair(bench, folder, day1)
+    pair = new_pair(bench, bench.work + '/media', day1)
+    for title, rate in (('media', None), ('media, %d MB/s each way' % RATE, RATE)):
+        if rate and not (shutil.which('nbdkit') and shutil.which('nbdfuse') and os.path.exists('/dev/fuse')):
+            print('%s: needs nbdkit, nbdfuse and /dev/fuse\n' % title)
+            continue
+        with Medium(bench, bench.size + bench.size // 4 + 256 * MIB, rate) as medium:
+            measure_medium(bench, title, pair, day1, medium)
+    remove(pair.folder)
+
+
+def measure_medium(bench, title, pair, day1, medium):
     alone = bench.scratch + '/alone.vmf'
     export = [bench.vmferry, '--home', pair.hq, 'export', VM, '--seed', '--compress', 'fast']
-    with Medium(bench, bench.size + bench.size // 4 + 256 * MIB) as medium:
-        def fresh():
-            medium.empty()
-            load(pair, 'empty', pair.hq)
 
-        def arrived():
-            load(pair, 'empty', pair.dr, pair.store)
-            vmferry(bench, 'import --media, checking', pair.dr, 'import', '--media', medium.folder)
-            return same(replica_disk(pair), day1)
-        pipe = Command('vmferry export, into memory', [*export, '-o', alone], alone, warm=(day1,), before=fresh)
-        copy = Command('the medium: dd conv=fsync', ['dd', 'if=' + alone, 'of=' + medium.folder + '/alone', 'bs=4M',
-                                                      'conv=fsync', 'status=none'], warm=(alone,), before=medium.empty)
-        checked = Command('vmferry export --media, read back', [*export, '--media', medium.folder], warm=(day1,),
-                          before=fresh, check=arrived)
-        costs = run_job(bench, 'media', [pipe, copy, checked], touch=bench.size // MIB // 2 + 200)
+    def fresh():
+        medium.empty()
+        load(pair, 'empty', pair.hq)
+
+    def arrived():
+        load(pair, 'empty', pair.dr, pair.store)
+        vmferry(bench, 'import --media, checking', pair.dr, 'import', '--media', medium.folder)
+        return same(replica_disk(pair), day1)
+    pipe = Command('vmferry export, into memory', [*export, '-o', alone], alone, warm=(day1,), before=fresh)
+    copy = Command('the medium: dd conv=fsync', ['dd', 'if=' + alone, 'of=' + medium.folder + '/alone', 'bs=4M',
+                                                  'conv=fsync', 'status=none'], warm=(alone,), before=medium.empty)
+    checked = Command('vmferry export --media, read back', [*export, '--media', medium.folder], warm=(day1,),
+                      before=fresh, check=arrived)
+    costs = run_job(bench, title, [pipe, copy, checked], touch=bench.size // MIB // 2 + 200)
     remove(alone)
     if len(costs) == 3:
-        value = statistics.median(c.wall / max(a.wall, b.wall) for a, b, c in zip(*(costs[x.name] for x in (pipe, copy, checked))))
-        note(bench, 'media', 'export --media / the slower of export and medium, wall', value, 1 / 0.9)
-    remove(folder)
+        rounds = zip(*(costs[command.name] for command in (pipe, copy, checked)))
+        note(bench, title, 'export --media / the slower of export and medium, wall',
+             statistics.median(c.wall / max(a.wall, b.wall) for a, b, c in rounds), 1 / 0.9)
     print()
 
 
