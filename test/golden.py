@@ -26,6 +26,8 @@ README = """Golden bundles of format version 1, made by test/golden.py and read 
     expected.json        SHA-256 of each disk at each point
     volumes/             web1 of another hq, points 1 and 2, each in two volumes that are compressed as a whole;
                          its hq.card, expected.json, and the site dr that they are for
+    mended/              web1 of another hq, encrypted: the seed; both.vmf, points 2 and 3 combined by a courier;
+                         torn.vmf, point 4, damaged, with dr's request and hq's repair; compare.vmf of dr at point 4
 """
 
 
@@ -74,6 +76,13 @@ def rotated(lab, home):
         f.write(site('key', 'show').stdout)
 
 
+def keep_site(lab, out):
+    home = os.path.join(out, 'dr')
+    os.mkdir(home)
+    for n in ('card', 'secret', 'trust'):
+        shutil.copy(os.path.join(lab.dr.home, n), home)
+
+
 def volumes(out):
     """Text that is not compressed in the bundles, so that there are bytes enough for two volumes and few to keep."""
     lab = Lab(sizes=(2 * M, 512))
@@ -91,12 +100,47 @@ def volumes(out):
         for n, path in enumerate(files, 1):
             with open(path, 'rb') as f, open(os.path.join(out, '%d-%d.vmf.gz' % (point, n)), 'wb') as g:
                 g.write(gzip.compress(f.read(), mtime=0))
-    home = os.path.join(out, 'dr')
-    os.mkdir(home)
-    for n in ('card', 'secret', 'trust'):
-        shutil.copy(os.path.join(lab.dr.home, n), home)
+    keep_site(lab, out)
     shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
     with open(os.path.join(out, 'expected.json'), 'w') as f:
+        json.dump({'web1': expected}, f, indent=1, sort_keys=True)
+        f.write('\n')
+    lab.close()
+
+
+def mended(out):
+    """What came to the format with media: a combined delta, a request, a repair, a compare."""
+    lab = Lab(sizes=(40 * K, 8 * K + 512))
+    courier = Site(lab, 'courier')
+    lab.dr('trust', 'add', courier.card, '--vm', 'web*')
+    keep_site(lab, out)
+    shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
+    shutil.copy(lab.dr.card, os.path.join(out, 'dr.card'))
+
+    def at(name):
+        return os.path.join(out, name)
+    expected = {'1': digests(lab.disks)}
+    lab.hq('export', 'web1', '--seed', '-o', at('seed.vmf'))
+    bundles = []
+    for point in (2, 3, 4):
+        lab.write(lab.disks['vda'], point * 8 * K, 2 * K)
+        lab.write(lab.disks['vdb'], 4 * K, 2 * K, b'%d' % point)
+        expected[str(point)] = digests(lab.disks)
+        bundles.append(lab.export('--delta', '--since', 'sent'))
+    courier('combine', '--key', lab.hq.card, *bundles[:2], '-o', at('both.vmf'))
+    lab.dr('import', at('seed.vmf'))
+    lab.dr('import', at('both.vmf'))
+    lab.dr('verify', bundles[2])
+    segment, = [l for l in run('tar', 'tvRf', bundles[2]).stdout.splitlines() if l.endswith('s/0000000001.dat')]
+    shutil.copy(bundles[2], at('torn.vmf'))
+    with open(at('torn.vmf'), 'r+b') as f:
+        f.seek((int(segment.split()[1].rstrip(':')) + 1) * 512 + 100)
+        f.write(b'torn')
+    lab.dr('verify', at('torn.vmf'), '--request', at('request.vmf'), rc=1)
+    lab.hq('export', '--repair', at('request.vmf'), '-o', at('repair.vmf'))
+    lab.dr('import', at('torn.vmf'), '--repair', at('repair.vmf'))
+    lab.dr('compare', 'web1', '-o', at('compare.vmf'))
+    with open(at('expected.json'), 'w') as f:
         json.dump({'web1': expected}, f, indent=1, sort_keys=True)
         f.write('\n')
     lab.close()
@@ -118,18 +162,16 @@ def make(lab, out):
     change(lab, vms['web1'])
     expected['web1']['2'] = digests(vms['web1'])
     lab.hq('export', 'web1', '--delta', '--plain', '-o', os.path.join(out, 'delta.vmf'))
-    home = os.path.join(out, 'dr')
-    os.mkdir(home)
-    for n in ('card', 'secret', 'trust'):
-        shutil.copy(os.path.join(lab.dr.home, n), home)
+    keep_site(lab, out)
     lab.dr('import', os.path.join(out, 'seed.vmf'))
     lab.dr('import', os.path.join(out, 'delta.vmf'), '--receipt', os.path.join(out, 'receipt.vmf'))
     shutil.copyfile(glob.glob(os.path.join(lab.dr.replica(), 'undo', '*.vmf'))[0], os.path.join(out, 'undo.vmf'))
     shutil.copy(lab.hq.card, os.path.join(out, 'hq.card'))
     shutil.copy(lone.card, os.path.join(out, 'lone.card'))
     rotated(lab, os.path.join(out, 'rotated'))
-    os.mkdir(os.path.join(out, 'volumes'))
-    volumes(os.path.join(out, 'volumes'))
+    for name, fill in FOLDERS.items():
+        os.mkdir(os.path.join(out, name))
+        fill(os.path.join(out, name))
     with open(os.path.join(out, 'expected.json'), 'w') as f:
         json.dump(expected, f, indent=1, sort_keys=True)
         f.write('\n')
@@ -137,12 +179,17 @@ def make(lab, out):
         f.write(README)
 
 
+FOLDERS = {'volumes': volumes, 'mended': mended}
+
+
 def main():
-    if sys.argv[1:] == ['volumes']:
-        folder = os.path.join(FOLDER, 'volumes')
+    for name in sys.argv[1:]:
+        folder = os.path.join(FOLDER, name)
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
-        return volumes(folder)
+        FOLDERS[name](folder)
+    if sys.argv[1:]:
+        return
     lab = Lab(enable=False, sizes=())
     try:
         new = lab.path('v1')
