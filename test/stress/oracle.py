@@ -76,12 +76,15 @@ class Oracle:
 
 Bundle = collections.namedtuple('Bundle', 'path kind start end sites plain')
 
-# known: 0 no replica, 1 placeholder, 2 replica.  points: (seq, pinned), ascending.  staged: where they lead.
+# known: 0 no replica, 1 placeholder, 2 replica.  points: (seq, pinned), ascending.  staged: where they lead; at a
+# placeholder: the seed that is on its way to the disks.
 State = collections.namedtuple('State', 'known points staged merging')
 NOTHING = State(0, (), (), False)
 
 
 def held(s):
+    if not s.points:
+        return 0
     return s.staged[-1] if s.staged else s.points[-1][0] if s.points else 0
 
 
@@ -105,7 +108,7 @@ def merge_one(s, keep):
 
 def merge_all(s, keep):
     out = []
-    while s.staged:
+    while s.staged and s.points:
         out += merge_one(s, keep)
         s = out[-1]
     return out + [prune(s, keep)]
@@ -123,18 +126,18 @@ def base_of(path):
 
 
 def receive(s, b, site, keep, merge):
-    """An import of bundle b: its exit status, and the states that it leads through."""
+    """An import of bundle b: its exit status, and the states that it leads through.  None: it would wait for others."""
     if b.sites and site not in b.sites:
         return 1, []
     if not s.points:
         if b.kind != 'seed':
-            return 1, []
+            return None, []
         # A new placeholder has its record before it has its name.
-        return 0, [s._replace(known=1), State(2, ((b.end, False),), (), False)]
+        return 0, [s._replace(known=1), s._replace(known=1, staged=(b.end,)), State(2, ((b.end, False),), (), False)]
     if b.end <= held(s):
         return 0, merge_all(s, keep) if merge else []
     if b.kind == 'delta' and b.start > held(s):
-        return 1, []
+        return None, []
     s = s._replace(staged=s.staged + (b.end,))
     return 0, [s] + (merge_all(s, keep) if merge else [])
 

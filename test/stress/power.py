@@ -377,7 +377,7 @@ class Workload:
         self.oracle.keep('now')
         new = self.path('new.vmf')
         # A seed that was cut off is to be made again: a replica has nothing yet.
-        site('export', 'web1', '-o', new, '--delta' if out else '--seed')
+        site('export', 'web1', '--anew', '-o', new, '--delta' if out else '--seed')
         h = json.loads(run(VMFERRY, 'inspect', '--json', new).stdout)
         check(h['to']['seq'] == last + 1, 'the next point is', h['to'])
         base = base_of(new)
