@@ -365,5 +365,7 @@ merge_all(struct replica *R, const struct site *S)
 		rc = merge_one(R, S);
 	}
 	/* A merge before this one may have been interrupted when only this was left to do. */
-	return (rc == 0 ? replica_prune(R) : rc);
+	if (rc == 0 && (replica_prune(R) != 0 || replica_tidy(R) != 0))
+		return (-1);
+	return (rc);
 }
