@@ -19,28 +19,28 @@
 #include "replica/receive.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "site/signer.h"
 
-/* Who signed it?  The entry of a site that we know, or a refusal. */
+/* The header, if a site that we know signed it: 0, and its entry; 1, said; -1. */
 static int
-find_signer(
-    const struct site *S, const uint8_t key[RECORD_KEY], const char *name, const struct trust_entry **e)
+read_header(const struct site *S, struct infile *F, struct member *m, const struct header **H,
+    const struct trust_entry **e)
 {
-	struct card unknown;
+	struct reader *R = infile_reader(F);
 	char print[CARD_FINGERPRINT];
+	int rc = signer_header(site_trust(S), R, m, H, e);
 
-	if ((*e = trust_by_key(site_trust(S), key)) != NULL)
-		return (0);
-	if (site_is_own_key(S, key))
-		return (say_refused("%s: it was made at this very site", name));
-	memset(&unknown, 0, sizeof unknown);
-	memcpy(unknown.sign, key, RECORD_KEY);
-	sodium_bin2hex(print, sizeof print, key, 16);
+	if (rc != SIGNER_UNKNOWN)
+		return (rc);
+	if (site_is_own_key(S, reader_key(R)))
+		return (say_refused("%s: it was made at this very site", infile_name(F)));
+	sodium_bin2hex(print, sizeof print, reader_key(R), 16);
 	return (say_refused(
 	    "%s: it is signed with a key that this site does not know (%s...), or is not a bundle at all; "
 	    "add the sender's card with 'vmferry trust add', or, if it has new keys, its list of them with "
 	    "'vmferry "
 	    "key import'",
-	    name, print));
+	    infile_name(F), print));
 }
 
 static int
@@ -130,9 +130,6 @@ static int
 import_from(const struct site *S, const struct import_options *o, struct infile *F, struct member *m)
 {
 	uint8_t key[RECORD_KEY], bundle[RECORD_ID];
-	char words[TRUST_WORDS];
-	const struct trust_entry *e;
-	const char *why;
 	struct unpack U;
 	struct receiving c = { .S = S, .U = &U, .header = m, .keep = infile_is_pipe(F) };
 	int rc;
@@ -144,18 +141,14 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 		return (rc);
 	if (reader_is_rest(U.reader, bundle))
 		return (import_rest(S, o, &c, bundle));
-	if ((rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
-	    (rc = reader_header(U.reader, m, &U.header)) != 0)
+	if ((rc = read_header(S, F, m, &U.header, &c.e)) != 0)
 		return (rc);
-	c.e = e;
-	if ((why = trust_objection(e, key, U.header->created, words)) != NULL)
-		return (reader_refuse(U.reader, NULL, why));
 	switch (U.header->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_DELTA:
 		return (import_data(S, o, &c));
 	case BUNDLE_RECEIPT:
-		return (import_receipt(S, e, &U));
+		return (import_receipt(S, c.e, &U));
 	case BUNDLE_UNDO:
 		return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
 	case BUNDLE_REQUEST:
@@ -203,19 +196,13 @@ import_confine(const struct site *S, const char *folder, int insist)
 static int
 open_mend(const struct site *S, struct infile *F, struct member *m, struct mend **M)
 {
-	struct reader *R = infile_reader(F);
 	uint8_t key[RECORD_KEY];
-	char words[TRUST_WORDS];
 	const struct trust_entry *e;
 	const struct header *H;
-	const char *why;
 	int rc;
 
-	if ((rc = reader_start(R, key)) != 0 || (rc = find_signer(S, key, infile_name(F), &e)) != 0 ||
-	    (rc = reader_header(R, m, &H)) != 0)
+	if ((rc = reader_start(infile_reader(F), key)) != 0 || (rc = read_header(S, F, m, &H, &e)) != 0)
 		return (rc);
-	if ((why = trust_objection(e, key, H->created, words)) != NULL)
-		return (reader_refuse(R, NULL, why));
 	return (mend_open(M, F, H));
 }
 

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "site/signer.h"
 
 /* Of each volume that was looked at: what says where a neighbour of it ends. */
 struct volume {
@@ -271,40 +272,28 @@ write_request(struct verifying *v)
 
 /* --- one file ----------------------------------------------------------------------------------------- */
 
-/* Did a site that counts sign it?  0, and its card; 1, said. */
-static int
-find_signer(const struct verify_options *o, struct reader *R, const uint8_t key[RECORD_KEY],
-    const struct trust_entry **e, const struct card **by)
-{
-	*e = NULL;
-	*by = o->by;
-	if (o->by != NULL)
-		return (memcmp(o->by->sign, key, RECORD_KEY) == 0
-		            ? 0
-		            : reader_refuse(
-		                  R, NULL, "it is not a bundle, or signed with another key than the card's"));
-	if ((*e = trust_by_key(o->trust, key)) == NULL)
-		return (reader_refuse(
-		    R, NULL, "it is not a bundle, or signed with a key that is not known here"));
-	*by = &(*e)->card;
-	return (0);
-}
-
+/* The header, if it is signed with the key of the card, or by a site that counts: 0, and its card; 1 or -1, said. */
 static int
 open_header(struct verifying *v, struct reader *R, const struct header **H, const struct card **by)
 {
 	const struct trust_entry *e;
 	uint8_t key[RECORD_KEY];
-	char words[TRUST_WORDS];
-	const char *why;
 	int rc;
 
-	if ((rc = reader_start(R, key)) != 0 || (rc = find_signer(v->o, R, key, &e, by)) != 0 ||
-	    (rc = reader_header(R, &v->member, H)) != 0)
+	if ((rc = reader_start(R, key)) != 0)
 		return (rc);
-	if (e != NULL && (why = trust_objection(e, key, (*H)->created, words)) != NULL)
-		return (reader_refuse(R, NULL, why));
-	return (0);
+	if ((*by = v->o->by) != NULL) {
+		if (memcmp(key, (*by)->sign, RECORD_KEY) != 0)
+			return (reader_refuse(
+			    R, NULL, "it is not a bundle, or signed with another key than the card's"));
+		return (reader_header(R, &v->member, H));
+	}
+	if ((rc = signer_header(v->o->trust, R, &v->member, H, &e)) == SIGNER_UNKNOWN)
+		return (reader_refuse(
+		    R, NULL, "it is not a bundle, or signed with a key that is not known here"));
+	if (rc == 0)
+		*by = &e->card;
+	return (rc);
 }
 
 static void

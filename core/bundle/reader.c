@@ -171,6 +171,12 @@ reader_start(struct reader *R, uint8_t key[RECORD_KEY])
 	return (0);
 }
 
+const uint8_t *
+reader_key(const struct reader *R)
+{
+	return (R->key);
+}
+
 int
 reader_is_rest(const struct reader *R, uint8_t bundle[RECORD_ID])
 {

@@ -39,6 +39,9 @@ void reader_allow_worn(struct reader *R);
 /* Read the first record and set key to the one that it claims to be signed with: 0; 1 or -1, said. */
 int reader_start(struct reader *R, uint8_t key[RECORD_KEY]);
 
+/* That key; of the rest of a bundle, the one that signed its beginning. */
+const uint8_t *reader_key(const struct reader *R);
+
 /**
  * What was read is not the start of a bundle but, by its claim, the rest of one: 1, and its id; else 0.
  * reader_continue then takes the place of reader_header: the header and the chain are those of the beginning,

@@ -9,6 +9,7 @@
 #include "bundle/digests.h"
 #include "bundle/infile.h"
 #include "disk/scan.h"
+#include "site/signer.h"
 
 struct against {
 	struct infile *in;
@@ -34,21 +35,16 @@ read_header(struct against *A, const struct site *S)
 {
 	struct reader *R = infile_reader(A->in);
 	uint8_t key[RECORD_KEY];
-	char words[TRUST_WORDS];
-	const char *why;
 	int rc;
 
 	if ((rc = reader_start(R, key)) != 0)
 		return (rc);
-	if ((A->site = trust_by_key(site_trust(S), key)) == NULL)
-		return (say_refused("%s: it is signed with a key that this site does not know, or is not a "
-		                    "bundle at all",
-		    infile_name(A->in)));
-	if ((rc = reader_header(R, &A->member, &A->header)) != 0)
-		return (rc);
-	if ((why = trust_objection(A->site, key, A->header->created, words)) != NULL)
-		return (reader_refuse(R, NULL, why));
-	return (0);
+	rc = signer_header(site_trust(S), R, &A->member, &A->header, &A->site);
+	return (rc != SIGNER_UNKNOWN
+	            ? rc
+	            : say_refused("%s: it is signed with a key that this site does not know, or is not a "
+	                          "bundle at all",
+	                  infile_name(A->in)));
 }
 
 /* Is it a comparison with disks of this very VM? */

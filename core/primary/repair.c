@@ -17,6 +17,7 @@
 #include "medium/medium.h"
 #include "primary/primary.h"
 #include "primary/shiplog.h"
+#include "site/signer.h"
 
 #define MOST (LIMIT_BLOBS / 4) /* segments in one answer: as many blobs again, and room for the rest */
 #define NAMED 100u             /* segments that are refused by name; of more, only how many */
@@ -88,19 +89,15 @@ read_request(struct repairing *p, struct infile *F, struct member *m)
 	const struct header *request;
 	const struct trust_entry *e;
 	uint8_t key[RECORD_KEY];
-	char words[TRUST_WORDS];
-	const char *why;
 	int rc;
 
 	if ((rc = reader_start(R, key)) != 0)
 		return (rc);
-	if ((e = trust_by_key(site_trust(p->S), key)) == NULL)
+	if ((rc = signer_header(site_trust(p->S), R, m, &request, &e)) == SIGNER_UNKNOWN)
 		return (
 		    reader_refuse(R, NULL, "it is no request, or signed with a key that is not known here"));
-	if ((rc = reader_header(R, m, &request)) != 0)
+	if (rc != 0)
 		return (rc);
-	if ((why = trust_objection(e, key, request->created, words)) != NULL)
-		return (reader_refuse(R, NULL, why));
 	if (request->type != BUNDLE_REQUEST)
 		return (say_refused("%s: is no repair request", infile_name(F)));
 	if ((rc = open_log(p, request, infile_name(F))) != 0 ||
