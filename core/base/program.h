@@ -10,7 +10,7 @@
  * started in the background, may go on, and is not waited for.
  */
 #define PROGRAM_OUTPUT (1u << 20) /* bytes taken of its standard output */
-#define PROGRAM_WORDS 1024u       /* room for the end of its standard error */
+#define PROGRAM_WORDS 2048u       /* room for the last KiB of its standard error, on one line */
 
 struct program {
 	const char *const *argv; /* NULL-ended; argv[0] is a path, or a name that is looked for in PATH */
@@ -25,7 +25,7 @@ struct program_result {
 	int status;                /* its exit status, 0 to 255 */
 	char *output;              /* what it wrote on standard output, with a NUL behind it; never NULL */
 	size_t size;               /* at most PROGRAM_OUTPUT; the output may hold NULs */
-	char words[PROGRAM_WORDS]; /* the end of its standard error on one line, "" if there was none */
+	char words[PROGRAM_WORDS]; /* the end of its standard error, "" if there was none */
 };
 
 /**
