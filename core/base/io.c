@@ -764,6 +764,19 @@ io_lock(const char *path)
 }
 
 int
+io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0)
+		return (l.l_type != F_UNLCK);
+	return (
+	    errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : failed(path, "ask for locks on"));
+}
+
+int
 io_can_write(const char *dir)
 {
 	return (access(dir, W_OK | X_OK) == 0);

@@ -176,6 +176,12 @@ int io_remove_tree(const char *path);
  */
 int io_lock(const char *path);
 
+/**
+ * Has anybody a lock on any of these bytes, one of another open file?  1 or 0; -1, said.  0 where the file system
+ * has no locks.
+ */
+int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
+
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
