@@ -15,7 +15,7 @@ TestSuite(overlay, .init = place_make, .fini = place_remove);
 #define MOST 64u /* extents in a round */
 
 /* The base, and what the overlay is to read as; both longer than any disk here. */
-static uint8_t base[2 * SIZE], model[2 * SIZE];
+static uint8_t base[6 * SIZE], model[6 * SIZE];
 
 static void
 random_bytes(uint8_t *p, size_t n, uint64_t *seed)
@@ -86,14 +86,14 @@ apply_some(struct overlay *O, size_t size, uint64_t *seed)
 {
 	static uint8_t data[LIMIT_DATA];
 	struct extent e[MOST];
-	uint64_t offset = 0, filled = 0;
+	uint64_t offset = dice(seed) % 2 * (dice(seed) % (size / LIMIT_BLOCK) * LIMIT_BLOCK), filled = 0;
 	uint32_t n = 0;
 
 	while (n < MOST) {
 		uint64_t length = LIMIT_BLOCK * (1 + dice(seed) % (dice(seed) % 8 == 0 ? 64 : 4));
 
 		offset += LIMIT_BLOCK * (dice(seed) % 64);
-		if (offset >= size)
+		if (offset >= size || filled + length > sizeof data)
 			break;
 		if (length > size - offset)
 			length = size - offset;
@@ -246,19 +246,20 @@ Test(overlay, commit_is_refused_while_another_program_has_one_of_the_two)
 Test(overlay, commit_that_was_killed_is_completed_by_the_next)
 {
 	struct inotify_event event = { 0 };
+	const size_t size = 5 * SIZE;
 	uint64_t seed = 10;
 
-	make(SIZE, SIZE + 512, &seed);
-	fill(SIZE + 512, &seed);
-	for (unsigned i = 0; i < 8; i++) {
+	make(size, size + 512, &seed);
+	fill(size + 512, &seed);
+	for (unsigned i = 0; i < 4; i++) {
 		int fd = inotify_init1(IN_CLOEXEC);
 		pid_t pid;
 
-		place_put("base", base, SIZE);
+		place_put("base", base, size);
 		cr_assert(fd >= 0 && inotify_add_watch(fd, at("base"), IN_MODIFY | IN_CLOSE_WRITE) >= 0);
 		if ((pid = fork()) == 0)
 			_exit(overlay_commit(at("over"), at("base")) == 0 ? 0 : 1);
-		/* At one of the first changes, or when there are no more. */
+		/* At one of the first changes, in the middle of the work, or when there are no more. */
 		event.mask = 0;
 		for (unsigned k = 0; k <= i && event.mask != IN_CLOSE_WRITE; k++)
 			cr_assert_eq(read(fd, &event, sizeof event), (ssize_t)sizeof event);
@@ -269,8 +270,47 @@ Test(overlay, commit_that_was_killed_is_completed_by_the_next)
 		while (overlay_is_used(at("over")) == 1 || overlay_is_used(at("base")) == 1)
 			;
 		cr_expect_eq(overlay_commit(at("over"), at("base")), 0);
-		expect_file("base", model, SIZE + 512);
+		expect_file("base", model, size + 512);
 	}
+}
+
+/* Where we may make a device of the base: its path, with a newline cut off, or "". */
+static void
+make_device(char out[64])
+{
+	const char *argv[] = { "losetup", "-f", "--show", at("base"), NULL };
+	const struct program P = { .argv = argv };
+	struct program_result R;
+
+	cr_assert_eq(program_run(&P, &R), 0);
+	snprintf(out, 64, "%.*s", (int)strcspn(R.output, "\n"), R.status == 0 ? R.output : "");
+	program_release(&R);
+}
+
+Test(overlay, on_a_block_device_is_the_same_as_long_as_the_device_is_large_enough)
+{
+	const char *detach[] = { "losetup", "-d", NULL, NULL };
+	uint64_t seed = 14;
+	struct overlay *O;
+	char device[64];
+
+	make(SIZE, SIZE, &seed);
+	unlink(at("over"));
+	make_device(device);
+	if (device[0] == '\0')
+		cr_skip_test("no loop device can be made here");
+	detach[2] = device;
+	cr_expect_eq(overlay_create(at("over"), device, SIZE), 0);
+	fill(SIZE, &seed);
+	expect_model("over", SIZE);
+	cr_expect(overlay_open(&O, at("over")) == 0 && overlay_is_used(device) == 1);
+	overlay_close(O);
+	cr_expect_eq(overlay_commit(at("over"), device), 0);
+	cr_expect_eq(overlay_create(at("more"), device, 2 * SIZE), 0);
+	cr_expect_eq(overlay_commit(at("more"), device), 1);
+	cr_expect(said("and the disk needs"));
+	cr_expect_eq(tool(detach), 0);
+	expect_file("base", model, SIZE);
 }
 
 Test(overlay, needs_its_own_base_and_an_image)
