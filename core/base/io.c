@@ -154,6 +154,20 @@ io_is_writable(const char *dir)
 }
 
 int
+io_is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return (0);
+	if (!S_ISREG(st.st_mode)) {
+		errno = EACCES;
+		return (0);
+	}
+	return (access(path, X_OK) == 0);
+}
+
+int
 io_is_link(const char *path)
 {
 	struct stat st;

@@ -37,6 +37,9 @@ int io_exists(const char *path);
 /* May this process make files in that folder? */
 int io_is_writable(const char *dir);
 
+/* Is there a file at path that we may run?  If not, errno says why. */
+int io_is_program(const char *path);
+
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
 

@@ -48,7 +48,7 @@ program_find(char out[PATH_MAX], const char *name, const char *package)
 		if (*p != '/')
 			continue;
 		n = snprintf(out, PATH_MAX, "%.*s/%s", (int)(end - p), p, name);
-		if (n > 0 && n < PATH_MAX && access(out, X_OK) == 0)
+		if (n > 0 && n < PATH_MAX && io_is_program(out))
 			return (0);
 	}
 	if (package != NULL)
