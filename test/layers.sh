@@ -17,7 +17,7 @@ check base base
 check role role
 check disk base disk
 check bundle base disk bundle
-check site base site
+check site base disk bundle site
 check medium base disk bundle site medium
 check primary base role disk bundle site medium primary
 check replica base role disk bundle site medium replica

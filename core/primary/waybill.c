@@ -109,7 +109,7 @@ make_header(struct ship *s)
 	strcpy(H->vm, s->cut->P->vm);
 	strcpy(H->signer, site_card(s->cut->S)->name);
 	H->created = (int64_t)time(NULL);
-	H->to = (struct point){ s->cut->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created,
+	H->to = (struct point){ primary_epoch(s->cut->P), last == NULL ? 1 : last->point.seq + 1, H->created,
 		POINT_STANDARD };
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
