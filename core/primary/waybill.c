@@ -96,6 +96,17 @@ start_from(struct ship *s)
 			}
 }
 
+/* Where the lineage has come from, who may go on with it, and how. */
+static void
+say_roles(struct header *H, const struct primary *P)
+{
+	H->history = P->role.history;
+	for (unsigned i = 0; i < P->ntargets; i++)
+		memcpy(H->heirs[H->nheirs++], P->targets[i].key, RECORD_KEY);
+	H->has_wishes = 1;
+	H->wishes = P->wishes;
+}
+
 static void
 make_header(struct ship *s)
 {
@@ -111,6 +122,7 @@ make_header(struct ship *s)
 	H->created = (int64_t)time(NULL);
 	H->to = (struct point){ primary_epoch(s->cut->P), last == NULL ? 1 : last->point.seq + 1, H->created,
 		POINT_STANDARD };
+	say_roles(H, s->cut->P);
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
 	H->cipher = s->cut->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
