@@ -87,8 +87,8 @@ reject(struct merging *m, const char *disk)
 {
 	struct replica *R = m->R;
 
-	R->state = REPLICA_ERROR;
-	snprintf(R->cause, sizeof R->cause,
+	role_step(&R->role, ROLE_PART);
+	snprintf(R->role.cause, sizeof R->role.cause,
 	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
 	    disk);
 	replica_drop_staged(R, 0);
@@ -97,7 +97,7 @@ reject(struct merging *m, const char *disk)
 	return (say_refused("%s: %s; the replica stays at point %" PRIu64
 	                    "; run scrub here, and export a seed or a delta with "
 	                    "--since %" PRIu64 " there",
-	    R->vm, R->cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
+	    R->vm, R->role.cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
 }
 
 static int
