@@ -99,8 +99,8 @@ ask(const struct exec *E, const char *verb, const char *name, const struct host_
 	if (R->status == 1)
 		rc = say_refused("%s: %s says no to %s: %s", name, E->path, verb, its_words(R));
 	else
-		rc = say_failed("%s: %s failed at %s, with status %d: %s", name, E->path, verb, R->status,
-		    its_words(R));
+		rc = say_failed(
+		    "%s: %s failed at %s, with status %d: %s", name, E->path, verb, R->status, its_words(R));
 	program_release(R);
 	return (rc);
 }
