@@ -20,6 +20,7 @@
 #define ZERO_MAX UINT64_C(0x40000000) /* the same where no bytes travel */
 
 struct overlay {
+	struct program_server *server;
 	struct nbd_handle *h;
 	uint64_t size;
 	unsigned under_way;
@@ -64,6 +65,12 @@ check_quiet(const char *path)
 	return (rc == 1 ? in_use(path) : rc);
 }
 
+static int
+is_locked_out(const char *words)
+{
+	return (strstr(words, "Failed to get") != NULL && strstr(words, "lock") != NULL);
+}
+
 /* Run qemu-img on the image at path: 0; 1, said, if a lock of QEMU is in the way; -1, said: cannot WHAT. */
 static int
 qemu_img(const char *const *argv, const char *path, const char *what)
@@ -74,7 +81,7 @@ qemu_img(const char *const *argv, const char *path, const char *what)
 
 	if (program_run(&P, &R) != 0)
 		return (-1);
-	if (R.status != 0 && strstr(R.words, "Failed to get") != NULL && strstr(R.words, "lock") != NULL)
+	if (R.status != 0 && is_locked_out(R.words))
 		rc = in_use(path);
 	else if (R.status != 0)
 		rc = say_failed("%s: cannot %s: %s", path, what, R.words);
@@ -199,25 +206,43 @@ failed(const struct overlay *O, const char *what)
 	return (say_failed("%s: cannot %s: %s", O->path, what, nbd_get_error()));
 }
 
+/* It ends with its connection, and what it said tells why it did. */
+static int
+not_served(struct overlay *O)
+{
+	char words[PROGRAM_WORDS], why[256];
+
+	snprintf(why, sizeof why, "%s", nbd_get_error());
+	nbd_close(O->h);
+	O->h = NULL;
+	program_served(O->server, words);
+	O->server = NULL;
+	if (is_locked_out(words))
+		return (in_use(O->path));
+	return (say_failed("%s: cannot open it with qemu-nbd: %s", O->path, words[0] != '\0' ? words : why));
+}
+
 /*
- * qemu-nbd is started by libnbd, has our end of a socket as its only client, and ends when that closes.  It need not
- * keep its metadata in order on the medium with a flush here and there (a third of the time to fill): until
- * overlay_flush, which has it write all it has, and the file made durable by ourselves, nothing is promised.
+ * qemu-nbd has our end of a socket as its only client, and ends when that closes.  It need not keep its metadata in
+ * order on the medium with a flush here and there (that is half of the time to fill): until overlay_flush, which has it
+ * write all that it has, and then makes the file durable, nothing is promised.
  */
 static int
 serve(struct overlay *O)
 {
-	char program[PATH_MAX];
-	char *argv[] = { program, "-f", "qcow2", "--cache=unsafe", "--discard=unmap", "--aio=threads",
-		O->path, NULL };
+	const char *argv[] = { "qemu-nbd", "-f", "qcow2", "--cache=unsafe", "--discard=unmap",
+		"--aio=threads", O->path, NULL };
+	const struct program P = { .argv = argv, .package = PACKAGE };
 	int64_t size;
+	int fd;
 
-	if (program_find(program, "qemu-nbd", PACKAGE) != 0)
-		return (-1);
 	if ((O->h = nbd_create()) == NULL)
 		return (failed(O, "prepare"));
-	if (nbd_connect_systemd_socket_activation(O->h, argv) == -1)
-		return (overlay_is_used(O->path) == 1 ? in_use(O->path) : failed(O, "open it with qemu-nbd"));
+	if (program_serve(&P, &O->server, &fd) != 0)
+		return (-1);
+	/* Takes fd, also when it fails. */
+	if (nbd_connect_socket(O->h, fd) == -1)
+		return (not_served(O));
 	if ((size = nbd_get_size(O->h)) < 0)
 		return (failed(O, "learn the size"));
 	O->size = (uint64_t)size;
@@ -255,6 +280,7 @@ overlay_close(struct overlay *O)
 		nbd_shutdown(O->h, 0);
 		nbd_close(O->h);
 	}
+	program_served(O->server, NULL);
 	free(O);
 }
 

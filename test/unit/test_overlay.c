@@ -189,6 +189,43 @@ Test(overlay, is_known_to_be_in_use_and_left_alone)
 	expect_file("base", base, SIZE);
 }
 
+Test(overlay, is_let_go_when_the_one_that_fills_it_is_killed)
+{
+	uint64_t seed = 15;
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	make(SIZE, SIZE, &seed);
+	cr_assert_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		struct overlay *O;
+
+		if (overlay_open(&O, at("over")) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &c, 1), 1);
+	cr_expect_eq(overlay_is_used(at("over")), 1);
+	kill(pid, SIGKILL);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	while (overlay_is_used(at("over")) == 1)
+		;
+	close(ready[0]);
+}
+
+Test(overlay, that_qemu_cannot_read_is_refused_with_its_words)
+{
+	uint64_t seed = 16;
+	struct overlay *O;
+
+	make(SIZE, SIZE, &seed);
+	cr_assert_eq(unlink(at("base")), 0);
+	cr_expect_eq(overlay_open(&O, at("over")), -1);
+	cr_expect(said("Could not open backing file"));
+}
+
 /* QEMU's own shell holds the image at path; it ends when *in is closed. */
 static pid_t
 hold(const char *format, const char *path, int *in)
