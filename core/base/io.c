@@ -777,6 +777,22 @@ io_lock(const char *path)
 	return (-1);
 }
 
+static int
+has_no_locks(void)
+{
+	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	return (fcntl(fd, F_OFD_SETLK, &l) == 0 || has_no_locks() ? 0 : failed(path, "lock"));
+}
+
 int
 io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length)
 {

@@ -185,6 +185,9 @@ int io_lock(const char *path);
  */
 int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
 
+/* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
+int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
+
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
