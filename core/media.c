@@ -75,7 +75,7 @@ is_acknowledged(const struct site *S, struct primary *P, const struct holdings_b
 {
 	unsigned n = b->ntargets == 0 ? P->ntargets : b->ntargets;
 
-	if (memcmp(P->lineage, b->lineage, RECORD_ID) != 0 || P->epoch != b->to.epoch)
+	if (memcmp(P->lineage, b->lineage, RECORD_ID) != 0 || primary_epoch(P) != b->to.epoch)
 		return (0);
 	for (unsigned i = 0; i < n; i++) {
 		const struct primary_target *t =
@@ -99,7 +99,7 @@ judge_as_primary(const struct site *S, const struct holdings_bundle *b, struct v
 	if (v->maker == MAKER_US && header_leads(b->type) && is_acknowledged(S, P, b))
 		v->duty = DUTY_ACKNOWLEDGED;
 	if (v->maker == MAKER_KNOWN && b->type == BUNDLE_RECEIPT &&
-	    memcmp(P->lineage, b->lineage, RECORD_ID) == 0 && P->epoch == b->to.epoch &&
+	    memcmp(P->lineage, b->lineage, RECORD_ID) == 0 && primary_epoch(P) == b->to.epoch &&
 	    (t = target_of(S, P, b->key)) != NULL && t->acked >= b->to.seq)
 		v->duty = DUTY_TAKEN;
 	v->can_go = v->duty != DUTY_OPEN;

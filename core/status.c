@@ -252,7 +252,7 @@ show_primary(void *context, const char *uuid)
 			v.last = primary_last(P)->point;
 		view_targets(&v, P);
 		view_pending(&v, P);
-		view_age(&v, P->frequency);
+		view_age(&v, P->wishes.frequency);
 		show(w, &v);
 		json_decref(v.targets);
 	}
@@ -278,14 +278,14 @@ show_replica(void *context, const char *uuid)
 	if (w->vm == NULL || strcmp(w->vm, R->vm) == 0 || strcmp(w->vm, uuid) == 0) {
 		strcpy(v.vm, R->vm);
 		strcpy(v.uuid, R->uuid);
-		v.state = replica_state_text(R->state);
+		v.state = role_state_text(R->role.state);
 		v.points = R->npoints;
 		v.staged = R->nstaged;
 		if (replica_last(R) != NULL)
 			v.last = replica_last(R)->point;
-		if (R->state == REPLICA_ERROR)
-			cause(&v, "critical", "%s", R->cause);
-		if (R->state == REPLICA_WAITING)
+		if (R->role.cause[0] != '\0')
+			cause(&v, "critical", "%s", R->role.cause);
+		if (R->role.state == ROLE_WAITING)
 			cause(&v, "warning", "the seed is not in yet");
 		for (unsigned i = 0, n = 0; i < R->npoints; i++)
 			if (R->points[i].is_damaged && n++ == 0)

@@ -10,6 +10,7 @@
 static const char *const types[] = { NULL, "seed", "delta", "undo", "receipt", "request", "repair",
 	"compare" };
 static const char *const ciphers[] = { "none", "xchacha20poly1305" };
+static const char *const levels[] = { NULL, "none", "fast", "default", "best" };
 
 const char *
 header_type_text(enum bundle_type type)
@@ -107,6 +108,42 @@ encode_parts(const struct header *H)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_heirs(const struct header *H)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < H->nheirs; i++) {
+		json_t *o = json_object();
+
+		bad |= jsontext_set_bytes(o, "site", H->heirs[i], RECORD_KEY);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
+/* What is about roles, where there is something to say. */
+static int
+encode_roles(json_t *o, const struct header *H)
+{
+	int bad = 0;
+
+	if (H->history.n > 0)
+		bad |= json_object_set_new(o, "history", history_encode(&H->history));
+	if (H->is_primary)
+		bad |= json_object_set_new(o, "role", json_string("primary"));
+	if (H->has_handover)
+		bad |= jsontext_set_bytes(o, "handover", H->handover, RECORD_KEY);
+	if (H->nheirs > 0)
+		bad |= json_object_set_new(o, "heirs", encode_heirs(H));
+	if (H->has_wishes)
+		bad |= json_object_set_new(o, "wishes",
+		    json_pack("{s:I,s:s,s:b}", "frequency", (json_int_t)H->wishes.frequency, "compress",
+		        levels[H->wishes.level], "plain", H->wishes.is_plain));
+	return (bad);
+}
+
 char *
 header_encode(const struct header *H, size_t *size)
 {
@@ -126,6 +163,7 @@ header_encode(const struct header *H, size_t *size)
 		bad |= json_object_set_new(o, "from", encode_point(&H->from));
 	if (H->to.seq != 0)
 		bad |= json_object_set_new(o, "to", encode_point(&H->to));
+	bad |= encode_roles(o, H);
 	if (H->has_of)
 		bad |= jsontext_set_bytes(o, "of", H->of, RECORD_ID);
 	if (H->has_against)
@@ -354,8 +392,10 @@ decode_points(struct header *H, json_t *o)
 		return (NULL);
 	case BUNDLE_DELTA:
 	case BUNDLE_UNDO:
-		if (from == NULL || H->from.epoch != H->to.epoch)
-			return ("it does not start from a point of the same epoch");
+		if (from == NULL)
+			return ("it does not start from a point");
+		if (H->type == BUNDLE_DELTA ? H->from.epoch > H->to.epoch : H->from.epoch < H->to.epoch)
+			return ("its epochs are in the wrong order");
 		if (H->type == BUNDLE_DELTA ? H->from.seq >= H->to.seq : H->from.seq <= H->to.seq)
 			return ("its points are in the wrong order");
 		return (NULL);
@@ -381,6 +421,69 @@ decode_relations(struct header *H, const json_t *o)
 	                          jsontext_get_bytes(o, "against", H->against, RECORD_ID) != 0))
 		return ("what it was compared with is not named properly");
 	return (NULL);
+}
+
+static const char *
+decode_heirs(struct header *H, const json_t *a)
+{
+	static const char *const keys[] = { "site", NULL };
+
+	if (a == NULL)
+		return (NULL);
+	if (!json_is_array(a) || json_array_size(a) > LIMIT_TARGETS)
+		return ("at most 32 sites may continue a lineage");
+	for (; H->nheirs < json_array_size(a); H->nheirs++) {
+		json_t *o = json_array_get(a, H->nheirs);
+
+		if (!json_is_object(o) || !jsontext_only(o, keys) ||
+		    jsontext_get_bytes(o, "site", H->heirs[H->nheirs], RECORD_KEY) != 0)
+			return ("a site that may continue the lineage has no proper key");
+	}
+	return (NULL);
+}
+
+static const char *
+decode_wishes(struct header *H, json_t *o)
+{
+	static const char *const keys[] = { "frequency", "compress", "plain", NULL };
+	int c;
+
+	if ((H->has_wishes = o != NULL) == 0)
+		return (NULL);
+	if (!json_is_object(o) || !jsontext_only(o, keys) ||
+	    jsontext_get_number(o, "frequency", LIMIT_SEQ, &H->wishes.frequency) != 0 ||
+	    (c = choice(o, "compress", levels, HEADER_LEVEL_NONE, HEADER_LEVEL_BEST)) < 0 ||
+	    !json_is_boolean(json_object_get(o, "plain")))
+		return ("what is wished of the replica is not understood");
+	H->wishes.level = (enum header_level)c;
+	H->wishes.is_plain = json_is_true(json_object_get(o, "plain"));
+	return (NULL);
+}
+
+/* Who is the primary, and who may be; the points are known. */
+static const char *
+decode_roles(struct header *H, const json_t *o)
+{
+	const json_t *role = json_object_get(o, "role");
+	int leads = H->type == BUNDLE_SEED || H->type == BUNDLE_DELTA;
+	const char *why;
+
+	if (history_decode(&H->history, json_object_get(o, "history")) != 0)
+		return ("the history of its lineage is not one");
+	if (leads && history_epoch(&H->history) != H->to.epoch)
+		return ("the history of its lineage does not come to the epoch of its point");
+	H->is_primary = role != NULL;
+	if (role != NULL &&
+	    (H->type != BUNDLE_RECEIPT ||
+	        strcmp(json_string_value(role) == NULL ? "" : json_string_value(role), "primary") != 0))
+		return ("the role of its signer is not understood");
+	H->has_handover = json_object_get(o, "handover") != NULL;
+	if (H->has_handover && (!leads || H->to.kind != POINT_FINAL ||
+	                           jsontext_get_bytes(o, "handover", H->handover, RECORD_KEY) != 0))
+		return ("the handover is not a proper one");
+	if ((why = decode_heirs(H, json_object_get(o, "heirs"))) != NULL)
+		return (why);
+	return (decode_wishes(H, json_object_get(o, "wishes")));
 }
 
 /* The fields that stand by themselves. */
@@ -444,7 +547,7 @@ decode(struct header *H, json_t *o)
 		return ("the header is not a JSON object");
 	if ((why = decode_features(o)) != NULL || (why = decode_plain(H, o)) != NULL ||
 	    (why = decode_vm(H, json_object_get(o, "vm"))) != NULL || (why = decode_points(H, o)) != NULL ||
-	    (why = decode_relations(H, o)) != NULL ||
+	    (why = decode_relations(H, o)) != NULL || (why = decode_roles(H, o)) != NULL ||
 	    (why = decode_disks(H, json_object_get(o, "disks"), json_object_get(o, "excluded"))) != NULL)
 		return (why);
 	if ((why = decode_targets(H->targets, &H->ntargets, json_object_get(o, "targets"))) != NULL ||

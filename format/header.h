@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "leaf.h"
 #include "bounds.h"
+#include "history.h"
+#include "leaf.h"
 #include "point.h"
 #include "record.h"
 
@@ -51,6 +52,14 @@ struct header_part {
 	struct header_target targets[LIMIT_TARGETS];
 };
 
+/* What the replica is to take over from the primary, so that the other direction works in the same way. */
+enum header_level { HEADER_LEVEL_NONE = 1, HEADER_LEVEL_FAST, HEADER_LEVEL_DEFAULT, HEADER_LEVEL_BEST };
+struct header_wishes {
+	uint64_t frequency; /* seconds; 0: by hand */
+	enum header_level level;
+	int is_plain; /* bundles are not encrypted */
+};
+
 struct header {
 	enum bundle_type type;
 	uint8_t id[RECORD_ID];
@@ -59,14 +68,23 @@ struct header {
 	char vm[LIMIT_NAME + 1];
 	int64_t created;
 	char signer[LIMIT_NAME + 1]; /* what the signer calls itself; its key is in the record */
-	struct point from;     /* seq 0: none.  In a receipt or compare: what the replica's disks are at */
-	struct point to;       /* In a receipt: the newest point that is durable at the replica; in a
+	struct point from; /* seq 0: none.  In a receipt or compare: what the replica's disks are at */
+	struct point to;   /* In a receipt: the newest point that is durable at the replica; in a
 	                                compare: from once more, or seq 0 for adopted disks */
-	unsigned keep;         /* recovery points that the replica is asked to keep */
-	uint64_t most;         /* no more bytes of disk are carried as data than this */
-	int has_of;            /* of a request or repair, always: */
-	uint8_t of[RECORD_ID]; /* the bundle that is damaged */
-	int has_against;       /* of a seed or delta made for disks that were compared: */
+	unsigned keep;     /* recovery points that the replica is asked to keep */
+	uint64_t most;     /* no more bytes of disk are carried as data than this */
+	struct history
+	    history; /* of the lineage, as its signer knows it; of a seed or delta up to the point it leads to */
+	int is_primary;   /* of a receipt: its signer has taken over, and is what the last turn says */
+	int has_handover; /* of a seed or delta to a final point: its signer has locked the VM there */
+	uint8_t handover[RECORD_KEY]; /* for the site with that key to take over */
+	unsigned nheirs;              /* the sites that may continue the lineage when its primary is gone */
+	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
+	int has_wishes; /* of a seed or delta */
+	struct header_wishes wishes;
+	int has_of;                 /* of a request or repair, always: */
+	uint8_t of[RECORD_ID];      /* the bundle that is damaged */
+	int has_against;            /* of a seed or delta made for disks that were compared: */
 	uint8_t against[RECORD_ID]; /* the compare bundle; it applies to the disks as they were then */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */

@@ -38,8 +38,8 @@ check(const struct primary *P, const struct trust_entry *e, const struct header 
 
 	if (memcmp(H->lineage, P->lineage, RECORD_ID) != 0)
 		return (say_refused("%s: the receipt is for another lineage of this VM", P->vm));
-	if (H->from.seq == 0 || last == NULL || H->to.epoch != P->epoch || H->from.epoch != P->epoch ||
-	    H->to.seq > last->point.seq || H->from.seq > H->to.seq)
+	if (H->from.seq == 0 || last == NULL || H->to.epoch != primary_epoch(P) ||
+	    H->from.epoch != primary_epoch(P) || H->to.seq > last->point.seq || H->from.seq > H->to.seq)
 		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64
 		                    ", which was never cut here",
 		    P->vm, H->to.seq, H->to.epoch));

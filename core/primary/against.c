@@ -66,9 +66,9 @@ check_header(const struct against *A, const struct primary *P)
 		return (say_refused("%s: compares a replica of another lineage of this VM: adopt its disks "
 		                    "there (see 'vmferry adopt')",
 		    name));
-	if (H->to.seq != 0 && H->to.epoch != P->epoch)
+	if (H->to.seq != 0 && H->to.epoch != primary_epoch(P))
 		return (say_refused("%s: compares a replica of epoch %" PRIu64 ", and here it is %" PRIu64,
-		    name, H->to.epoch, P->epoch));
+		    name, H->to.epoch, primary_epoch(P)));
 	for (unsigned i = 0; i < P->nreplicated; i++)
 		for (unsigned k = 0; k < H->ndisks; k++)
 			known += strcmp(P->disks[i].id, H->disks[k].id) == 0;

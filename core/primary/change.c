@@ -263,12 +263,17 @@ change_disks(struct primary *P, const struct enable_options *o)
 	return (rc);
 }
 
-/* An export that was begun speaks of the disks as they were. */
+/* Locked, or of another site by now, it stays as it is.  An export that was begun speaks of the disks as they were. */
 static int
-check_pending(const struct primary *P)
+check_state(const struct primary *P)
 {
+	char words[ROLE_WORDS];
 	struct pending *p = NULL;
-	int rc = pending_read(&p, P);
+	int rc;
+
+	if (P->role.state == ROLE_PREPARED || P->role.state == ROLE_TURNED)
+		return (say_refused("%s: %s", P->vm, role_objection(&P->role, ROLE_SEND, words)));
+	rc = pending_read(&p, P);
 
 	pending_free(p);
 	if (rc == 2)
@@ -286,7 +291,7 @@ change(const struct site *S, struct primary *P, const struct enable_options *o)
 	int rc = 0;
 
 	if (o->ndisks + o->nexcluded + o->nincluded + o->nremoved + o->nsites > 0 &&
-	    ((rc = check_pending(P)) != 0 || (rc = change_disks(P, o)) != 0))
+	    ((rc = check_state(P)) != 0 || (rc = change_disks(P, o)) != 0))
 		return (rc);
 	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
 		rc = change_add_target(S, P, o->sites[i]);
@@ -295,6 +300,6 @@ change(const struct site *S, struct primary *P, const struct enable_options *o)
 	if (o->keep != 0)
 		P->keep = o->keep;
 	if (o->has_frequency)
-		P->frequency = o->frequency;
+		P->wishes.frequency = o->frequency;
 	return (primary_save(P));
 }

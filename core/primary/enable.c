@@ -40,9 +40,11 @@ fill(const struct site *S, struct primary *P, const struct enable_options *o)
 	name_make_uuid(P->uuid, random);
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
-	P->epoch = 1;
+	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
+	P->wishes.level = HEADER_LEVEL_DEFAULT;
+	strcpy(P->host, "none");
 	P->keep = o->keep != 0 ? o->keep : 1;
-	P->frequency = o->frequency;
+	P->wishes.frequency = o->frequency;
 	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
 		rc = add_disk(P, o->disks[i], 0);
 	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)

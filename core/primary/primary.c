@@ -62,6 +62,12 @@ primary_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
 	return (primary_each(S, is_wanted, &s));
 }
 
+uint64_t
+primary_epoch(const struct primary *P)
+{
+	return (history_epoch(&P->role.history));
+}
+
 struct primary_point *
 primary_last(const struct primary *P)
 {

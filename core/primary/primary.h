@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/role.h"
 #include "site/site.h"
 
 /*
@@ -77,11 +78,12 @@ struct primary {
 	char vm[LIMIT_NAME + 1];
 	char uuid[HEADER_UUID];
 	uint8_t lineage[RECORD_ID];
-	uint64_t epoch;
+	struct role role;
+	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
+	char host[PATH_MAX];         /* "none", or what runs the VM */
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;
-	uint64_t frequency; /* seconds; 0: by hand */
 	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
 	unsigned ndisks;    /* those that are or were replicated first, then excluded ones */
 	unsigned nreplicated;
@@ -116,6 +118,9 @@ int primary_each(const struct site *S, int (*each)(void *context, const char *uu
 
 /* Replace the record by P, durably. */
 int primary_save(const struct primary *P);
+
+/* The epoch in which points are cut. */
+uint64_t primary_epoch(const struct primary *P);
 
 /* The newest point, or NULL; the point of that seq, or NULL. */
 struct primary_point *primary_last(const struct primary *P);

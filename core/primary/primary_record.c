@@ -7,6 +7,7 @@
 #include "base/state.h"
 #include "bundle/segment.h"
 #include "jsontext.h"
+#include "role/role_text.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
@@ -95,9 +96,10 @@ encode_points(const struct primary *P)
 int
 primary_record_write(const char *path, const struct primary *P)
 {
-	json_t *o = json_pack("{s:i,s:s,s:s,s:I,s:i,s:I,s:I}", "version", 1, "vm", P->vm, "uuid", P->uuid,
-	    "epoch", (json_int_t)P->epoch, "keep", (int)P->keep, "frequency", (json_int_t)P->frequency,
-	    "leaves_at", (json_int_t)P->leaves_at);
+	json_t *o = json_pack("{s:i,s:s,s:s,s:o,s:i,s:I,s:i,s:b,s:s,s:I}", "version", 1, "vm", P->vm, "uuid",
+	    P->uuid, "role", role_encode(&P->role), "keep", (int)P->keep, "frequency",
+	    (json_int_t)P->wishes.frequency, "compress", (int)P->wishes.level, "plain", P->wishes.is_plain,
+	    "host", P->host, "leaves_at", (json_int_t)P->leaves_at);
 	int bad = 0;
 
 	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
@@ -237,6 +239,34 @@ decode_points(struct primary *P, const json_t *a)
 	return (0);
 }
 
+/* What the records of the first version do not have. */
+static int
+decode_role(struct primary *P, const json_t *o)
+{
+	const json_t *role = json_object_get(o, "role");
+	uint64_t level = HEADER_LEVEL_DEFAULT;
+	unsigned acked = 0;
+
+	if (role == NULL) {
+		for (unsigned i = 0; i < P->ntargets; i++)
+			acked += P->targets[i].acked != 0;
+		role_begin(&P->role, ROLE_PRIMARY,
+		    P->npoints == 0 ? ROLE_READY
+		    : acked == 0    ? ROLE_WAITING
+		                    : ROLE_REPLICATING);
+		P->wishes.level = HEADER_LEVEL_DEFAULT;
+		strcpy(P->host, "none");
+		return (0);
+	}
+	if (role_decode(&P->role, ROLE_PRIMARY, role) != 0 ||
+	    jsontext_get_number(o, "compress", HEADER_LEVEL_BEST, &level) != 0 || level == 0 ||
+	    jsontext_get_string(o, "host", P->host, sizeof P->host) != 0)
+		return (-1);
+	P->wishes.level = (enum header_level)level;
+	P->wishes.is_plain = json_is_true(json_object_get(o, "plain"));
+	return (0);
+}
+
 static int
 decode(struct primary *P, const json_t *o)
 {
@@ -246,10 +276,9 @@ decode(struct primary *P, const json_t *o)
 	    jsontext_get_string(o, "vm", P->vm, sizeof P->vm) != 0 ||
 	    jsontext_get_string(o, "uuid", P->uuid, sizeof P->uuid) != 0 ||
 	    jsontext_get_bytes(o, "lineage", P->lineage, RECORD_ID) != 0 ||
-	    jsontext_get_number(o, "epoch", LIMIT_SEQ, &P->epoch) != 0 ||
 	    jsontext_get_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED) != 0 ||
 	    jsontext_get_number(o, "keep", LIMIT_POINTS, &keep) != 0 ||
-	    jsontext_get_number(o, "frequency", LIMIT_SEQ, &P->frequency) != 0 ||
+	    jsontext_get_number(o, "frequency", LIMIT_SEQ, &P->wishes.frequency) != 0 ||
 	    jsontext_get_number(o, "leaves_at", LIMIT_SEQ, &P->leaves_at) != 0)
 		return (-1);
 	P->keep = (unsigned)keep;
@@ -258,7 +287,7 @@ decode(struct primary *P, const json_t *o)
 	    decode_targets(P, jsontext_get(o, "targets")) != 0 ||
 	    decode_shipments(P, json_object_get(o, "shipments")) != 0)
 		return (-1);
-	return (decode_points(P, jsontext_get(o, "points")));
+	return (decode_points(P, jsontext_get(o, "points")) != 0 ? -1 : decode_role(P, o));
 }
 
 int

@@ -225,7 +225,7 @@ load_header(struct ship *s)
 		say_note("%s: the export that was begun cannot be gone on with: %s", s->cut->P->vm, why);
 		return (RESUME_ANEW);
 	}
-	if (s->header.to.epoch != s->cut->P->epoch || p->ndisks != s->cut->P->nreplicated ||
+	if (s->header.to.epoch != primary_epoch(s->cut->P) || p->ndisks != s->cut->P->nreplicated ||
 	    s->header.to.seq != (p->is_cut && seq == s->header.to.seq ? seq : seq + 1)) {
 		say_note("%s: the export that was begun is not one of the next point", s->cut->P->vm);
 		return (RESUME_ANEW);

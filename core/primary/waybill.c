@@ -98,6 +98,17 @@ start_from(struct ship *s)
 			}
 }
 
+/* Where the lineage has come from, who may go on with it, and how. */
+static void
+say_roles(struct header *H, const struct primary *P)
+{
+	H->history = P->role.history;
+	for (unsigned i = 0; i < P->ntargets; i++)
+		memcpy(H->heirs[H->nheirs++], P->targets[i].key, RECORD_KEY);
+	H->has_wishes = 1;
+	H->wishes = P->wishes;
+}
+
 static void
 make_header(struct ship *s)
 {
@@ -111,8 +122,9 @@ make_header(struct ship *s)
 	strcpy(H->vm, s->cut->P->vm);
 	strcpy(H->signer, site_card(s->cut->S)->name);
 	H->created = (int64_t)time(NULL);
-	H->to = (struct point){ s->cut->P->epoch, last == NULL ? 1 : last->point.seq + 1, H->created,
+	H->to = (struct point){ primary_epoch(s->cut->P), last == NULL ? 1 : last->point.seq + 1, H->created,
 		POINT_STANDARD };
+	say_roles(H, s->cut->P);
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
 	H->cipher = s->cut->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;

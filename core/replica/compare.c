@@ -26,10 +26,10 @@ check_state(const struct replica *R, const struct compare_options *o)
 	if (R->nstaged > 0)
 		return (
 		    say_refused("%s: %u bundles are staged; run 'vmferry merge' first", R->vm, R->nstaged));
-	if (R->state == REPLICA_ERROR && !o->full)
+	if (R->role.cause[0] != '\0' && !o->full)
 		return (
 		    say_refused("%s: %s: its leaves may not say what is on its disks; compare with --full",
-		        R->vm, R->cause));
+		        R->vm, R->role.cause));
 	return (0);
 }
 

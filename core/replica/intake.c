@@ -319,6 +319,9 @@ int
 intake_moved(struct replica *R, const struct replica_point *p)
 {
 	/* Without a way back the older points are no more. */
+	role_step(&R->role, R->npoints == 0 ? ROLE_SEEDED : ROLE_MERGE);
+	if (R->merging && (R->staged[0].is_exact || R->staged[0].type == BUNDLE_SEED))
+		role_step(&R->role, ROLE_RESYNCED);
 	if (!R->merging_undo)
 		R->npoints = 0;
 	if (replica_add_point(R, p) != 0)
@@ -327,7 +330,5 @@ intake_moved(struct replica *R, const struct replica_point *p)
 		if (intake_is_useless(R, &R->staged[i]))
 			replica_drop_staged(R, i);
 	R->merging = R->merging_undo = 0;
-	R->state = REPLICA_REPLICATING;
-	R->cause[0] = '\0';
 	return (0);
 }

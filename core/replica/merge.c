@@ -95,9 +95,9 @@ reject(struct merging *m, unsigned disk)
 {
 	struct replica *R = m->R;
 
-	R->state = REPLICA_ERROR;
+	role_step(&R->role, ROLE_PART);
 	forget_new_disks(m);
-	snprintf(R->cause, sizeof R->cause,
+	snprintf(R->role.cause, sizeof R->role.cause,
 	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
 	    R->disks[disk]);
 	replica_drop_staged(R, 0);
@@ -106,7 +106,7 @@ reject(struct merging *m, unsigned disk)
 	return (say_refused("%s: %s; the replica stays at point %" PRIu64
 	                    "; run scrub here, and export a seed or a delta with "
 	                    "--since %" PRIu64 " there",
-	    R->vm, R->cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
+	    R->vm, R->role.cause, replica_last(R)->point.seq, replica_last(R)->point.seq));
 }
 
 static int

@@ -14,14 +14,6 @@
 #include "site/folders.h"
 #include "base/say.h"
 
-static const char *const states[] = { NULL, "waiting-for-initial", "replicating", "error" };
-
-const char *
-replica_state_text(enum replica_state state)
-{
-	return (states[state]);
-}
-
 struct replica_point *
 replica_last(const struct replica *R)
 {
@@ -373,7 +365,14 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	memcpy(R->lineage, H->lineage, RECORD_ID);
 	strcpy(R->primary, e->card.name);
 	memcpy(R->key, e->card.sign, RECORD_KEY);
-	R->state = REPLICA_WAITING;
+	role_begin(&R->role, ROLE_REPLICA, ROLE_WAITING);
+	R->role.history = H->history;
+	R->nheirs = H->nheirs;
+	memcpy(R->heirs, H->heirs, sizeof R->heirs);
+	R->wishes = H->wishes;
+	if (!H->has_wishes)
+		R->wishes.level = HEADER_LEVEL_DEFAULT;
+	strcpy(R->host, "none");
 	R->keep = H->keep;
 	R->ndisks = 0;
 	replica_add_disks(R, H);

@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/role.h"
 #include "site/site.h"
 
 /*
@@ -22,13 +23,10 @@
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
- */
-/*
+ *
  * A VM's disks keep their places for good, since segments name them by these: one that is added comes last, and has size
  * 0 and the root of that at all points before; one that is not replicated any more has so from some point on.
  */
-enum replica_state { REPLICA_WAITING = 1, REPLICA_REPLICATING = 2, REPLICA_ERROR = 3 };
-
 struct replica_disk_point {
 	uint64_t size;
 	struct leaf_sum sum;
@@ -81,8 +79,7 @@ struct replica_compared {
 	struct point at;
 };
 
-#define REPLICA_COMPARED 8u /* so many are remembered, the last ones */
-#define REPLICA_CAUSE 256u
+#define REPLICA_COMPARED 8u  /* so many are remembered, the last ones */
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
 #define REPLICA_WAITING_MAX \
 	(UINT64_C(1) << 38) /* bytes of bundles that wait for others, if nothing else is said */
@@ -97,8 +94,11 @@ struct replica {
 	uint8_t key[RECORD_KEY]; /* of the primary: the first acceptance bound the VM to it */
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret;
-	enum replica_state state;
-	char cause[REPLICA_CAUSE]; /* of an error */
+	struct role role;
+	unsigned nheirs; /* the sites that may continue when the primary is gone, as that has said */
+	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
+	struct header_wishes wishes; /* of the primary, for the other direction */
+	char host[PATH_MAX];         /* "none", or what runs the VM here */
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
@@ -163,8 +163,6 @@ struct replica_point *replica_last(const struct replica *R);
 
 /* The point of that seq, or NULL. */
 struct replica_point *replica_point(const struct replica *R, uint64_t seq);
-
-const char *replica_state_text(enum replica_state state);
 
 /* Does that disk lie elsewhere than in the replica's folder? */
 int replica_disk_is_elsewhere(const struct replica *R, unsigned disk);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
 
@@ -185,11 +186,28 @@ encode_compared(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_heirs(const struct replica *R)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->nheirs; i++) {
+		json_t *o = json_object();
+
+		bad |= jsontext_set_bytes(o, "site", R->heirs[i], RECORD_KEY);
+		bad |= json_array_append_new(a, o);
+	}
+	return (jsontext_whole(a, bad));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
-	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:i}", "version", 1, "vm", R->vm, "uuid", R->uuid,
-	    "primary", R->primary, "state", (int)R->state, "cause", R->cause, "keep", (int)R->keep);
+	json_t *o = json_pack("{s:i,s:s,s:s,s:s,s:o,s:o,s:I,s:i,s:b,s:s,s:i}", "version", 1, "vm", R->vm,
+	    "uuid", R->uuid, "primary", R->primary, "role", role_encode(&R->role), "heirs", encode_heirs(R),
+	    "frequency", (json_int_t)R->wishes.frequency, "compress", (int)R->wishes.level, "plain",
+	    R->wishes.is_plain, "host", R->host, "keep", (int)R->keep);
 	int bad = 0;
 
 	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
@@ -449,24 +467,58 @@ decode_disks(struct replica *R, const json_t *a, const json_t *x)
 	return (0);
 }
 
+/* The first version had but three states, by number. */
+static int
+decode_first_role(struct replica *R, const json_t *o)
+{
+	static const enum role_state states[] = { ROLE_WAITING, ROLE_REPLICATING, ROLE_WAITING_RESYNC };
+	uint64_t state;
+
+	if (jsontext_get_number(o, "state", 3, &state) != 0 || state == 0)
+		return (-1);
+	role_begin(&R->role, ROLE_REPLICA, states[state - 1]);
+	R->wishes.level = HEADER_LEVEL_DEFAULT;
+	strcpy(R->host, "none");
+	return (jsontext_get_string(o, "cause", R->role.cause, sizeof R->role.cause));
+}
+
+static int
+decode_role(struct replica *R, const json_t *o)
+{
+	const json_t *role = json_object_get(o, "role"), *heirs = json_object_get(o, "heirs");
+	uint64_t level;
+
+	if (role == NULL)
+		return (decode_first_role(R, o));
+	if (role_decode(&R->role, ROLE_REPLICA, role) != 0 ||
+	    jsontext_get_number(o, "frequency", LIMIT_SEQ, &R->wishes.frequency) != 0 ||
+	    jsontext_get_number(o, "compress", HEADER_LEVEL_BEST, &level) != 0 || level == 0 ||
+	    jsontext_get_string(o, "host", R->host, sizeof R->host) != 0)
+		return (-1);
+	R->wishes.level = (enum header_level)level;
+	R->wishes.is_plain = json_is_true(json_object_get(o, "plain"));
+	for (R->nheirs = 0; R->nheirs < json_array_size(heirs); R->nheirs++)
+		if (R->nheirs == LIMIT_TARGETS || jsontext_get_bytes(json_array_get(heirs, R->nheirs), "site",
+		                                      R->heirs[R->nheirs], RECORD_KEY) != 0)
+			return (-1);
+	return (0);
+}
+
 static int
 decode(struct replica *R, const json_t *o)
 {
 	const json_t *m = json_object_get(o, "merging");
-	uint64_t version, keep, state;
+	uint64_t version, keep;
 
 	if (jsontext_get_number(o, "version", 1, &version) != 0 || version != 1 ||
 	    jsontext_get_string(o, "vm", R->vm, sizeof R->vm) != 0 ||
 	    jsontext_get_string(o, "uuid", R->uuid, sizeof R->uuid) != 0 ||
-	    jsontext_get_string(o, "primary", R->primary, sizeof R->primary) != 0 ||
-	    jsontext_get_string(o, "cause", R->cause, sizeof R->cause) != 0 ||
-	    jsontext_get_number(o, "state", REPLICA_ERROR, &state) != 0 || state == 0 ||
+	    jsontext_get_string(o, "primary", R->primary, sizeof R->primary) != 0 || decode_role(R, o) != 0 ||
 	    jsontext_get_number(o, "keep", LIMIT_POINTS, &keep) != 0 || keep == 0 ||
 	    jsontext_get_bytes(o, "key", R->key, RECORD_KEY) != 0 ||
 	    jsontext_get_bytes(o, "lineage", R->lineage, RECORD_ID) != 0 ||
 	    jsontext_get_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED) != 0)
 		return (-1);
-	R->state = (enum replica_state)state;
 	R->keep = (unsigned)keep;
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||

@@ -100,8 +100,9 @@ scrub(struct replica *R, const struct site *S)
 		return (say_refused("%s: the replica waits for its seed: there is nothing to prove", R->vm));
 	if ((rc = scrub_all(R, S)) < 0)
 		return (-1);
-	R->state = rc == 0 ? REPLICA_REPLICATING : REPLICA_ERROR;
-	snprintf(R->cause, sizeof R->cause, "%s", rc == 0 ? "" : "scrub found damage");
+	role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK);
+	if (rc != 0)
+		snprintf(R->role.cause, sizeof R->role.cause, "scrub found damage");
 	if (replica_save(R) != 0)
 		return (-1);
 	if (rc == 0)

@@ -29,7 +29,7 @@ begin(struct world *w, uint64_t number)
 	w->clock = 1;
 	w->nbundles = w->nparcels = 0;
 	w->nsites = 1 + below(w, SITES);
-	P->epoch = 1;
+	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
 	P->ntargets = P->nshipments = P->npoints = 0;
 	P->keep = 1 + below(w, 4);
 	memset(w->hq.maps, 0, sizeof w->hq.maps);

@@ -150,7 +150,7 @@ new_replica(struct world *w, struct replica_side *d)
 	struct replica *R = d->R = calloc(1, sizeof *R);
 
 	R->lock = -1;
-	R->state = REPLICA_WAITING;
+	role_begin(&R->role, ROLE_REPLICA, ROLE_WAITING);
 	R->keep = w->hq.P->keep;
 	R->ndisks = DISKS;
 	strcpy(R->vm, "web1");

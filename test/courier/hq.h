@@ -108,9 +108,9 @@ make_bundle(struct world *w, unsigned sites, uint64_t base, int exact)
 	b->type = base == 0 ? BUNDLE_SEED : BUNDLE_DELTA;
 	b->is_exact = exact;
 	b->targets = sites;
-	b->to = (struct point){ h->P->epoch, last_seq(w) + 1, 1772366400 + w->clock, POINT_STANDARD };
+	b->to = (struct point){ primary_epoch(h->P), last_seq(w) + 1, 1772366400 + w->clock, POINT_STANDARD };
 	if (base != 0) {
-		b->from = (struct point){ h->P->epoch, base, 1772366400, POINT_STANDARD };
+		b->from = (struct point){ primary_epoch(h->P), base, 1772366400, POINT_STANDARD };
 		memcpy(b->before, h->roots[base], sizeof b->before);
 	}
 	carry(b, exact ? difference(h->now, h->history[base]) : set | h->changed, h->now);
@@ -194,8 +194,8 @@ is_plausible(const struct world *w, const struct parcel *r)
 {
 	const struct primary *P = w->hq.P;
 
-	if (r->from.seq == 0 || P->npoints == 0 || r->to.epoch != P->epoch || r->to.seq > last_seq(w) ||
-	    r->from.seq > r->to.seq)
+	if (r->from.seq == 0 || P->npoints == 0 || r->to.epoch != primary_epoch(P) ||
+	    r->to.seq > last_seq(w) || r->from.seq > r->to.seq)
 		return (0);
 	return (!is_kept(w, r->from.seq) || memcmp(r->roots, w->hq.roots[r->from.seq], sizeof r->roots) == 0);
 }

@@ -93,7 +93,7 @@ def test_another_lineage_epoch_or_history_is_refused():
     refused(lab.dr, 'import', lab.path('x'), words='another lineage')
     shutil.rmtree(two.home)
     two = clone(lab, lab.hq, 'two')
-    edit_record(primary_record(two), lambda o: o.update(epoch=2))
+    edit_record(primary_record(two), lambda o: o['role'].update(history=[dict(epoch=2, seq=1, site='5' * 64)]))
     two('export', 'web1', '--seed', '-o', lab.path('x'))
     refused(lab.dr, 'import', lab.path('x'), words='epoch 2')
     shutil.rmtree(two.home)

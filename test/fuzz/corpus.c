@@ -476,13 +476,16 @@ changelogs(const char *dir)
 static void
 replicas(const char *dir)
 {
-	static struct replica R = { .state = REPLICA_REPLICATING, .keep = 3, .ndisks = 2, .nexcluded = 1 };
+	static struct replica R = { .keep = 3, .ndisks = 2, .nexcluded = 1 };
 	static struct replica_point points[2] = { { .point = { 1, 1, 1772366400, POINT_STANDARD } },
 		{ .point = { 1, 2, 1772366401, POINT_APP }, .is_pinned = 1 } };
 	static struct replica_staged staged[1] = { { .from = { 1, 2, 1772366401, POINT_APP },
 	    .to = { 1, 3, 1772366402, POINT_FINAL } } };
 	char path[PATH_MAX];
 
+	role_begin(&R.role, ROLE_REPLICA, ROLE_REPLICATING);
+	R.wishes.level = HEADER_LEVEL_DEFAULT;
+	strcpy(R.host, "none");
 	strcpy(R.vm, "web1");
 	strcpy(R.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
 	strcpy(R.primary, "site-a");
@@ -513,10 +516,13 @@ replicas(const char *dir)
 static void
 primaries(const char *dir)
 {
-	static struct primary P = { .epoch = 1, .keep = 3, .ndisks = 2, .nreplicated = 1, .ntargets = 1 };
+	static struct primary P = { .keep = 3, .ndisks = 2, .nreplicated = 1, .ntargets = 1 };
 	static struct primary_point points[1] = { { .point = { 1, 1, 1772366400, POINT_STANDARD } } };
 	char path[PATH_MAX];
 
+	role_begin(&P.role, ROLE_PRIMARY, ROLE_REPLICATING);
+	P.wishes.level = HEADER_LEVEL_DEFAULT;
+	strcpy(P.host, "none");
 	strcpy(P.vm, "web1");
 	strcpy(P.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
 	strcpy(P.disks[0].id, "vda");

@@ -64,14 +64,15 @@ check_replica(const struct replica *R)
 
 	CHECK(io_path(path, "%s/replica", dir) == 0 && replica_record_write(path, R) == 0);
 	CHECK((A = replica(path)) != NULL);
-	CHECK(strcmp(A->vm, R->vm) == 0 && strcmp(A->primary, R->primary) == 0 && A->state == R->state);
+	CHECK(strcmp(A->vm, R->vm) == 0 && strcmp(A->primary, R->primary) == 0 &&
+	      A->role.state == R->role.state);
 	CHECK(A->keep == R->keep && A->merging == R->merging && A->merging_undo == R->merging_undo);
 	CHECK(memcmp(&A->secret, &R->secret, sizeof A->secret) == 0);
 	for (unsigned i = 0; i < R->ndisks; i++)
 		CHECK(strlen(R->disks[i]) <= LIMIT_DISK_ID && strcmp(A->disks[i], R->disks[i]) == 0);
 	for (unsigned i = 0; i < R->nexcluded; i++)
 		CHECK(strcmp(A->excluded[i].id, R->excluded[i].id) == 0);
-	CHECK(A->nexcluded == R->nexcluded && strcmp(A->cause, R->cause) == 0);
+	CHECK(A->nexcluded == R->nexcluded && strcmp(A->role.cause, R->role.cause) == 0);
 	CHECK(A->ndisks == R->ndisks && memcmp(A->merged, R->merged, sizeof A->merged) == 0);
 	CHECK(A->npoints == R->npoints && A->nstaged == R->nstaged);
 	CHECK(R->npoints == 0 || memcmp(A->points, R->points, R->npoints * sizeof *R->points) == 0);
@@ -88,7 +89,8 @@ check_primary(const struct primary *P)
 	CHECK(P->nreplicated > 0 && P->nreplicated <= P->ndisks && P->ndisks <= 2 * LIMIT_DISKS);
 	CHECK(io_path(path, "%s/primary", dir) == 0 && primary_record_write(path, P) == 0);
 	CHECK((A = primary(path)) != NULL);
-	CHECK(strcmp(A->vm, P->vm) == 0 && A->epoch == P->epoch && A->leaves_at == P->leaves_at);
+	CHECK(strcmp(A->vm, P->vm) == 0 && primary_epoch(A) == primary_epoch(P) &&
+	      A->leaves_at == P->leaves_at);
 	CHECK(A->keep == P->keep && A->ntargets == P->ntargets && A->npoints == P->npoints);
 	for (unsigned i = 0; i < P->ndisks; i++)
 		CHECK(strcmp(A->disks[i].where, P->disks[i].where) == 0);

@@ -100,6 +100,13 @@ sample_header(enum bundle_type type)
 		memset(H.targets[i].key, 0x50 + (int)i, RECORD_KEY);
 		memset(H.targets[i].seal, 0x70 + (int)i, HEADER_SEAL);
 	}
+	history_turn(&H.history, 2, 9, H.targets[1].key);
+	H.nheirs = 1;
+	memcpy(H.heirs[0], H.targets[0].key, RECORD_KEY);
+	H.is_primary = type == BUNDLE_RECEIPT;
+	H.has_wishes = type == BUNDLE_SEED || type == BUNDLE_DELTA;
+	if (H.has_wishes)
+		H.wishes = (struct header_wishes){ 300, HEADER_LEVEL_FAST, 0 };
 	H.has_of = type == BUNDLE_REQUEST || type == BUNDLE_REPAIR;
 	if (H.has_of)
 		memset(H.of, 0x0f, RECORD_ID);

@@ -131,6 +131,14 @@ Test(header, comes_back_whole)
 			cr_expect_arr_eq(again.targets[i].seal, H.targets[i].seal, HEADER_SEAL);
 		}
 		cr_expect(again.has_of == H.has_of && again.has_against == 0 && again.nparts == 0);
+		cr_assert_eq(again.history.n, 1u);
+		cr_expect(again.history.turns[0].epoch == 2 && again.history.turns[0].seq == 9);
+		cr_expect_arr_eq(again.history.turns[0].site, H.targets[1].key, RECORD_KEY);
+		cr_assert_eq(again.nheirs, 1u);
+		cr_expect_arr_eq(again.heirs[0], H.heirs[0], RECORD_KEY);
+		cr_expect(again.is_primary == H.is_primary && again.has_handover == 0);
+		cr_expect(again.has_wishes == H.has_wishes && again.wishes.frequency == H.wishes.frequency);
+		cr_expect(again.wishes.level == H.wishes.level && again.wishes.is_plain == 0);
 		cr_expect_arr_eq(again.of, H.of, RECORD_ID);
 		cr_expect_str_eq(again.excluded[0].id, H.excluded[0].id);
 		cr_expect_eq(again.excluded[0].size, H.excluded[0].size);
@@ -215,6 +223,12 @@ fill(struct header *H)
 	memset(H->vm, 'v', LIMIT_NAME);
 	memset(H->signer, 's', LIMIT_NAME);
 	H->from.epoch = H->to.epoch = LIMIT_SEQ;
+	for (unsigned i = 0; i < HISTORY_TURNS; i++)
+		history_turn(
+		    &H->history, LIMIT_SEQ - HISTORY_TURNS + 1 + i, LIMIT_SEQ - 1, H->targets[0].key);
+	H->nheirs = LIMIT_TARGETS;
+	H->to.kind = POINT_FINAL;
+	H->has_handover = 1;
 	H->to.seq = LIMIT_SEQ;
 	H->from.seq = LIMIT_SEQ - 1;
 	H->keep = LIMIT_POINTS;
@@ -338,7 +352,6 @@ Test(header, an_excluded_disk_may_have_been_replicated_before)
 	cr_expect_not_null(decode_json(&H, 0, o));
 	set(o, "disks.0.size", "0");
 	cr_expect_null(decode_json(&H, 0, o));
-	cr_expect_eq(H.disks[0].size, 0);
 	/* But two disks do not share an id, whatever is left of them. */
 	set(o, "disks.1.id", "\"root\"");
 	cr_expect_not_null(decode_json(&H, 0, o));
@@ -429,6 +442,55 @@ Test(header, holds_each_field_to_its_range)
 	expect_changes(rows, sizeof rows / sizeof rows[0], 0);
 }
 
+#define TURN(epoch, seq) "{\"epoch\":" epoch ",\"seq\":" seq ",\"site\":\"" HEX16 HEX16 "\"}"
+
+Test(header, is_held_to_what_it_says_of_roles)
+{
+	static const struct change rows[] = {
+		{ BUNDLE_DELTA, 0, "history", NULL },
+		{ BUNDLE_DELTA, 0, "history", "{}" },
+		{ BUNDLE_DELTA, 0, "history", "[1]" },
+		{ BUNDLE_DELTA, 1, "history", "[" TURN("2", "16") "]" },
+		{ BUNDLE_DELTA, 0, "history", "[" TURN("1", "16") "]" },
+		{ BUNDLE_DELTA, 0, "history", "[" TURN("2", "0") "]" },
+		{ BUNDLE_DELTA, 0, "history", "[" TURN("3", "9") "]" },
+		{ BUNDLE_DELTA, 0, "history", "[" TURN("2", "9") "," TURN("2", "9") "]" },
+		{ BUNDLE_RECEIPT, 1, "history", "[" TURN("2", "9") "," TURN("3", "9") "]" },
+		{ BUNDLE_RECEIPT, 0, "history", "[" TURN("2", "9") "," TURN("3", "8") "]" },
+		{ BUNDLE_RECEIPT, 1, "history", NULL },
+		{ BUNDLE_RECEIPT, 0, "role", "\"replica\"" },
+		{ BUNDLE_RECEIPT, 0, "role", "1" },
+		{ BUNDLE_DELTA, 0, "role", "\"primary\"" },
+		{ BUNDLE_DELTA, 0, "handover", "\"" HEX16 HEX16 "\"" }, /* the point is not final */
+		{ BUNDLE_DELTA, 0, "heirs", "{}" },
+		{ BUNDLE_DELTA, 1, "heirs", "[]" },
+		{ BUNDLE_DELTA, 0, "heirs.0.site", "\"" HEX16 "\"" },
+		{ BUNDLE_DELTA, 1, "wishes", NULL },
+		{ BUNDLE_DELTA, 0, "wishes", "[]" },
+		{ BUNDLE_DELTA, 0, "wishes.frequency", "-1" },
+		{ BUNDLE_DELTA, 0, "wishes.compress", "\"zip\"" },
+		{ BUNDLE_DELTA, 0, "wishes.plain", "0" },
+	};
+
+	expect_changes(rows, sizeof rows / sizeof rows[0], 0);
+}
+
+Test(header, of_a_final_point_may_hand_over)
+{
+	struct header H = sample_header(BUNDLE_DELTA), again;
+	size_t n;
+	char *s;
+
+	H.to.kind = POINT_FINAL;
+	H.has_handover = 1;
+	memset(H.handover, 0x51, RECORD_KEY);
+	s = text_of(&H, 0, &n);
+	cr_assert_null(header_decode(&again, s, n));
+	cr_expect(again.has_handover);
+	cr_expect_arr_eq(again.handover, H.handover, RECORD_KEY);
+	free(s);
+}
+
 Test(header, holds_each_type_to_its_points)
 {
 	static const struct change rows[] = {
@@ -442,7 +504,7 @@ Test(header, holds_each_type_to_its_points)
 		{ BUNDLE_DELTA, 1, "from", POINT("2", "1") },
 		{ BUNDLE_DELTA, 0, "from", POINT("2", "17") },
 		{ BUNDLE_DELTA, 0, "from", POINT("2", "18") },
-		{ BUNDLE_DELTA, 0, "from", POINT("1", "16") },
+		{ BUNDLE_DELTA, 1, "from", POINT("1", "16") },
 		{ BUNDLE_DELTA, 0, "from", POINT("3", "16") },
 		{ BUNDLE_DELTA, 0, "from", POINT("0", "16") },
 		{ BUNDLE_DELTA, 0, "from", POINT("2", "0") },
@@ -450,7 +512,8 @@ Test(header, holds_each_type_to_its_points)
 		{ BUNDLE_UNDO, 0, "type", "\"delta\"" },
 		{ BUNDLE_UNDO, 0, "from", POINT("2", "17") },
 		{ BUNDLE_UNDO, 1, "from", POINT("2", "99") },
-		{ BUNDLE_UNDO, 0, "from", POINT("3", "18") },
+		{ BUNDLE_UNDO, 1, "from", POINT("3", "18") },
+		{ BUNDLE_UNDO, 0, "from", POINT("1", "18") },
 		{ BUNDLE_RECEIPT, 1, "from", POINT("1", "99") },
 		{ BUNDLE_RECEIPT, 0, "from", POINT("2", "0") },
 		{ BUNDLE_RECEIPT, 0, "to", NULL },
@@ -599,8 +662,9 @@ spoil(const struct header *H, int is_trailer, json_t *root, json_t *parent, cons
 	for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		json_t *w = load(wrong[i]);
 
-		/* A name may well be "x", and nothing is asked of what stands under "compatible". */
-		if (!(json_is_string(v) && json_is_string(w)) && !(json_is_array(v) && json_is_array(w))) {
+		/* A name may well be "x", yes and no are both a wish, and nothing is asked of what is "compatible". */
+		if (!(json_is_string(v) && json_is_string(w)) && !(json_is_array(v) && json_is_array(w)) &&
+		    !(json_is_boolean(v) && json_is_boolean(w))) {
 			if (key != NULL)
 				json_object_set(parent, key, w);
 			else
@@ -645,6 +709,18 @@ Test(header, refuses_each_field_of_a_wrong_kind)
 		}
 }
 
+/* May a header do without it?  A history is needed by what leads to a point of a later epoch than the first. */
+static int
+may_be_missing(const struct header *H, const char *key)
+{
+	static const char *const keys[] = { "parts", "against", "heirs", "wishes", "role" };
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (strcmp(key, keys[i]) == 0)
+			return (1);
+	return (strcmp(key, "history") == 0 && H->type != BUNDLE_SEED && H->type != BUNDLE_DELTA);
+}
+
 /* Delete each key at any depth. */
 static void
 expect_all_needed(const struct header *H, int is_trailer, json_t *root, json_t *o)
@@ -656,7 +732,7 @@ expect_all_needed(const struct header *H, int is_trailer, json_t *root, json_t *
 	if (json_is_object(o))
 		json_object_foreach (copy, key, v) {
 			json_t *was = json_incref(json_object_get(o, key));
-			int is_needed = strcmp(key, "parts") != 0 && strcmp(key, "against") != 0;
+			int is_needed = !may_be_missing(H, key);
 
 			json_object_del(o, key);
 			cr_expect_eq(decode_json(H, is_trailer, root) != NULL, is_needed, "%s", key);

@@ -38,7 +38,7 @@ replica_at(uint64_t seq)
 	cr_assert_not_null(R = calloc(1, sizeof *R));
 	R->ndisks = 1;
 	R->keep = 3;
-	R->state = seq == 0 ? REPLICA_WAITING : REPLICA_REPLICATING;
+	role_begin(&R->role, ROLE_REPLICA, seq == 0 ? ROLE_WAITING : ROLE_REPLICATING);
 	p.disks[0].size = LIMIT_BLOCK;
 	memset(p.disks[0].root, (int)seq, LEAF_ROOT);
 	if (seq != 0)
@@ -468,12 +468,12 @@ Test(intake, when_the_disks_have_moved_what_is_useless_goes)
 	stage(2, 2, 4);
 	stage(3, 4, 6);
 	R->merging = R->merging_undo = 1;
-	strcpy(R->cause, "what was");
+	strcpy(R->role.cause, "what was");
 	cr_assert_eq(intake_moved(R, &p), 0);
 	cr_expect_eq(R->npoints, 2);
 	cr_expect_eq(R->nstaged, 1);
 	cr_expect_eq(R->staged[0].id[0], 3);
-	cr_expect(!R->merging && !R->merging_undo && R->cause[0] == '\0');
+	cr_expect(!R->merging && !R->merging_undo && R->role.state == ROLE_REPLICATING);
 	p.point = at(6);
 	cr_assert_eq(intake_moved(R, &p), 0);
 	cr_expect_eq(R->npoints, 1, "without a way back the older points are no more");

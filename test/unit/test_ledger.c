@@ -12,7 +12,7 @@ primary_of(unsigned ntargets, unsigned npoints)
 
 	cr_assert_not_null(P);
 	cr_assert_not_null(P->points = calloc(2 * LIMIT_POINTS, sizeof *P->points));
-	P->epoch = 1;
+	role_begin(&P->role, ROLE_PRIMARY, ROLE_REPLICATING);
 	P->ntargets = ntargets;
 	for (unsigned i = 0; i < ntargets; i++)
 		P->targets[i].name[0] = (char)('a' + i);
