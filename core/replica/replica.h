@@ -111,6 +111,9 @@ struct replica {
 	unsigned ncompared;
 	struct replica_compared compared[REPLICA_COMPARED];
 	struct replica_seed seed;
+	/* A disk is on its way to a file that was not there before, which may be put there from here on; to "": none. */
+	unsigned moving;
+	char moving_to[PATH_MAX];
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
@@ -122,6 +125,9 @@ int replica_open(struct replica **R, const struct site *S, const char *vm);
 /* The record alone, for those who only look; no lock. */
 int replica_look(struct replica **R, const struct site *S, const char *uuid);
 
+/* The same of whatever folder has one, which need not be known to a site. */
+int replica_look_at(struct replica **R, const char *dir);
+
 /* The same by name or UUID: 0; 1, said, if there is none; -1. */
 int replica_look_for(struct replica **R, const struct site *S, const char *vm);
 
@@ -130,7 +136,7 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
-/* Call each with every folder in which replicas lie or may come to lie; as replica_each. */
+/* Call each with every folder in which replicas lie or may come to lie, and every disk elsewhere; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
 /**

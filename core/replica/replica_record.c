@@ -222,6 +222,9 @@ replica_record_write(const char *path, const struct replica *R)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
+	if (R->moving_to[0] != '\0')
+		bad |= json_object_set_new(
+		    o, "moving", json_pack("{s:i,s:s}", "disk", (int)R->moving, "to", R->moving_to));
 	if (R->merging)
 		bad |= json_object_set_new(o, "merging",
 		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
@@ -504,6 +507,21 @@ decode_role(struct replica *R, const json_t *o)
 	return (0);
 }
 
+/* There is none where no disk is on its way to another place. */
+static int
+decode_moving(struct replica *R, const json_t *o)
+{
+	uint64_t disk;
+
+	if (o == NULL)
+		return (0);
+	if (R->ndisks == 0 || jsontext_get_number(o, "disk", R->ndisks - 1, &disk) != 0 ||
+	    jsontext_get_string(o, "to", R->moving_to, sizeof R->moving_to) != 0)
+		return (-1);
+	R->moving = (unsigned)disk;
+	return (0);
+}
+
 static int
 decode(struct replica *R, const json_t *o)
 {
@@ -523,6 +541,7 @@ decode(struct replica *R, const json_t *o)
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_where(R, json_object_get(o, "where")) != 0 ||
+	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
