@@ -940,12 +940,34 @@ io_can_write(const char *dir)
 }
 
 int
-io_free(const char *path, uint64_t *bytes)
+io_space(const char *path, uint64_t *free, uint64_t *all)
 {
 	struct statvfs v;
 
 	if (statvfs(path, &v) != 0)
 		return (failed(path, "ask for the free space of"));
-	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	*free = (uint64_t)v.f_bavail * v.f_frsize;
+	*all = (uint64_t)v.f_blocks * v.f_frsize;
+	return (0);
+}
+
+int
+io_free(const char *path, uint64_t *bytes)
+{
+	uint64_t all;
+
+	return (io_space(path, bytes, &all));
+}
+
+int
+io_link_of(const char *path, char out[PATH_MAX])
+{
+	ssize_t n = readlink(path, out, PATH_MAX - 1);
+
+	if (n < 0 && errno == EINVAL)
+		return (io_path(out, "%s", path));
+	if (n < 0)
+		return (failed(path, "read the link"));
+	out[n] = '\0';
 	return (0);
 }

@@ -223,7 +223,11 @@ int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
-/* Bytes free for us on the file system of path. */
+/* Bytes free for us on the file system of path, and how many it has at all. */
 int io_free(const char *path, uint64_t *bytes);
+int io_space(const char *path, uint64_t *free, uint64_t *all);
+
+/* Where the symbolic link at path leads, or path itself if it is none. */
+int io_link_of(const char *path, char out[PATH_MAX]);
 
 #endif

@@ -41,6 +41,7 @@ fill(const struct site *S, struct primary *P, const struct enable_options *o)
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
 	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
+	reminders_settle_home(&P->reminders, 0, site_card(S)->sign);
 	P->wishes.level = HEADER_LEVEL_DEFAULT;
 	strcpy(P->host, "none");
 	P->keep = o->keep != 0 ? o->keep : 1;

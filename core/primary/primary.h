@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -72,6 +73,14 @@ struct primary_point {
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
 };
 
+/* When the last points were cut, at that frequency: what is needed to see whether it is kept. */
+#define PRIMARY_CUTS 64u
+struct primary_cuts {
+	uint64_t frequency; /* seconds */
+	unsigned n;         /* in the order of cutting */
+	int64_t at[PRIMARY_CUTS];
+};
+
 struct primary {
 	char dir[PATH_MAX];
 	int lock;
@@ -79,6 +88,8 @@ struct primary {
 	char uuid[HEADER_UUID];
 	uint8_t lineage[RECORD_ID];
 	struct role role;
+	struct reminders reminders;
+	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
 	uint8_t leaf_seed[LEAF_SEED];

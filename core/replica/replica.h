@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -79,6 +80,9 @@ struct replica_compared {
 	struct point at;
 };
 
+/* The cause of an error that scrub has found. */
+#define REPLICA_DAMAGE "scrub found damage"
+
 #define REPLICA_COMPARED 8u  /* so many are remembered, the last ones */
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
 #define REPLICA_WAITING_MAX \
@@ -95,6 +99,7 @@ struct replica {
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret;
 	struct role role;
+	struct reminders reminders;
 	unsigned nheirs; /* the sites that may continue when the primary is gone, as that has said */
 	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
 	struct header_wishes wishes; /* of the primary, for the other direction */

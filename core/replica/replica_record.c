@@ -201,6 +201,18 @@ encode_heirs(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+/* What was not known of it when its seed came in is taken from its first point. */
+static json_t *
+encode_reminders(const struct replica *R)
+{
+	struct reminders m = R->reminders;
+
+	if (m.since == 0 && R->npoints > 0)
+		m.since = R->points[0].point.time;
+	reminders_settle_home(&m, R->role.history.n, R->key);
+	return (reminders_encode(&m));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -213,6 +225,7 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
@@ -545,8 +558,10 @@ decode(struct replica *R, const json_t *o)
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
+	reminders_settle_home(&R->reminders, R->role.history.n, R->key);
 	R->merging = m != NULL;
 	R->merging_undo = json_is_true(json_object_get(m, "undo"));
 	return (m == NULL ? 0 : decode_disk_points(R, R->merged, json_object_get(m, "disks")));

@@ -109,7 +109,7 @@ scrub(struct replica *R, const struct site *S)
 		return (-1);
 	role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK);
 	if (rc != 0)
-		snprintf(R->role.cause, sizeof R->role.cause, "scrub found damage");
+		snprintf(R->role.cause, sizeof R->role.cause, "%s", REPLICA_DAMAGE);
 	if (replica_save(R) != 0)
 		return (-1);
 	if (rc == 0)
