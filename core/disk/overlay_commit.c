@@ -189,6 +189,7 @@ lock_base(int fd, const char *base)
 static int
 run(struct commit *C, const char *path, const char *base, int fd)
 {
+	uint64_t old;
 	int rc;
 
 	if ((C->blocks = malloc(BLOCKS)) == NULL || (C->data = malloc(LIMIT_DATA)) == NULL)
@@ -196,7 +197,7 @@ run(struct commit *C, const char *path, const char *base, int fd)
 	if ((rc = overlay_server_open(&C->server, path)) == 0 && (rc = lock_base(fd, base)) == 0 &&
 	    (rc = (C->base = image_open(base)) == NULL ? -1 : 0) == 0 && (rc = commit_all(C)) == 0 &&
 	    io_is_regular(fd))
-		rc = image_resize(C->base, C->server.size);
+		rc = io_size(fd, base, &old) != 0 ? -1 : image_resize(C->base, old, C->server.size);
 	return (rc == 0 ? image_sync(C->base) : rc);
 }
 
