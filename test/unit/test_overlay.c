@@ -362,7 +362,7 @@ is_sparse(const char *name)
 {
 	struct stat st;
 
-	return (stat(at(name), &st) == 0 && st.st_blocks * 512 < SIZE / 8);
+	return (stat(at(name), &st) == 0 && st.st_blocks * 512 < SIZE / 4);
 }
 
 /* Nothing is copied but the blocks that were applied, neither into the overlay nor into the base. */
