@@ -7,7 +7,8 @@
 
 static const struct args_tool tool = { "vmferry-enable",
 	"usage: vmferry enable VM --disk ID=PATH|NBD-URI ... [--exclude ID=PATH ...] [--to SITE ...]\n"
-	"                      [--points N] [--frequency T] [--host none] [--home DIR]\n"
+	"                      [--points N] [--frequency T] [--compress none|fast|default|best] [--plain]\n"
+	"                      [--host none|exec:PROGRAM] [--home DIR]\n"
 	"\n"
 	"Start protecting a VM.\n"
 	"  --disk ID=PATH   a disk to replicate: a raw file, a block device or an NBD URI\n"
@@ -15,7 +16,10 @@ static const struct args_tool tool = { "vmferry-enable",
 	"  --to SITE        a site that it is replicated to (see 'vmferry trust list')\n"
 	"  --points N       recovery points that a replica keeps (default 1: the latest)\n"
 	"  --frequency T    how often a point is meant to be cut: 30s, 5m, 1h (default: by hand)\n"
-	"  --host none      disks only; no hypervisor is asked (the default)\n" };
+	"  --compress HOW   how bundles are compressed, if export is not told otherwise\n"
+	"  --plain          they are not encrypted, the same\n"
+	"  --host HOST      none: disks only, no hypervisor is asked (the default); exec:PROGRAM: that "
+	"program is\n" };
 
 static void
 add(const char **list, unsigned *n, unsigned most, const char *what)
@@ -31,7 +35,8 @@ main(int argc, char *argv[])
 	static const struct option longs[] = { ARGS_COMMON, { "disk", required_argument, NULL, 'd' },
 		{ "exclude", required_argument, NULL, 'x' }, { "to", required_argument, NULL, 't' },
 		{ "points", required_argument, NULL, 'p' }, { "frequency", required_argument, NULL, 'f' },
-		{ "host", required_argument, NULL, 'o' }, { 0 } };
+		{ "host", required_argument, NULL, 'o' }, { "compress", required_argument, NULL, 'z' },
+		{ "plain", no_argument, NULL, 'P' }, { 0 } };
 	struct enable_options o = { .keep = 1 };
 	const char *home = NULL;
 	struct site *S;
@@ -49,8 +54,15 @@ main(int argc, char *argv[])
 			o.keep = (unsigned)args_number(&tool, optarg, 1, LIMIT_POINTS);
 		else if (c == 'f')
 			o.frequency = args_time(&tool, optarg);
-		else if (strcmp(optarg, "none") != 0)
-			args_misuse(&tool, "'%s' is not a host that this version knows", optarg);
+		else if (c == 'z')
+			o.level = args_level(&tool, optarg);
+		else if (c == 'P')
+			o.is_plain = 1;
+		else if (strcmp(optarg, "none") != 0 && (strncmp(optarg, "exec:/", 6) != 0))
+			args_misuse(
+			    &tool, "'%s' is not none or exec:PROGRAM, with the program's whole path", optarg);
+		else
+			o.host = optarg;
 	}
 	args_words(&tool, argc, 1, 1);
 	if (o.ndisks == 0)

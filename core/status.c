@@ -193,16 +193,24 @@ view_target(struct view *v, const struct primary *P, const struct primary_target
 static void
 view_targets(struct view *v, const struct primary *P)
 {
-	unsigned acked = 0;
-
 	v->targets = json_array();
-	for (unsigned i = 0; i < P->ntargets; i++) {
+	for (unsigned i = 0; i < P->ntargets; i++)
 		view_target(v, P, &P->targets[i]);
-		acked += P->targets[i].acked != 0;
-	}
-	v->state = v->last.seq == 0 ? "ready-for-initial"
-	           : acked == 0     ? "waiting-for-initial"
-	                            : "replicating";
+}
+
+/* What a person has to do something about. */
+static void
+view_role(struct view *v, const struct role *r)
+{
+	char words[ROLE_WORDS];
+
+	v->state = role_state_text(r->state);
+	if (r->is_fenced)
+		cause(v, "critical", "%s", role_objection(r, ROLE_SEND, words));
+	else if (r->cause[0] != '\0')
+		cause(v, "critical", "%s", r->cause);
+	if (r->state == ROLE_PREPARED || r->state == ROLE_SUSPENDED || r->state == ROLE_DISABLED)
+		cause(v, "warning", "%s", role_objection(r, ROLE_SEND, words));
 }
 
 /* An export that was begun and is not finished. */
@@ -250,6 +258,7 @@ show_primary(void *context, const char *uuid)
 		v.points = P->npoints;
 		if (primary_last(P) != NULL)
 			v.last = primary_last(P)->point;
+		view_role(&v, &P->role);
 		view_targets(&v, P);
 		view_pending(&v, P);
 		view_age(&v, P->wishes.frequency);

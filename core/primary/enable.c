@@ -73,10 +73,11 @@ fill(const struct site *S, struct primary *P, const struct enable_options *o)
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
 	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
-	P->wishes.level = HEADER_LEVEL_DEFAULT;
-	strcpy(P->host, "none");
-	P->keep = o->keep;
+	P->wishes.level = o->level == 0 ? HEADER_LEVEL_DEFAULT : o->level;
+	P->wishes.is_plain = o->is_plain;
 	P->wishes.frequency = o->frequency;
+	P->keep = o->keep;
+	rc = io_path(P->host, "%s", o->host == NULL ? "none" : o->host);
 	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
 		rc = add_disk(P, o->disks[i], 0);
 	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)

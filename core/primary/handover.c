@@ -183,7 +183,8 @@ check_quiet(struct handing *h)
 	if (rc == 0)
 		return (0);
 	say_last(words);
-	snprintf(c->words, sizeof c->words, "%s", words);
+	for (size_t i = 0; words[i] != '\0'; i++)
+		c->words[i] = words[i] >= ' ' && words[i] <= '~' ? words[i] : '?';
 	c->is_said = 1;
 	return (0);
 }
