@@ -108,7 +108,7 @@ is_news(const struct site *S, const struct holdings_bundle *b)
 	    primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
 		return (0);
 	t = primary_target_of(P, e);
-	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 && 
+	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 &&
 	       (b->epoch > primary_epoch(P) || b->is_primary ? !is_claimed(P, e, b->epoch)
 	                                                     : b->to.seq > t->acked);
 	primary_close(P);

@@ -164,9 +164,9 @@ stray(const struct taking *k)
 	claim(k);
 	if (primary_save(k->P) != 0)
 		return (-1);
-	return (say_refused(
-	    "%s: site '%s' has point %" PRIu64 " of epoch %" PRIu64 ", which has parted from what is here behind "
-	    "point %" PRIu64 "; say 'vmferry resync %s --keep %s' there",
+	return (say_refused("%s: site '%s' has point %" PRIu64 " of epoch %" PRIu64
+	                    ", which has parted from what is here behind "
+	                    "point %" PRIu64 "; say 'vmferry resync %s --keep %s' there",
 	    k->P->vm, k->e->card.name, k->H->to.seq, k->H->to.epoch, fork_at(k), k->P->vm,
 	    site_card(k->S)->name));
 }
@@ -181,9 +181,10 @@ fence(const struct taking *k, const char *cause)
 	role_fence(&P->role, history_epoch(&k->H->history), cause);
 	if (primary_save(P) != 0)
 		return (-1);
-	return (say_refused("%s: %s; it is fenced: nothing is sent any more; say 'vmferry resync %s --keep %s' "
-	                    "where what is here counts, or '--keep %s'",
-	    P->vm, cause, P->vm, site_card(k->S)->name, k->e->card.name));
+	return (
+	    say_refused("%s: %s; it is fenced: nothing is sent any more; say 'vmferry resync %s --keep %s' "
+	                "where what is here counts, or '--keep %s'",
+	        P->vm, cause, P->vm, site_card(k->S)->name, k->e->card.name));
 }
 
 static int
@@ -225,7 +226,8 @@ taken_over(const struct taking *k, enum role_meeting meeting)
 
 	if (was_withdrawn(k, &seq))
 		snprintf(cause, sizeof cause,
-		    "the handover at point %" PRIu64 " was taken back here, and used all the same: site '%.60s' "
+		    "the handover at point %" PRIu64
+		    " was taken back here, and used all the same: site '%.60s' "
 		    "is the primary of epoch %" PRIu64,
 		    seq, beginner(k), epoch);
 	else if (meeting == ROLE_RIVAL)
@@ -234,8 +236,8 @@ taken_over(const struct taking *k, enum role_meeting meeting)
 		    beginner(k), epoch, fork_at(k));
 	else
 		snprintf(cause, sizeof cause,
-		    "site '%.60s' has taken over with epoch %" PRIu64 ", behind point %" PRIu64 "%s", beginner(k),
-		    epoch, fork_at(k),
+		    "site '%.60s' has taken over with epoch %" PRIu64 ", behind point %" PRIu64 "%s",
+		    beginner(k), epoch, fork_at(k),
 		    meeting == ROLE_PARTED ? ", and what came later here has parted from it" : "");
 	return (fence(k, cause));
 }
@@ -247,7 +249,8 @@ handed_over(const struct taking *k)
 	claim(k);
 	if (primary_save(k->P) != 0)
 		return (-1);
-	say_note("%s: the handover at point %" PRIu64 " was used: site '%s' is its primary now, with epoch %" PRIu64
+	say_note("%s: the handover at point %" PRIu64
+	         " was used: site '%s' is its primary now, with epoch %" PRIu64
 	         "; the next bundle of it makes this site a replica",
 	    k->P->vm, fork_at(k), beginner(k), history_epoch(&k->H->history));
 	return (0);

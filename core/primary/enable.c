@@ -111,17 +111,13 @@ int
 enable(const struct site *S, const struct enable_options *o)
 {
 	const char *why = name_check(o->vm);
-	char path[PATH_MAX];
 	int lock, rc;
 
 	if (why != NULL || name_check_uuid(o->vm) == NULL)
 		return (say_refused("'%s': %s", o->vm, why != NULL ? why : "a name is not a UUID"));
 	/* Two that enable the same name at once would both find it free. */
-	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
-		return (-1);
-	if ((lock = io_lock(path)) == -2)
-		return (
-		    say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
+	if ((lock = primary_lock_all(S)) == -2)
+		return (1);
 	rc = lock < 0 ? -1 : create(S, o);
 	io_close(lock);
 	return (rc);

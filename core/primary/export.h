@@ -24,12 +24,12 @@ struct export_options {
 	int plain;       /* 1: do not encrypt; -1: encrypt; 0: as was wished when it was enabled */
 	int live_unsafe; /* read disks that are being written */
 	enum header_level level; /* 0: as was wished */
-	const char *output;   /* NULL: standard output, unless there is a medium */
-	const char *media;    /* a medium's folder, or NULL */
-	uint64_t volume_size; /* on media; 0: the default */
-	int anew;             /* give up an export that is not finished */
-	int final;            /* the final point of a planned failover, with the handover: see handover.h */
-	const char *resume;   /* to a pipe: where the receiver says up to where it has the bundle; or NULL */
+	const char *output;      /* NULL: standard output, unless there is a medium */
+	const char *media;       /* a medium's folder, or NULL */
+	uint64_t volume_size;    /* on media; 0: the default */
+	int anew;                /* give up an export that is not finished */
+	int final;          /* the final point of a planned failover, with the handover: see handover.h */
+	const char *resume; /* to a pipe: where the receiver says up to where it has the bundle; or NULL */
 };
 
 #define EXPORT_VOLUME ((UINT64_C(4) << 30) - (UINT64_C(1) << 20)) /* what FAT32 holds, and some room */

@@ -18,7 +18,7 @@
 struct check {
 	const char *name;
 	int is_ok;
-	int is_said;               /* by who found it out */
+	int is_said;                         /* by who found it out */
 	char words[ROLE_WORDS + LIMIT_NAME]; /* of one that is not: what, and the remedy */
 };
 
@@ -140,9 +140,10 @@ check_pending(struct handing *h)
 	}
 	if (rc == 0 && p->way != PENDING_PIPE && strcmp(p->wish, wish) != 0) {
 		rc = waybill_command(h->P, p, command);
-		bad(h, "exports", "an export was begun and is not finished; go on with it by '%.300s', or give it up with %s",
-		    command,
-		    waybill_is_final(p) ? "'vmferry failover --cancel'" : "'vmferry export --anew'");
+		bad(h, "exports",
+		    "an export was begun and is not finished; go on with it by '%.300s', or give it up with "
+		    "%s",
+		    command, waybill_is_final(p) ? "'vmferry failover --cancel'" : "'vmferry export --anew'");
 	} else {
 		good(h, "exports");
 	}
@@ -159,7 +160,8 @@ vm_is_off(struct handing *h)
 		good(h, "shut-down");
 	else
 		bad(h, "shut-down",
-		    "nobody can be asked here whether it was shut down, and not just turned off: shut it down "
+		    "nobody can be asked here whether it was shut down, and not just turned off: shut it "
+		    "down "
 		    "from inside, and say --vm-is-shut-down");
 	return (0);
 }
@@ -266,18 +268,17 @@ print_json(const struct handing *h, const struct plan_estimate *E)
 	int rc;
 
 	for (unsigned i = 0; i < h->nchecks; i++)
-		json_array_append_new(list,
-		    json_pack("{s:s,s:b,s:s}", "check", h->checks[i].name, "ok", h->checks[i].is_ok, "words",
-		        h->checks[i].words));
+		json_array_append_new(list, json_pack("{s:s,s:b,s:s}", "check", h->checks[i].name, "ok",
+		                                h->checks[i].is_ok, "words", h->checks[i].words));
 	o = json_pack("{s:s,s:s,s:s?,s:b,s:o}", "vm", h->P->vm, "uuid", h->P->uuid, "to",
 	    h->t == NULL ? NULL : h->e->card.name, "ready", count_bad(h) == 0, "checks", list);
 	if (E != NULL)
 		json_object_set_new(o, "final",
 		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "from", (json_int_t)E->from, "to",
-		        (json_int_t)E->to, "changed", (json_int_t)E->changed, "estimate", (json_int_t)E->bytes,
-		        "sampled", (json_int_t)E->sampled, "read_seconds", (json_int_t)E->read_for,
-		        "write_seconds", (json_int_t)E->write_for, "line_seconds", (json_int_t)E->line_for,
-		        "down_seconds", (json_int_t)down_for(E)));
+		        (json_int_t)E->to, "changed", (json_int_t)E->changed, "estimate",
+		        (json_int_t)E->bytes, "sampled", (json_int_t)E->sampled, "read_seconds",
+		        (json_int_t)E->read_for, "write_seconds", (json_int_t)E->write_for, "line_seconds",
+		        (json_int_t)E->line_for, "down_seconds", (json_int_t)down_for(E)));
 	if (o == NULL)
 		return (say_failed("out of memory"));
 	rc = json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
@@ -336,8 +337,8 @@ look_ahead(struct handing *h)
 	else if (print_json(h, rc == 0 ? &E : NULL) != 0)
 		return (-1);
 	if (count_bad(h) > 0)
-		return (say_refused("%s: %u of %u checks failed; a planned failover would be refused", h->P->vm,
-		    count_bad(h), h->nchecks));
+		return (say_refused("%s: %u of %u checks failed; a planned failover would be refused",
+		    h->P->vm, count_bad(h), h->nchecks));
 	return (rc);
 }
 
@@ -395,9 +396,9 @@ drop_bundle(const struct primary *P)
 
 	if (rc != 0)
 		return (rc < 0 ? -1 : 0);
-	rc = !waybill_is_final(p)   ? 0
-	     : p->volume.is_last    ? (pending_remove(P) != 0 ? -1 : 1)
-	                            : (resume_give_up(p, P) != 0 ? -1 : 1);
+	rc = !waybill_is_final(p) ? 0
+	     : p->volume.is_last  ? (pending_remove(P) != 0 ? -1 : 1)
+	                          : (resume_give_up(p, P) != 0 ? -1 : 1);
 	pending_free(p);
 	return (rc);
 }

@@ -87,8 +87,20 @@ struct primary {
 	struct primary_point *points;
 };
 
-/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+/**
+ * Keep others from enabling or removing a VM of this site meanwhile: the lock, to be closed; -2, said, if another has
+ * it; -1.
+ */
+int primary_lock_all(const struct site *S);
+
+/* Make the record of a new replication, under that lock: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
 int primary_create(const struct site *S, struct primary *P);
+
+/* Remove the record and all that is kept with it, but no disk, and close it.  0 or -1. */
+int primary_remove(struct primary *P, const struct site *S);
+
+/* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
+int primary_sweep(const struct site *S);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted

@@ -53,11 +53,15 @@ waybill_wish(const struct export_options *o, char out[PENDING_WISH])
 	if (o->against != NULL &&
 	    (strcmp(o->against, "-") == 0 ? io_path(against, "-") : waybill_output(o->against, against)) != 0)
 		return (-1);
-	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s",
-	    o->final ? " --planned" : "", o->seed ? " --seed" : "", o->delta && !o->final ? " --delta" : "", seq, against[0] == '\0' ? "" : " --against ", against,
-	    o->changes == NULL ? "" : " --changes ", o->changes == NULL ? "" : o->changes,
-	    o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to, o->plain == 0 ? "" : o->plain > 0 ? " --plain" : " --encrypt",
-	    o->level == 0 ? "" : " --compress ", o->level == 0 ? "" : level_text(o->level), o->live_unsafe ? " --live-unsafe" : "",
+	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->final ? " --planned" : "",
+	    o->seed ? " --seed" : "", o->delta && !o->final ? " --delta" : "", seq,
+	    against[0] == '\0' ? "" : " --against ", against, o->changes == NULL ? "" : " --changes ",
+	    o->changes == NULL ? "" : o->changes, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
+	    o->plain == 0  ? ""
+	    : o->plain > 0 ? " --plain"
+	                   : " --encrypt",
+	    o->level == 0 ? "" : " --compress ", o->level == 0 ? "" : level_text(o->level),
+	    o->live_unsafe ? " --live-unsafe" : "",
 	    o->media != NULL  ? " --media"
 	    : path[0] == '\0' ? ""
 	                      : " -o ",
