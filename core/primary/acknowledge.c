@@ -34,11 +34,16 @@ static int
 check_disks(const struct taking *k)
 {
 	const struct header *H = k->H;
+	const struct primary_point *p = primary_point(k->P, H->from.seq);
 
-	if (H->ndisks != k->P->nreplicated)
+	/* It need not know of disks that were added since. */
+	if (H->ndisks > k->P->nreplicated)
 		return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; i < H->ndisks; i++)
 		if (strcmp(k->P->disks[i].id, H->disks[i].id) != 0)
+			return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	for (unsigned i = H->ndisks; p != NULL && i < k->P->nreplicated; i++)
+		if (p->size[i] != 0)
 			return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	if (H->from.seq == 0 || H->from.seq > H->to.seq || !is_ours(k, &H->to) || !is_ours(k, &H->from))
 		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "host/host.h"
 #include "primary/pending.h"
 #include "primary/plan.h"
 #include "primary/primary.h"
@@ -58,6 +59,19 @@ bad(struct handing *h, const char *name, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(c->words, sizeof c->words, format, ap);
 	va_end(ap);
+}
+
+/* One that is not so, as was said just now by whoever found it out. */
+static void
+said(struct handing *h, const char *name)
+{
+	struct check *c = add(h, name);
+	char words[SAY_LAST];
+
+	say_last(words);
+	for (size_t i = 0; words[i] != '\0'; i++)
+		c->words[i] = words[i] >= ' ' && words[i] <= '~' ? words[i] : '?';
+	c->is_said = 1;
 }
 
 /* --- the checks --------------------------------------------------------------------------------------- */
@@ -151,12 +165,50 @@ check_pending(struct handing *h)
 	return (rc < 0 ? -1 : 0);
 }
 
+/* A host says how the VM is: off, and shut down from inside. */
+static void
+judge_host(struct handing *h, const struct host_state *is)
+{
+	const char *vm = h->P->vm;
+
+	if (is->run == HOST_OFF && is->stop == HOST_SHUT_DOWN)
+		good(h, "shut-down");
+	else if (is->run == HOST_OFF)
+		bad(h, "shut-down",
+		    "the host says that it is off, and how: %s; what it had not written yet is lost so: "
+		    "start it "
+		    "once more, shut it down from inside, or say --vm-is-shut-down if you know that it was",
+		    host_stop_name(is->stop));
+	else if (is->run == HOST_ABSENT)
+		bad(h, "shut-down",
+		    "the host knows no VM of the name '%s', so it cannot say whether it was shut down; say "
+		    "--vm-is-shut-down if it was",
+		    vm);
+	else
+		bad(h, "shut-down", "the host says that it is %s: shut it down from inside",
+		    host_run_name(is->run));
+}
+
 /* Was the VM shut down, so that all that it had to write is on its disks? */
 static int
 vm_is_off(struct handing *h)
 {
-	/* No host can be asked yet. */
-	if (h->o->is_shut_down)
+	struct host_state is = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	struct host *H;
+	int rc = host_open(&H, h->P->host);
+
+	if (rc == 0)
+		rc = host_state(H, h->P->vm, &is);
+	host_close(H);
+	if (rc < 0)
+		return (-1);
+	if (rc != 0)
+		said(h, "shut-down");
+	else if (is.run == HOST_RUNNING || is.run == HOST_PAUSED ||
+	         (is.run == HOST_OFF && !h->o->is_shut_down) ||
+	         (is.run == HOST_ABSENT && !h->o->is_shut_down))
+		judge_host(h, &is);
+	else if (h->o->is_shut_down)
 		good(h, "shut-down");
 	else
 		bad(h, "shut-down",
@@ -171,23 +223,17 @@ static int
 check_quiet(struct handing *h)
 {
 	struct source *source;
-	struct check *c;
-	char words[SAY_LAST];
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < h->P->nreplicated; i++)
-		if ((rc = source_open(&source, h->P->disks[i].where, SOURCE_QUIET, NULL)) == 0)
+		if ((rc = primary_open_disk(h->P, i, SOURCE_QUIET, NULL, &source)) == 0)
 			source_close(source);
 	if (rc < 0)
 		return (-1);
-	c = add(h, "quiet");
-	c->is_ok = rc == 0;
 	if (rc == 0)
-		return (0);
-	say_last(words);
-	for (size_t i = 0; words[i] != '\0'; i++)
-		c->words[i] = words[i] >= ' ' && words[i] <= '~' ? words[i] : '?';
-	c->is_said = 1;
+		good(h, "quiet");
+	else
+		said(h, "quiet");
 	return (0);
 }
 
