@@ -255,7 +255,7 @@ resize(struct merging *m, unsigned i)
 
 /* The record moves on: the disks are at the bundle's point. */
 static int
-conclude(struct replica *R, unsigned keep)
+conclude(struct replica *R, unsigned keep, int is_handover)
 {
 	struct replica_point p;
 
@@ -264,8 +264,16 @@ conclude(struct replica *R, unsigned keep)
 	memcpy(p.disks, R->merged, sizeof p.disks);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
+	role_received(&R->role, &p.point, is_handover);
 	R->keep = keep;
 	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
+}
+
+/* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */
+static int
+is_for_us(const struct site *S, const struct header *H)
+{
+	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
 }
 
 /* Apply the first staged bundle, which the record says to be on its way; may be done again. */
@@ -274,10 +282,11 @@ apply_staged(struct merging *m)
 {
 	struct inbox b;
 	unsigned keep = 0;
-	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
+	int is_handover = 0, rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
 		keep = b.header->keep;
+		is_handover = is_for_us(m->S, b.header);
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
 		if (rc == 0)
@@ -286,7 +295,7 @@ apply_staged(struct merging *m)
 	inbox_close(&b);
 	if (rc == 0)
 		rc = disks_sync(&m->disks, m->R);
-	return (rc == 0 ? conclude(m->R, keep) : rc);
+	return (rc == 0 ? conclude(m->R, keep, is_handover) : rc);
 }
 
 /* --- */
@@ -355,10 +364,28 @@ put_first(struct replica *R, int i)
 	R->staged[0] = s;
 }
 
+const char *
+merge_waits(const struct replica *R, char words[ROLE_WORDS])
+{
+	if (R->test.is_on) {
+		snprintf(words, ROLE_WORDS,
+		    "a test failover from point %" PRIu64
+		    " stands; end it with 'vmferry failover --stop-test'",
+		    R->test.at.seq);
+		return (words);
+	}
+	/* A placeholder has nothing that could wait. */
+	return (replica_last(R) == NULL ? NULL : role_objection(&R->role, ROLE_MERGE, words));
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = 0, i;
+
+	if (merge_waits(R, words) != NULL)
+		return (0);
 
 	while (rc == 0 && (i = intake_next(R)) >= 0) {
 		put_first(R, i);
