@@ -580,13 +580,10 @@ tidy_failover(const struct replica *R)
 		{ "failover", R->failover.has_overlays },
 		{ "excluded", replica_is_live(R) || R->role.state == ROLE_FAILOVER } };
 	char path[PATH_MAX];
-	int there;
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (folders[i].stands)
-			continue;
-		if (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || (there = io_exists(path)) < 0 ||
-		    (there && io_remove_tree(path) != 0))
+		if (!folders[i].stands && (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 ||
+		                              io_remove_tree(path) != 0))
 			return (-1);
 	}
 	return (0);
