@@ -90,10 +90,12 @@ open_disk(struct filling *f, unsigned i)
 {
 	char path[PATH_MAX], base[PATH_MAX];
 	uint64_t size = f->at->disks[i].size;
-	int rc;
+	int rc, there;
 
+	/* Of one that never had a size, there may be no file. */
 	f->sums[i] = f->from->disks[i].sum;
-	if (replica_leaves_path(f->R, i, path) != 0 || (f->leaves[i] = leaves_open(path, 0)) == NULL ||
+	if (replica_leaves_path(f->R, i, path) != 0 || (there = io_exists(path)) < 0 ||
+	    (f->leaves[i] = there ? leaves_open(path, 0) : leaves_temporary(f->R->dir)) == NULL ||
 	    (f->over[i] = leaves_temporary(f->R->dir)) == NULL)
 		return (-1);
 	if (size == 0)
@@ -345,7 +347,7 @@ overlays_rewind(const struct replica *R, const char *name)
 
 	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++) {
 		if (log_path(R, name, i, log) != 0 || replica_leaves_path(R, i, path) != 0 ||
-		    (L = leaves_open(path, 0)) == NULL)
+		    (L = leaves_open(path, 1)) == NULL)
 			return (-1);
 		if ((rc = changelog_apply(log, L)) == 0)
 			rc = leaves_sync(L);
@@ -358,9 +360,11 @@ overlays_rewind(const struct replica *R, const char *name)
 static int
 empty_disk(const char *path)
 {
-	int fd = io_open_write(path), rc;
+	int fd, rc, there = io_exists(path);
 
-	if (fd < 0)
+	if (there <= 0)
+		return (there);
+	if ((fd = io_open_write(path)) < 0)
 		return (-1);
 	rc = io_is_regular(fd) && (io_resize(fd, path, 0) != 0 || io_sync(fd, path) != 0) ? -1 : 0;
 	io_close(fd);
@@ -374,9 +378,13 @@ overlays_settle(const struct replica *R, const char *name, const struct replica_
 	int rc = overlays_check_idle(R, name, at);
 
 	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++) {
+		if (at->disks[i].size == 0) {
+			rc = replica_disk_path(R, i, path) != 0 ? -1 : empty_disk(path);
+			continue;
+		}
 		if (overlays_base(R, i, base) != 0 || overlays_path(R, name, i, path) != 0)
 			return (-1);
-		rc = at->disks[i].size == 0 ? empty_disk(base) : overlay_commit(path, base);
+		rc = overlay_commit(path, base);
 	}
 	return (rc);
 }
