@@ -166,7 +166,7 @@ def test_what_comes_during_a_test_is_acknowledged_and_merged_after():
 
 def test_a_test_takes_what_is_staged_first():
     lab = replicated(2)
-    lab.dr('import', '--stage-only', cycle(lab, 3))
+    lab.dr('import', '--no-merge', cycle(lab, 3))
     lab.dr('failover', 'web1', '--test')
     shows_all(lab, 'test', 3)
 
@@ -234,7 +234,7 @@ def test_a_damaged_way_back_is_refused_and_leaves_nothing():
 
 def test_unplanned_needs_a_word_and_changes_nothing_without():
     lab = replicated(3)
-    lab.dr('import', '--stage-only', cycle(lab, 4))
+    lab.dr('import', '--no-merge', cycle(lab, 4))
     before = tree(lab.dr.replica())
     p = lab.dr('failover', 'web1', '--unplanned', rc=1)
     check('is lost' in p.stderr and 'point 4' in p.stderr, p.stderr)
@@ -265,7 +265,7 @@ def completed(seq, points=5, write=True, staged=0):
     """Fail over to a point, let the VM write, complete: the model has what the VM had."""
     lab = replicated(points)
     for n in range(points + 1, points + 1 + staged):
-        lab.dr('import', '--stage-only', cycle(lab, n))
+        lab.dr('import', '--no-merge', cycle(lab, n))
     lab.dr('failover', 'web1', '--unplanned', '--yes', '--point', seq)
     for d in lab.disks:
         if write:
@@ -327,7 +327,6 @@ def test_a_host_has_the_vm_on_overlays_and_then_on_the_disks():
     check(vm['purpose'] == 'failover' and vm['state'] == 'running' and vm['disks'][0]['format'] == 'qcow2', vm)
     lab.dr('failover', 'web1', '--complete', '--yes')
     lab.dr('failover', 'web1', '--complete', rc=1)           # it runs
-    run(host.program, 'shutdown', 'web1', stdin=subprocess.DEVNULL, rc=None)
     subprocess.run([host.program, 'shutdown', 'web1'], input=b'{}', check=True)
     lab.dr('failover', 'web1', '--complete', '--start')
     vm = host.vms()['web1']
@@ -371,8 +370,28 @@ def test_a_dry_run_names_what_is_in_the_way_and_changes_nothing():
 
 def test_an_excluded_disk_comes_empty():
     lab = Lab(enable=False)
-    lab.hq('enable', 'web1', '--to', 'dr', *lab.disk_args(), '--exclude', 'vdc=' + lab.make_disk('vdc.img', 64 * K)) if False else None
-    lab.close()
+    lab.hq('enable', 'web1', '--to', 'dr', *lab.disk_args(), '--exclude', 'vdc=' + lab.make_disk('vdc.img', 64 * K))
+    lab.dr('import', cycle(lab, 1))
+    before = raw(lab)
+    host = Host(lab)
+    empty = {}
+    for verb, name, stop in ((['--test'], 'web1 - Test', '--stop-test'), (['--unplanned', '--yes'], 'web1', '--cancel')):
+        lab.dr('failover', 'web1', *verb)
+        d = host.vms()[name]['disks'][2]
+        check(d['id'] == 'vdc' and d['excluded'] and d['format'] == 'raw' and d['size'] == 64 * K, d)
+        with open(d['path'], 'rb') as f:
+            check(f.read() == bytes(64 * K), 'it is not empty')
+        lab.dr('failover', 'web1', stop)
+        check(raw(lab) == before, 'a trace of it is left')
+
+
+def test_a_trust_entry_names_the_host():
+    lab = Lab(enable=False)
+    host = Host(lab)
+    check(lab.dr.json('trust', 'list')[0]['host'] == 'exec:' + host.program, 'the host is not in the list')
+    lab.dr('trust', 'add', lab.hq.card, '--vm', 'web*', '--host', 'telepathy', rc=2)
+    lab.dr('trust', 'add', lab.hq.card, '--vm', 'web*')
+    check(lab.dr.json('trust', 'list')[0]['host'] is None, 'it is still there')
 
 
 main(__name__)
