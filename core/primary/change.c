@@ -168,8 +168,8 @@ add_disk(struct primary *P, const char *spec)
 	if (rc != 0)
 		return (rc);
 	if ((was = replicated(P, d.id)) != NULL && !was->is_gone)
-		return (say_refused("%s: is protected already, as %s, and disk '%s' is one of its disks: %s", P->vm,
-		    P->uuid, d.id, was->where));
+		return (say_refused("%s: is protected already, as %s, and disk '%s' is one of its disks: %s",
+		    P->vm, P->uuid, d.id, was->where));
 	if (excluded(P, d.id) != NULL)
 		return (say_refused("%s: disk '%s' is excluded; say --include %s", P->vm, d.id, d.id));
 	return (start(P, &d));
@@ -194,8 +194,9 @@ exclude(struct primary *P, const char *spec)
 	if (excluded(P, d.id) != NULL)
 		return (say_refused("%s: disk '%s' is excluded already", P->vm, d.id));
 	if ((was = replicated(P, d.id)) != NULL && !was->is_gone)
-		return (say_refused("%s: disk '%s' is replicated; to leave it out from now on, say --exclude %s",
-		    P->vm, d.id, d.id));
+		return (
+		    say_refused("%s: disk '%s' is replicated; to leave it out from now on, say --exclude %s",
+		        P->vm, d.id, d.id));
 	return (list_excluded(P, &d));
 }
 

@@ -32,7 +32,7 @@ struct primary_disk {
 	char where[PATH_MAX]; /* an absolute path or a URI */
 	int is_excluded;
 	int is_gone; /* was replicated, and is not any more: nothing is read of it */
-	int is_new;  /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
+	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
 };
@@ -131,7 +131,8 @@ struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
 
 /* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
-int primary_open_disk(const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
+int primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
 
 /* The size and root of a disk that is not there. */
 void primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT]);

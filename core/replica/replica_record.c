@@ -338,7 +338,8 @@ decode_end(struct trailer *T, const json_t *o)
 
 	/* It may know of disks that the replica does not have yet, or not of those that were added since. */
 	T->ndisks = (unsigned)(json_string_length(json_object_get(o, "roots")) / (2 * LEAF_ROOT));
-	if (T->ndisks > LIMIT_DISKS || jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
+	if (T->ndisks > LIMIT_DISKS ||
+	    jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
 	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
 	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
 	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
