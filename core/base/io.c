@@ -248,6 +248,20 @@ io_allocated(const char *path, uint64_t *bytes)
 }
 
 int
+io_is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return (0);
+	if (!S_ISREG(st.st_mode)) {
+		errno = EACCES;
+		return (0);
+	}
+	return (access(path, X_OK) == 0);
+}
+
+int
 io_is_link(const char *path)
 {
 	struct stat st;
@@ -891,6 +905,35 @@ io_lock(const char *path)
 	return (-1);
 }
 
+static int
+has_no_locks(void)
+{
+	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	return (fcntl(fd, F_OFD_SETLK, &l) == 0 || has_no_locks() ? 0 : failed(path, "lock"));
+}
+
+int
+io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0)
+		return (l.l_type != F_UNLCK);
+	return (
+	    errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : failed(path, "ask for locks on"));
+}
+
 int
 io_can_write(const char *dir)
 {
@@ -898,12 +941,34 @@ io_can_write(const char *dir)
 }
 
 int
-io_free(const char *path, uint64_t *bytes)
+io_space(const char *path, uint64_t *free, uint64_t *all)
 {
 	struct statvfs v;
 
 	if (statvfs(path, &v) != 0)
 		return (failed(path, "ask for the free space of"));
-	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	*free = (uint64_t)v.f_bavail * v.f_frsize;
+	*all = (uint64_t)v.f_blocks * v.f_frsize;
+	return (0);
+}
+
+int
+io_free(const char *path, uint64_t *bytes)
+{
+	uint64_t all;
+
+	return (io_space(path, bytes, &all));
+}
+
+int
+io_link_of(const char *path, char out[PATH_MAX])
+{
+	ssize_t n = readlink(path, out, PATH_MAX - 1);
+
+	if (n < 0 && errno == EINVAL)
+		return (io_path(out, "%s", path));
+	if (n < 0)
+		return (failed(path, "read the link"));
+	out[n] = '\0';
 	return (0);
 }

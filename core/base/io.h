@@ -46,6 +46,9 @@ int io_exists(const char *path);
 /* May this process make files in that folder? */
 int io_is_writable(const char *dir);
 
+/* Is there a file at path that we may run?  If not, errno says why. */
+int io_is_program(const char *path);
+
 /* What is at path itself? */
 enum io_kind { IO_NOTHING, IO_FILE, IO_FOLDER, IO_LINK, IO_DEVICE, IO_OTHER, IO_UNKNOWN };
 enum io_kind io_kind(const char *path);
@@ -208,10 +211,23 @@ int io_remove_tree(const char *path);
  */
 int io_lock(const char *path);
 
+/**
+ * Has anybody a lock on any of these bytes, one of another open file?  1 or 0; -1, said.  0 where the file system
+ * has no locks.
+ */
+int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
+
+/* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
+int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
+
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
-/* Bytes free for us on the file system of path. */
+/* Bytes free for us on the file system of path, and how many it has at all. */
 int io_free(const char *path, uint64_t *bytes);
+int io_space(const char *path, uint64_t *free, uint64_t *all);
+
+/* Where the symbolic link at path leads, or path itself if it is none. */
+int io_link_of(const char *path, char out[PATH_MAX]);
 
 #endif

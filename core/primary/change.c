@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/source.h"
+#include "host/host.h"
 #include "name.h"
 #include "primary/pending.h"
 
@@ -287,6 +288,20 @@ check_state(const struct primary *P)
 }
 
 int
+change_wishes(struct primary *P, const struct enable_options *o)
+{
+	const char *why = o->host == NULL ? NULL : host_check_spec(o->host);
+
+	if (why != NULL)
+		return (say_refused("%s: '%s': %s", P->vm, o->host, why));
+	if (o->level != 0)
+		P->wishes.level = o->level;
+	if (o->plain != 0)
+		P->wishes.is_plain = o->plain > 0;
+	return (o->host == NULL ? 0 : io_path(P->host, "%s", o->host));
+}
+
+int
 change(const struct site *S, struct primary *P, const struct enable_options *o)
 {
 	int rc = 0;
@@ -296,7 +311,7 @@ change(const struct site *S, struct primary *P, const struct enable_options *o)
 		return (rc);
 	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
 		rc = change_add_target(S, P, o->sites[i]);
-	if (rc != 0)
+	if (rc != 0 || (rc = change_wishes(P, o)) != 0)
 		return (rc);
 	if (o->keep != 0)
 		P->keep = o->keep;

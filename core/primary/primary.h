@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -72,6 +73,14 @@ struct primary_point {
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
 };
 
+/* When the last points were cut, at that frequency: what is needed to see whether it is kept. */
+#define PRIMARY_CUTS 64u
+struct primary_cuts {
+	uint64_t frequency; /* seconds */
+	unsigned n;         /* in the order of cutting */
+	int64_t at[PRIMARY_CUTS];
+};
+
 struct primary {
 	char dir[PATH_MAX];
 	int lock;
@@ -79,6 +88,8 @@ struct primary {
 	char uuid[HEADER_UUID];
 	uint8_t lineage[RECORD_ID];
 	struct role role;
+	struct reminders reminders;
+	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
 	uint8_t leaf_seed[LEAF_SEED];
@@ -96,8 +107,20 @@ struct primary {
 	struct primary_point *points;
 };
 
-/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+/**
+ * Keep others from enabling or removing a VM of this site meanwhile: the lock, to be closed; -2, said, if another has
+ * it; -1.
+ */
+int primary_lock_all(const struct site *S);
+
+/* Make the record of a new replication, under that lock: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
 int primary_create(const struct site *S, struct primary *P);
+
+/* Remove the record and all that is kept with it, but no disk, and close it.  0 or -1. */
+int primary_remove(struct primary *P, const struct site *S);
+
+/* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
+int primary_sweep(const struct site *S);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted

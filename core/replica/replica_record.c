@@ -201,6 +201,37 @@ encode_heirs(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_test(const struct replica_test *t)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	if (t->is_on) {
+		bad |= json_object_set_new(o, "at", encode_point(&t->at));
+		bad |= json_object_set_new(o, "since", json_integer((json_int_t)t->since));
+		bad |= json_object_set_new(o, "complete", json_boolean(t->is_complete));
+	}
+	if (t->last.seq != 0) {
+		bad |= json_object_set_new(o, "last", encode_point(&t->last));
+		bad |= json_object_set_new(o, "ended", json_integer((json_int_t)t->ended));
+		bad |= json_object_set_new(o, "result", json_string(t->result));
+	}
+	return (jsontext_whole(o, bad));
+}
+
+/* What was not known of it when its seed came in is taken from its first point. */
+static json_t *
+encode_reminders(const struct replica *R)
+{
+	struct reminders m = R->reminders;
+
+	if (m.since == 0 && R->npoints > 0)
+		m.since = R->points[0].point.time;
+	reminders_settle_home(&m, R->role.history.n, R->key);
+	return (reminders_encode(&m));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -213,6 +244,7 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
@@ -220,6 +252,12 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->test.is_on || R->test.last.seq != 0)
+		bad |= json_object_set_new(o, "test", encode_test(&R->test));
+	if (R->failover.since != 0)
+		bad |= json_object_set_new(o, "failover",
+		    json_pack("{s:I,s:b,s:b}", "since", (json_int_t)R->failover.since, "overlays",
+		        R->failover.has_overlays, "defined", R->failover.is_defined));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
 	if (R->moving_to[0] != '\0')
@@ -508,6 +546,43 @@ decode_role(struct replica *R, const json_t *o)
 	return (0);
 }
 
+/* Of a replica that never was tested there is nothing. */
+static int
+decode_test(struct replica_test *t, const json_t *o)
+{
+	const json_t *at = json_object_get(o, "at"), *last = json_object_get(o, "last");
+	uint64_t n;
+
+	if (at != NULL) {
+		if (decode_point(&t->at, at) != 0 || jsontext_get_number(o, "since", INT64_MAX, &n) != 0)
+			return (-1);
+		t->since = (int64_t)n;
+		t->is_on = 1;
+		t->is_complete = json_is_true(json_object_get(o, "complete"));
+	}
+	if (last == NULL)
+		return (0);
+	if (decode_point(&t->last, last) != 0 || jsontext_get_number(o, "ended", INT64_MAX, &n) != 0)
+		return (-1);
+	t->ended = (int64_t)n;
+	return (jsontext_get_string(o, "result", t->result, sizeof t->result));
+}
+
+static int
+decode_failover(struct replica_failover *f, const json_t *o)
+{
+	uint64_t since;
+
+	if (o == NULL)
+		return (0);
+	if (jsontext_get_number(o, "since", INT64_MAX, &since) != 0)
+		return (-1);
+	f->since = (int64_t)since;
+	f->has_overlays = json_is_true(json_object_get(o, "overlays"));
+	f->is_defined = json_is_true(json_object_get(o, "defined"));
+	return (0);
+}
+
 /* There is none where no disk is on its way to another place. */
 static int
 decode_moving(struct replica *R, const json_t *o)
@@ -546,8 +621,12 @@ decode(struct replica *R, const json_t *o)
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
+	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
+	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
+	reminders_settle_home(&R->reminders, R->role.history.n, R->key);
 	R->merging = m != NULL;
 	R->merging_undo = json_is_true(json_object_get(m, "undo"));
 	return (m == NULL ? 0 : decode_disk_points(R, R->merged, json_object_get(m, "disks")));
