@@ -53,7 +53,7 @@ at_replica(struct site *S, const struct failover_command *c)
 	case FAILOVER_UNPLANNED:
 		return (failover_unplanned(S, o));
 	case FAILOVER_COMPLETE:
-		return (finish(S, c, failover_complete(S, o)));
+		return (finish(S, c, o->is_planned ? failover_planned(S, o) : failover_complete(S, o)));
 	case FAILOVER_CANCEL:
 		return (failover_cancel(S, o));
 	}
