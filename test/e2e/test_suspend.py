@@ -136,6 +136,10 @@ def test_nothing_is_removed_while_a_failover_stands():
     for word, before in (('failover-waiting-completion', 'replicating'), ('failed-over', 'replicating'), ('disabled', 'failed-over')):
         set_state(record, state=word, before=before)
         refused(lab.dr, 'disable', 'web1', '--remove', '--yes', words="failed over to here")
+    edit_record(record, lambda o: o['role'].update(state='replicating'))
+    lab.dr('failover', 'web1', '--test')
+    refused(lab.dr, 'disable', 'web1', '--remove', '--yes', words='--stop-test')
+    lab.dr('failover', 'web1', '--stop-test')
     set_state(record, state='failover-waiting-completion', before='replicating')
     for verb in ('pause', 'disable', 'resume'):
         refused(lab.dr, verb, 'web1', words='--complete')
