@@ -1,5 +1,7 @@
 #include "replica/moving.h"
 
+#include <inttypes.h>
+
 #include "base/io.h"
 #include "base/say.h"
 
@@ -13,6 +15,10 @@ moving_check(const struct replica *R)
 	if (state == ROLE_FAILOVER || state == ROLE_FAILED_OVER || state == ROLE_TURNED)
 		return (say_refused("%s: is %s: its disks may be in use, and stay where they are", R->vm,
 		    role_state_text(state)));
+	if (R->test.is_on)
+		return (say_refused("%s: a test failover from point %" PRIu64
+		                    " stands on its disks; end it with 'vmferry failover --stop-test'",
+		    R->vm, R->test.at.seq));
 	return (0);
 }
 
