@@ -168,7 +168,7 @@ parse(int argc, char *argv[], struct failover_command *c, const char **home)
 int
 main(int argc, char *argv[])
 {
-	struct failover_command c = { .handover.bundle = { .level = SEGMENT_DEFAULT } };
+	struct failover_command c = { 0 };
 	const char *home = NULL;
 	struct site *S;
 	int rc = -1;
