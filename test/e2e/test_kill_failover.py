@@ -157,5 +157,18 @@ def test_completing_a_failover():
     sweep('--complete', lab, ['--complete', '--yes'])
 
 
+def test_taking_over_as_planned():
+    lab = Lab(where=on_disk(), sizes=SIZES)
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    for n in (1, 2):
+        touch(lab, n)
+        lab.dr('import', lab.export(), '--receipt', lab.path('r'))
+        lab.hq('import', lab.path('r'))
+    touch(lab, 3)
+    lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', lab.path('final'))
+    lab.dr('import', '--no-merge', lab.path('final'))
+    sweep('--planned --complete', lab, ['--planned', '--complete'])
+
+
 hurry()
 main(__name__)
