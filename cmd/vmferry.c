@@ -26,6 +26,7 @@ static const char usage[] =
     "  media     what a USB disk or mailbox folder holds    combine  fold several deltas into one\n"
     "  compare   say what a replica's disks hold            adopt    disks that are here as initial copy\n"
     "  move      take a replica or a disk elsewhere\n"
+    "  confirm   what you have seen to, such as DNS\n"
     "\n"
     "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
 
