@@ -205,7 +205,8 @@ health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
 	            : now - (int64_t)(every * PRIMARY_CUTS);
 	at = c->at[0] > start ? c->at[0] : start;
 	for (unsigned i = c->at[0] > start ? 1 : 0; i < c->n; i++) {
-		if (c->at[i] < at) /* longer ago than is looked at, or the clock went back */
+		/* Longer ago than is looked at, or of a time to come: the clock went back. */
+		if (c->at[i] < at || c->at[i] > now)
 			continue;
 		n = cycles_in(at, c->at[i], every);
 		all += n;
