@@ -68,16 +68,7 @@ health_grade_text(enum health_grade grade)
 void
 health_age(char out[32], int64_t seconds)
 {
-	static const struct {
-		int64_t unit;
-		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-	size_t i = 0;
-
-	while (i < 3 && seconds < 2 * units[i].unit)
-		i++;
-	seconds = seconds < 0 ? 0 : seconds / units[i].unit;
-	snprintf(out, 32, "%" PRId64 " %s%s", seconds, units[i].name, seconds == 1 ? "" : "s");
+	point_age_text(out, seconds);
 }
 
 /* Seconds since then; 0 where a clock went back. */
@@ -390,6 +381,28 @@ look_at_failover(struct health *h, const struct replica *R)
 	look_at_names(h, R->vm, &R->role, &R->reminders);
 }
 
+/* What stands beside the state. */
+static void
+look_at_standing(struct health *h, const struct replica *R)
+{
+	char since[POINT_TIME];
+
+	point_time_text(since, R->test.since);
+	if (R->test.is_on)
+		remedy(cause(h, "test-stands", HEALTH_NOTE,
+		           "a test failover from point %" PRIu64 " stands since %s, and merges wait",
+		           R->test.at.seq, since),
+		    "end it with 'vmferry failover %s --stop-test'", R->vm);
+	point_time_text(since, R->test.ended);
+	if (R->test.last.seq != 0)
+		cause(h, "tested", HEALTH_NOTE, "tested at %s, from point %" PRIu64 ": %.*s", since,
+		    R->test.last.seq, (int)sizeof R->test.result, R->test.result);
+	if (R->role.state == ROLE_FAILED_OVER && R->failover.has_overlays)
+		remedy(cause(h, "not-settled", HEALTH_NOTE,
+		           "what the VM wrote since the failover is on overlays, not in its disks"),
+		    "when it is shut down, say 'vmferry failover %s --complete'", R->vm);
+}
+
 static void
 look_at_networks(struct health *h, const struct replica *R)
 {
@@ -408,7 +421,8 @@ look_at_tests(struct health *h, const struct replica *R, const struct health_fac
 	int64_t begun = m->since != 0    ? m->since
 	                : R->npoints > 0 ? R->points[0].point.time
 	                                 : f->now,
-	        last = m->tested > begun ? m->tested : begun,
+	        tested = R->test.ended > m->tested ? R->test.ended : m->tested,
+	        last = tested > begun ? tested : begun,
 	        every = m->test_every != 0 ? (int64_t)m->test_every : HEALTH_TEST_EVERY;
 	char age[32], due[32];
 
@@ -416,7 +430,7 @@ look_at_tests(struct health *h, const struct replica *R, const struct health_fac
 		return;
 	health_age(age, since(f, last));
 	health_age(due, every);
-	remedy(m->tested >= begun && m->tested != 0
+	remedy(tested >= begun && tested != 0
 	           ? cause(h, "test-overdue", HEALTH_WARNING, "the last test was %s ago; one is due every %s",
 	                 age, due)
 	           : cause(h, "test-overdue", HEALTH_WARNING,
@@ -440,6 +454,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_space(h, R, f);
 	look_at_rest(h, R->vm, &R->role);
 	look_at_failover(h, R);
+	look_at_standing(h, R);
 	look_at_claims(h, R->vm, &R->role);
 	look_at_intake(h, R);
 	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);

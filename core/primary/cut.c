@@ -11,6 +11,41 @@
 #include "base/io.h"
 #include "base/say.h"
 
+/* --- may it be cut? ----------------------------------------------------------------------------------- */
+
+void
+cut_describe(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	static const enum segment_level levels[] = { SEGMENT_DEFAULT, SEGMENT_NONE, SEGMENT_FAST,
+		SEGMENT_DEFAULT, SEGMENT_BEST };
+
+	c->S = S;
+	c->o = o;
+	c->P = P;
+	c->level = levels[o->level != 0 ? o->level : P->wishes.level];
+	c->is_plain = o->plain != 0 ? o->plain > 0 : P->wishes.is_plain;
+}
+
+int
+cut_begin(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	char words[ROLE_WORDS];
+	const char *why;
+	int rc;
+
+	if (P == NULL && (rc = primary_open(&P, S, o->vm)) != 0)
+		return (rc);
+	cut_describe(c, S, o, P);
+	if ((why = role_objection(&P->role, o->final ? ROLE_PREPARE : ROLE_SEND, words)) != NULL)
+		return (say_refused("%s: %s", P->vm, why));
+	/* What the replica has is not known: what goes there is whole, or made for what it says. */
+	if (P->role.state == ROLE_WAITING_RESYNC && !o->seed && o->against == NULL)
+		return (say_refused("%s: %s: it waits for a resynchronization; bring what 'vmferry compare' "
+		                    "says at the replica and export --against it, or export --seed",
+		    P->vm, P->role.cause));
+	return (0);
+}
+
 /* --- for whom, and from where ------------------------------------------------------------------------- */
 
 static int
@@ -52,7 +87,7 @@ choose_targets(struct cut *c)
 		return (adopt_target(c, &T->entries[0]));
 	if (T->n > 1)
 		return (say_refused("%s: several sites are known; say --to SITE", c->P->vm));
-	if (!c->o->plain)
+	if (!c->is_plain)
 		return (say_refused(
 		    "%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
 		    "trust add', or say --plain",

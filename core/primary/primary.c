@@ -301,6 +301,45 @@ primary_create(const struct site *S, struct primary *P)
 	return (rc);
 }
 
+int
+primary_lock_all(const struct site *S)
+{
+	char path[PATH_MAX];
+	int lock;
+
+	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
+		return (-1);
+	if ((lock = io_lock(path)) == -2)
+		say_refusal(
+		    "%s: another vmferry is enabling or removing a VM; run the command again", site_home(S));
+	return (lock);
+}
+
+int
+primary_sweep(const struct site *S)
+{
+	int lock = primary_lock_all(S), rc = lock == -2 ? 1 : -1;
+
+	if (lock >= 0)
+		rc = remove_abandoned(S);
+	io_close(lock);
+	return (rc);
+}
+
+int
+primary_remove(struct primary *P, const struct site *S)
+{
+	char all[PATH_MAX], gone[PATH_MAX];
+	int rc = -1;
+
+	/* First it is none to anybody any more, then its files go. */
+	if (io_path(all, "%s/primaries", site_home(S)) == 0 && io_path(gone, "%s/.%s", all, P->uuid) == 0 &&
+	    io_publish(P->dir, gone, all) == 0)
+		rc = io_remove_tree(gone);
+	primary_close(P);
+	return (rc);
+}
+
 /* --- a new point -------------------------------------------------------------------------------------- */
 
 static int

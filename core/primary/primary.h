@@ -33,7 +33,7 @@ struct primary_disk {
 	char where[PATH_MAX]; /* an absolute path or a URI */
 	int is_excluded;
 	int is_gone; /* was replicated, and is not any more: nothing is read of it */
-	int is_new;  /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
+	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
 };
@@ -107,8 +107,20 @@ struct primary {
 	struct primary_point *points;
 };
 
-/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+/**
+ * Keep others from enabling or removing a VM of this site meanwhile: the lock, to be closed; -2, said, if another has
+ * it; -1.
+ */
+int primary_lock_all(const struct site *S);
+
+/* Make the record of a new replication, under that lock: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
 int primary_create(const struct site *S, struct primary *P);
+
+/* Remove the record and all that is kept with it, but no disk, and close it.  0 or -1. */
+int primary_remove(struct primary *P, const struct site *S);
+
+/* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
+int primary_sweep(const struct site *S);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted
@@ -142,7 +154,8 @@ struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
 
 /* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
-int primary_open_disk(const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
+int primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
 
 /* The size and root of a disk that is not there. */
 void primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT]);

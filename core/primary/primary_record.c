@@ -101,7 +101,8 @@ encode_cuts(const struct primary *P)
 
 	for (unsigned i = 0; i < P->cuts.n; i++)
 		bad |= json_array_append_new(a, json_integer((json_int_t)P->cuts.at[i]));
-	return (json_pack("{s:I,s:o}", "frequency", (json_int_t)P->cuts.frequency, "at", jsontext_whole(a, bad)));
+	return (
+	    json_pack("{s:I,s:o}", "frequency", (json_int_t)P->cuts.frequency, "at", jsontext_whole(a, bad)));
 }
 
 /* What was not known of it when it began is taken from its first point. */

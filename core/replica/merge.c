@@ -23,7 +23,7 @@ struct merging {
 	struct replica *R;
 	const struct site *S;
 	struct disks disks;
-	unsigned known; /* disks that the replica had before the bundle */
+	unsigned known;                             /* disks that the replica had before the bundle */
 	struct replica_disk_point now[LIMIT_DISKS]; /* where the bundle leads */
 	int want_undo;
 	int damaged; /* the disks were not what they should be where the bundle replaces them */
@@ -257,20 +257,27 @@ resize(struct merging *m, unsigned i)
 
 	if (image_resize(m->disks.images[i], old, size) != 0)
 		return (-1);
-	return (size == old
-	            ? 0
-	            : leaves_clear(m->disks.leaves[i], first, end - first));
+	return (size == old ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
+}
+
+/* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */
+static int
+is_for_us(const struct site *S, const struct header *H)
+{
+	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
 }
 
 /* What the replica is to take over from the header of a bundle that was merged. */
 struct wishes {
 	unsigned keep, nexcluded;
+	int is_handover;
 	struct header_excluded excluded[LIMIT_DISKS];
 };
 
 static void
-take_wishes(struct wishes *w, const struct header *H)
+take_wishes(struct wishes *w, const struct site *S, const struct header *H)
 {
+	w->is_handover = is_for_us(S, H);
 	w->keep = H->keep;
 	w->nexcluded = H->nexcluded;
 	memcpy(w->excluded, H->excluded, sizeof w->excluded);
@@ -287,6 +294,7 @@ conclude(struct replica *R, const struct wishes *w)
 	memcpy(p.disks, R->merged, sizeof p.disks);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
+	role_received(&R->role, &p.point, w->is_handover);
 	R->keep = w->keep;
 	R->nexcluded = w->nexcluded;
 	memcpy(R->excluded, w->excluded, sizeof R->excluded);
@@ -302,7 +310,7 @@ apply_staged(struct merging *m)
 	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
-		take_wishes(&w, b.header);
+		take_wishes(&w, m->S, b.header);
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
 		if (rc == 0)
@@ -395,10 +403,28 @@ put_first(struct replica *R, int i)
 	R->staged[0] = s;
 }
 
+const char *
+merge_waits(const struct replica *R, char words[ROLE_WORDS])
+{
+	if (R->test.is_on) {
+		snprintf(words, ROLE_WORDS,
+		    "a test failover from point %" PRIu64
+		    " stands; end it with 'vmferry failover --stop-test'",
+		    R->test.at.seq);
+		return (words);
+	}
+	/* A placeholder has nothing that could wait. */
+	return (replica_last(R) == NULL ? NULL : role_objection(&R->role, ROLE_MERGE, words));
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = 0, i;
+
+	if (merge_waits(R, words) != NULL)
+		return (0);
 
 	while (rc == 0 && (i = intake_next(R)) >= 0) {
 		put_first(R, i);

@@ -496,6 +496,7 @@ add(struct trust *T, void *context)
 	strcpy(named->store, e->store);
 	named->max_size = e->max_size;
 	named->inbox = e->inbox;
+	strcpy(named->host, e->host);
 	return (0);
 }
 
