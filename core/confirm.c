@@ -1,11 +1,13 @@
 #include "confirm.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/say.h"
 #include "history.h"
 #include "primary/primary.h"
+#include "replica/guest.h"
 #include "replica/replica.h"
 
 /* Is there anything to confirm?  0; 1, said. */
@@ -67,13 +69,35 @@ at_primary(const struct site *S, const struct confirm_options *o, const char *uu
 	return (rc);
 }
 
+/* What the host says of its networks, where it can be asked, is worth more than a person's word.  0; 1, said; -1. */
+static int
+ask_host(struct replica *R, const struct site *S)
+{
+	int rc;
+
+	if (R->npoints == 0)
+		return (0);
+	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0)
+		return (rc);
+	guest_note_networks(R, replica_last(R));
+	if (R->reminders.missing[0] == '\0')
+		return (0);
+	return (replica_save(R) != 0 ? -1
+	                             : say_refused("%s: the host here still does not have these networks: %s",
+	                                   R->vm, R->reminders.missing));
+}
+
 static int
 at_replica(const struct site *S, const struct confirm_options *o, const char *uuid)
 {
 	struct replica *R;
 	int rc = replica_open(&R, S, uuid);
 
-	if (rc == 0 && (rc = check(o, R->vm, &R->role)) == 0) {
+	if (rc == 0)
+		rc = check(o, R->vm, &R->role);
+	if (rc == 0 && o->what == CONFIRM_NETWORK)
+		rc = ask_host(R, S);
+	if (rc == 0) {
 		note(&R->reminders, o, &R->role, (int64_t)time(NULL));
 		if ((rc = replica_save(R)) == 0)
 			say(R->vm, o, &R->role);

@@ -152,7 +152,7 @@ causes_json(const struct health *h)
 	return (a);
 }
 
-/* What a failover stands on, or is prepared for; NULL where there is none. */
+/* The planned failover that it is locked for; NULL where there is none. */
 static json_t *
 failover_json(const struct role *r, const struct site *S)
 {
@@ -161,9 +161,6 @@ failover_json(const struct role *r, const struct site *S)
 	if (r->side == ROLE_PRIMARY && r->locked != 0)
 		return (json_pack("{s:I,s:b,s:s}", "point", (json_int_t)r->locked, "planned", 1, "site",
 		    site_name_of(S, r->locked_for, name)));
-	if (r->side == ROLE_REPLICA && r->at.seq != 0)
-		return (json_pack("{s:I,s:b,s:b}", "point", (json_int_t)r->at.seq, "planned", r->is_planned,
-		    "completed", r->state != ROLE_FAILOVER));
 	return (NULL);
 }
 

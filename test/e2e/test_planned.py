@@ -429,7 +429,7 @@ def fenced(lab, site, receipt, *words):
     r = role(site)
     check(r['fenced'] and r['state'] == 'error' and len(r['claims']) == 1, r)
     s = site.json('status')[0]
-    check(s['health'] == 'critical' and 'resync --keep' in s['causes'][0], s)
+    check(s['health'] == 'critical' and '--keep' in s['causes'][0], s)
     for argv in (['export', 'web1', '--seed'], ['export', 'web1'], ['failover', 'web1', '--planned', OFF]):
         refused(site, *argv, '-o', lab.path('x'), words=['fenced', 'resync --keep'])
     for argv in (['failover', 'web1', '--cancel'], ['pause', 'web1'], ['resume', 'web1']):
