@@ -84,8 +84,7 @@ print_history(const struct view *v, const struct history *h)
 	for (unsigned i = 0; i < h->n; i++) {
 		snprintf(text, sizeof text, "epoch %" PRIu64 ", behind point %" PRIu64 ", at site '%s'",
 		    h->turns[i].epoch, h->turns[i].seq, site_name_of(v->S, h->turns[i].site, name));
-		fputs("    ", stdout);
-		status_print_text(text, 6);
+		status_print_text(text, 4, 6);
 	}
 }
 
@@ -102,8 +101,7 @@ print_way(const struct view *v, const char *who, const struct point *newest, con
 		    "%s: newest point %" PRIu64 " of epoch %" PRIu64 ", of %s; its way:", who, newest->seq,
 		    newest->epoch, time);
 	}
-	fputs("  ", stdout);
-	status_print_text(text, 4);
+	status_print_text(text, 2, 4);
 	print_history(v, h);
 }
 
@@ -115,8 +113,7 @@ print_choice(
 
 	put_choice(words, c, give, lost);
 	snprintf(text, sizeof text, "'vmferry resync %s --keep %s': %s", v->vm, keep, words);
-	fputs("    ", stdout);
-	status_print_text(text, 6);
+	status_print_text(text, 4, 6);
 }
 
 static void
@@ -136,8 +133,7 @@ print_claim(const struct view *v, const struct comparison *c)
 		    "both have point %" PRIu64 " of epoch %" PRIu64 "; beyond it up to %" PRIu64
 		    " here, %" PRIu64 " there",
 		    c->fork.seq, c->fork.epoch, c->here, c->there);
-	fputs("    ", stdout);
-	status_print_text(text, 6);
+	status_print_text(text, 4, 6);
 	print_choice(v, c, own, c->site, c->there);
 	print_choice(v, c, c->site, own, c->here);
 }
@@ -151,7 +147,7 @@ print(const struct view *v)
 	snprintf(text, sizeof text, "%s: %s here, %s%s", v->vm,
 	    v->role->side == ROLE_PRIMARY ? "primary" : "replica", role_state_text(v->role->state),
 	    v->role->is_fenced ? ", fenced" : "");
-	status_print_text(text, 2);
+	status_print_text(text, 0, 2);
 	if (v->role->nclaims == 0) {
 		puts("  no other history of it is known here");
 		return;
