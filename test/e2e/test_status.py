@@ -325,5 +325,13 @@ def test_records_from_before_have_no_reminders():
     check(of(lab.dr)['last_test']['ended'], of(lab.dr))
 
 
+def test_every_cause_is_in_the_manual():
+    with open(os.path.join(ROOT, 'core', 'health.c')) as f:
+        causes = set(re.findall(r'cause\(\s*(?:h|context), "([a-z-]+)"', f.read()))
+    with open(os.path.join(ROOT, 'doc', 'vmferry-status.1')) as f:
+        words = set(re.findall(r'[a-z]+(?:-[a-z]+)*', f.read()))
+    check(len(causes) > 25 and causes <= words, 'not in the manual:', causes - words)
+
+
 if __name__ == '__main__':
     main(__name__)
