@@ -2,18 +2,6 @@
 
 #include "gather.h"
 
-static int
-leave_keys(const struct site *S, const char *dir)
-{
-	struct medium *M;
-	int rc = medium_open(&M, dir, MEDIUM_LEAVE, NULL);
-
-	if (rc == 0)
-		rc = gather_leave_keys(S, M);
-	medium_close(M);
-	return (rc);
-}
-
 int
 export_media(struct site *S, const struct export_options *o)
 {
@@ -24,5 +12,5 @@ export_media(struct site *S, const struct export_options *o)
 		return (-1);
 	if ((rc = export(S, o)) != 0)
 		return (rc);
-	return (leave_keys(S, o->media));
+	return (gather_leave_keys_at(S, o->media));
 }

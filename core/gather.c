@@ -12,6 +12,8 @@
 #include "bundle/infile.h"
 #include "import.h"
 #include "primary/primary.h"
+#include "replica/forward.h"
+#include "side.h"
 #include "site/keys.h"
 
 struct gathering {
@@ -79,9 +81,21 @@ gather_leave_keys(const struct site *S, const struct medium *M)
 	return (rc);
 }
 
+int
+gather_leave_keys_at(const struct site *S, const char *dir)
+{
+	struct medium *M;
+	int rc = medium_open(&M, dir, MEDIUM_LEAVE, NULL);
+
+	if (rc == 0)
+		rc = gather_leave_keys(S, M);
+	medium_close(M);
+	return (rc);
+}
+
 /* --- receipts ----------------------------------------------------------------------------------------- */
 
-/* Does it tell a primary of ours what it does not know? */
+/* Does it tell a primary of ours, or a replica that forwards, what it does not know? */
 static int
 is_news(const struct site *S, const struct holdings_bundle *b)
 {
@@ -91,12 +105,15 @@ is_news(const struct site *S, const struct holdings_bundle *b)
 	struct primary *P;
 	int news;
 
-	if (b->type != BUNDLE_RECEIPT || e == NULL || b->nvolumes == 0 ||
-	    primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
+	if (b->type != BUNDLE_RECEIPT || e == NULL || b->nvolumes == 0)
+		return (0);
+	if (side_is_replica(S, b->uuid) == 1)
+		return (forward_is_news(S, e, b->uuid, &b->to) == 1);
+	if (primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
 		return (0);
 	t = primary_target_of(P, e);
-	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 && b->to.epoch == primary_epoch(P) &&
-	       b->to.seq > t->acked;
+	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 &&
+	       b->to.epoch == primary_epoch(P) && b->to.seq > t->acked;
 	primary_close(P);
 	return (news);
 }

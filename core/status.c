@@ -11,7 +11,9 @@
 #include "primary/ledger.h"
 #include "primary/pending.h"
 #include "primary/primary.h"
+#include "replica/intake.h"
 #include "replica/missing.h"
+#include "replica/outbox.h"
 #include "replica/replica.h"
 #include "base/say.h"
 
@@ -28,7 +30,8 @@ struct view {
 	unsigned ncauses;
 	unsigned points, staged;
 	struct point last;
-	json_t *targets; /* of a primary; else NULL */
+	json_t *targets;  /* of a primary; else NULL */
+	json_t *forwards; /* of a replica that has some; else NULL */
 };
 
 struct showing {
@@ -80,6 +83,8 @@ show_json(struct showing *w, const struct view *v)
 	    last_json(&v->last), "staged", (int)v->staged);
 	if (v->targets != NULL)
 		json_object_set(o, "targets", v->targets);
+	if (v->forwards != NULL)
+		json_object_set(o, "forwards", v->forwards);
 	json_array_append_new(w->list, o);
 }
 
@@ -266,6 +271,45 @@ missing(void *context, const char *text)
 	cause(context, "note", "%s", text);
 }
 
+/* The sites that a replica forwards to: what they have, and what waits for them. */
+static void
+view_forwards(struct view *v, struct replica *R)
+{
+	struct point held = intake_held(R), reach;
+
+	if (R->nforwards == 0)
+		return;
+	v->forwards = json_array();
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+
+		reach = outbox_reach(R, f);
+		json_array_append_new(
+		    v->forwards, json_pack("{s:s,s:I,s:i,s:i,s:I,s:I,s:I}", "site", f->name, "acked",
+		                     (json_int_t)f->acked.seq, "volumes", (int)t.volumes, "sent", (int)t.sent,
+		                     "bytes", (json_int_t)t.bytes, "up_to", (json_int_t)reach.seq, "lost",
+		                     (json_int_t)f->lost.seq));
+		if (f->acked.seq == 0)
+			cause(v, "note",
+			    "is forwarded to '%s', of which no receipt has come yet; %u volumes wait for it, "
+			    "%u of "
+			    "them sent",
+			    f->name, t.volumes, t.sent);
+		else
+			cause(v, "note",
+			    "is forwarded to '%s', which has point %" PRIu64
+			    " for sure; %u volumes wait for it, %u of them sent",
+			    f->name, f->acked.seq, t.volumes, t.sent);
+		if (f->lost.seq != 0 || (f->acked.seq != 0 && reach.seq < held.seq))
+			cause(v, "warning",
+			    "what leads '%s' from point %" PRIu64 " on to point %" PRIu64
+			    " is not kept here: '%s' must make it, with 'vmferry export %s --to %s'",
+			    f->name, reach.seq < held.seq ? reach.seq : f->acked.seq,
+			    reach.seq < held.seq ? held.seq : f->lost.seq, R->primary, R->vm, f->name);
+	}
+}
+
 static int
 show_replica(void *context, const char *uuid)
 {
@@ -296,7 +340,9 @@ show_replica(void *context, const char *uuid)
 		missing_each(R, missing, &v);
 		if (R->merging)
 			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
+		view_forwards(&v, R);
 		show(w, &v);
+		json_decref(v.forwards);
 	}
 	replica_close(R);
 	return (0);

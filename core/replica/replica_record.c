@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "replica/outbox_text.h"
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
@@ -206,6 +207,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->nforwards > 0)
+		bad |= outbox_encode(R, o);
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
 	if (R->merging)
@@ -495,7 +498,7 @@ decode(struct replica *R, const json_t *o)
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
-	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
 	R->merging = m != NULL;
