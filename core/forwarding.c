@@ -1,7 +1,7 @@
 #include "forwarding.h"
 
 #include "base/say.h"
-#include "gather.h"
+#include "export_media.h"
 #include "replica/onward.h"
 
 /* Bundles are forwarded as they are. */
@@ -13,13 +13,19 @@ check(const struct export_options *o)
 		    "%s: this site is a replica of it: only its primary can make an initial copy or "
 		    "answer a comparison; 'vmferry status' names it",
 		    o->vm));
-	if (o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->plain || o->live_unsafe ||
-	    o->level != SEGMENT_DEFAULT || o->resume != NULL || o->volume_size != 0)
+	if (o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->plain != 0 ||
+	    o->live_unsafe || o->level != 0 || o->resume != NULL || o->volume_size != 0)
 		return (say_refused(
 		    "%s: this site is a replica of it, and forwards what it received as it is: only "
 		    "--to, -o, --media and --anew go with that",
 		    o->vm));
 	return (0);
+}
+
+static int
+go_onward(struct site *S, const void *context)
+{
+	return (onward(S, context));
 }
 
 int
@@ -32,10 +38,5 @@ forwarding(struct site *S, const struct export_options *o)
 
 	if (rc != 0)
 		return (rc);
-	/* That what it brought is refused was said, and is no reason to bring nothing. */
-	if (o->media != NULL && gather_apart(S, o->media, 0) < 0)
-		return (-1);
-	if ((rc = onward(S, &f)) != 0 || o->media == NULL)
-		return (rc);
-	return (gather_leave_keys_at(S, o->media));
+	return (o->media != NULL ? export_media_around(S, o->media, go_onward, &f) : onward(S, &f));
 }

@@ -95,7 +95,20 @@ gather_leave_keys_at(const struct site *S, const char *dir)
 
 /* --- receipts ----------------------------------------------------------------------------------------- */
 
-/* Does it tell a primary of ours, or a replica that forwards, what it does not know? */
+/* Has that site said so before, of that epoch or a later one? */
+static int
+is_claimed(const struct primary *P, const struct trust_entry *e, uint64_t epoch)
+{
+	for (unsigned i = 0; i < P->role.nclaims; i++) {
+		const struct role_claim *c = &P->role.claims[i];
+
+		if (trust_has_key(e, c->site) && history_epoch(&c->history) >= epoch)
+			return (1);
+	}
+	return (0);
+}
+
+/* Does it tell a primary of ours, or a replica that forwards, what it does not know: more points, or that another one is the primary? */
 static int
 is_news(const struct site *S, const struct holdings_bundle *b)
 {
@@ -113,7 +126,8 @@ is_news(const struct site *S, const struct holdings_bundle *b)
 		return (0);
 	t = primary_target_of(P, e);
 	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 &&
-	       b->to.epoch == primary_epoch(P) && b->to.seq > t->acked;
+	       (b->epoch > primary_epoch(P) || b->is_primary ? !is_claimed(P, e, b->epoch)
+	                                                     : b->to.seq > t->acked);
 	primary_close(P);
 	return (news);
 }

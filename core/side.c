@@ -2,33 +2,49 @@
 
 #include <string.h>
 
+#include "base/say.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
 
-/* A replica that has turned is none any more: the primary's record beside it counts. */
-static int
-is_turned(const struct site *S, const char *uuid)
+int
+side_of(const struct site *S, const char *vm, enum role_side *side)
 {
+	char ours[HEADER_UUID], theirs[HEADER_UUID];
+	int sent = primary_find(S, vm, ours), received = replica_find(S, vm, theirs);
 	struct replica *R;
-	int turned;
 
-	if (replica_look(&R, S, uuid) != 0)
+	*side = ROLE_PRIMARY;
+	if (sent < 0 || received < 0)
 		return (-1);
-	turned = R->role.state == ROLE_TURNED;
+	if (!sent && !received)
+		return (say_refused("%s: no such VM is replicated here", vm));
+	if (sent && received && strcmp(ours, theirs) != 0)
+		return (say_refused(
+		    "%s: a VM of that name is protected here, and another one is replicated to here; say "
+		    "which by its UUID: %s or %s",
+		    vm, ours, theirs));
+	if (!received)
+		return (0);
+	if (replica_look(&R, S, theirs) != 0)
+		return (-1);
+	if (R->role.state != ROLE_TURNED)
+		*side = ROLE_REPLICA;
 	replica_close(R);
-	return (turned);
+	return (0);
 }
 
 int
 side_is_replica(const struct site *S, const char *vm)
 {
-	char here[HEADER_UUID], uuid[HEADER_UUID];
-	int is_primary = primary_find(S, vm, here), rc;
+	char ours[HEADER_UUID], uuid[HEADER_UUID];
+	int sent = primary_find(S, vm, ours), rc;
+	enum role_side side;
 
-	if (is_primary < 0)
+	if (sent < 0)
 		return (-1);
-	/* Of another site's VM of the same name this one may be a replica all the same. */
-	if ((rc = replica_find(S, is_primary ? here : vm, uuid)) <= 0)
+	if ((rc = replica_find(S, sent ? ours : vm, uuid)) <= 0)
 		return (rc);
-	return ((rc = is_turned(S, uuid)) < 0 ? -1 : !rc);
+	if ((rc = side_of(S, uuid, &side)) != 0)
+		return (-1);
+	return (side == ROLE_REPLICA);
 }
