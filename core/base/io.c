@@ -68,6 +68,27 @@ io_open_write(const char *path)
 }
 
 int
+io_open_disk(const char *path)
+{
+	struct stat st;
+	int is_device = stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+	int fd = open_retry(path, is_device ? O_RDWR | O_EXCL : O_RDWR, 0);
+
+	if (fd >= 0)
+		return (fd);
+	return (errno == EBUSY ? say_failed("%s: the system uses it: it is mounted, perhaps", path)
+	                       : failed(path, "open for writing"));
+}
+
+int
+io_is_device(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && S_ISBLK(st.st_mode));
+}
+
+int
 io_create(const char *path)
 {
 	int fd = open_retry(path, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -473,7 +494,8 @@ io_zero(int fd, const char *path, uint64_t offset, uint64_t length)
 	while (rc != 0 && errno == EINTR);
 	if (rc == 0)
 		return (0);
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
+	/* A device does this in multiples of its own blocks only, which may be larger than ours. */
+	if (errno != EOPNOTSUPP && errno != ENOSYS && !(errno == EINVAL && io_is_device(fd)))
 		return (failed(path, "punch a hole"));
 	while (length > 0) {
 		size_t n = length < sizeof zeroes ? (size_t)length : sizeof zeroes;

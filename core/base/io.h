@@ -19,6 +19,15 @@ int io_open_read(const char *path);
 int io_open_write(const char *path);
 int io_create(const char *path);
 
+/**
+ * Open a disk for reading and writing: a file, or a block device, which nobody else may have claimed (it is mounted,
+ * for instance).  The fd or -1.
+ */
+int io_open_disk(const char *path);
+
+/* Is it a block device? */
+int io_is_device(int fd);
+
 /* A file without a name in dir, gone when it is closed. */
 int io_temporary(const char *dir);
 
@@ -115,7 +124,7 @@ int io_sync_dir(const char *path);
 int io_size(int fd, const char *path, uint64_t *size);
 int io_resize(int fd, const char *path, uint64_t size);
 
-/* Turn a range to zeroes, giving its space back where the file system can. */
+/* Turn a range to zeroes, giving its space back where the file system or device can. */
 int io_zero(int fd, const char *path, uint64_t offset, uint64_t length);
 
 /**

@@ -13,10 +13,14 @@ check_roots(const struct primary *P, const struct trust_entry *e, const struct h
 {
 	const struct primary_point *p = primary_point(P, H->from.seq);
 
-	if (H->ndisks != P->nreplicated)
+	/* It need not know of disks that were added since. */
+	if (H->ndisks > P->nreplicated)
 		return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; i < H->ndisks; i++)
 		if (strcmp(P->disks[i].id, H->disks[i].id) != 0)
+			return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	for (unsigned i = H->ndisks; p != NULL && i < P->nreplicated; i++)
+		if (p->size[i] != 0)
 			return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
 		if (p->size[i] != H->disks[i].before_size ||

@@ -74,7 +74,8 @@ check_header(const struct against *A, const struct primary *P)
 			known += strcmp(P->disks[i].id, H->disks[k].id) == 0;
 	if (known == 0)
 		return (say_refused("%s: compares none of the VM's disks", name));
-	if (H->to.seq != 0 && (known != P->nreplicated || known != H->ndisks))
+	/* It need not know of disks that were added since. */
+	if (H->to.seq != 0 && known != H->ndisks)
 		return (say_refused("%s: compares other disks than the VM has", name));
 	return (0);
 }
@@ -253,7 +254,7 @@ carry_others(const struct against *A, struct cut *c)
 
 		while (k < A->header->ndisks && strcmp(A->header->disks[k].id, c->P->disks[i].id) != 0)
 			k++;
-		if (k < A->header->ndisks)
+		if (k < A->header->ndisks || source_size(c->sources[i]) == 0)
 			continue;
 		say_note("%s: disk %s was not compared, so it is carried whole", c->P->vm, c->P->disks[i].id);
 		if (ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i])) != 0)

@@ -6,15 +6,18 @@
 #include "bounds.h"
 #include "site/site.h"
 
-/* Start protecting a VM. */
+/* Start protecting a VM, or change what is replicated of one that is protected. */
 struct enable_options {
 	const char *vm;
-	unsigned ndisks, nexcluded, nsites;
+	unsigned ndisks, nexcluded, nincluded, nremoved, nsites;
 	const char *disks[LIMIT_DISKS];    /* "ID=PATH" or "ID=NBD-URI" */
-	const char *excluded[LIMIT_DISKS]; /* the same */
+	const char *excluded[LIMIT_DISKS]; /* the same, or "ID" of one that is replicated now */
+	const char *included[LIMIT_DISKS]; /* the same, of one that is excluded now */
+	const char *removed[LIMIT_DISKS];  /* "ID" */
 	const char *sites[LIMIT_TARGETS];  /* names; none: every site known when the first bundle is made */
+	int has_frequency;
 	uint64_t frequency;                /* seconds; 0: by hand */
-	unsigned keep;                     /* recovery points that a replica keeps */
+	unsigned keep;                     /* recovery points that a replica keeps; 0: not said */
 };
 
 /* 0; 1, said; -1. */

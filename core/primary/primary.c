@@ -102,6 +102,30 @@ primary_target_of(struct primary *P, const struct trust_entry *e)
 }
 
 int
+primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out)
+{
+	const struct primary_disk *d = &P->disks[disk];
+
+	return (d->is_gone ? source_open_none(out, d->id) : source_open(out, d->where, use, bitmap));
+}
+
+void
+primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT])
+{
+	struct leaf_sum none = { 0, 0 };
+
+	*size = 0;
+	leaf_root(root, &P->secret, &none, 0);
+}
+
+int
+primary_was_gone(const struct primary *P, unsigned i, unsigned disk)
+{
+	return (P->points[i].size[disk] == 0 && P->points[i - 1].size[disk] == 0);
+}
+
+int
 primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX])
 {
 	return (io_path(out, "%s/leaves/%s", P->dir, disk));
@@ -335,7 +359,8 @@ prune(struct primary *P)
 		uint64_t seq = P->points[i].point.seq;
 
 		for (unsigned k = 0; i > 0 && k < P->nreplicated; k++)
-			if (fold_changes(P, seq, P->points[i + 1].point.seq, P->disks[k].id) != 0)
+			if (!primary_was_gone(P, (unsigned)i, k) &&
+			    fold_changes(P, seq, P->points[i + 1].point.seq, P->disks[k].id) != 0)
 				return (-1);
 		gone[n++] = seq;
 		forget_point(P, (unsigned)i);

@@ -19,8 +19,8 @@ encode_disks(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
-		    d->is_excluded, "size", (json_int_t)d->size);
+		json_t *o = json_pack("{s:s,s:s,s:b,s:b,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
+		    d->is_excluded, "gone", d->is_gone, "new", d->is_new, "size", (json_int_t)d->size);
 		uint8_t sum[LEAF_ROOT];
 
 		leaf_sum_pack(sum, &d->sum);
@@ -128,6 +128,8 @@ decode_disks(struct primary *P, const json_t *a)
 			return (-1);
 		leaf_sum_unpack(&d->sum, sum);
 		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
+		d->is_gone = json_is_true(json_object_get(o, "gone"));
+		d->is_new = json_is_true(json_object_get(o, "new"));
 		P->nreplicated += !d->is_excluded;
 	}
 	return (P->nreplicated > 0 && P->nreplicated <= LIMIT_DISKS ? 0 : -1);

@@ -74,6 +74,8 @@ start_from(struct ship *s)
 	const struct header *A = s->cut->against == NULL ? NULL : against_header(s->cut->against);
 	struct header *H = &s->header;
 
+	for (unsigned i = 0; i < H->ndisks; i++)
+		primary_no_disk(s->cut->P, &H->disks[i].before_size, H->disks[i].before);
 	if (base != NULL)
 		H->from = base->point;
 	for (unsigned i = 0; base != NULL && i < H->ndisks; i++) {

@@ -60,7 +60,7 @@ mend_leaves(const struct replica *R, unsigned i, struct leaves *L, const char *p
 
 	if (replica_disk_path(R, i, disk) != 0 || io_path(dir, "%s/leaves", R->dir) != 0)
 		return (-1);
-	if ((rc = source_open(&S, disk, SOURCE_OWN, NULL)) != 0)
+	if ((rc = source_open_own(&S, disk, want->size)) != 0)
 		return (rc);
 	job.source = S;
 	if ((rc = leaves_clear(L, 0, LIMIT_DISK_SIZE / LIMIT_BLOCK)) == 0 && (rc = scan_run(&job)) == 0 &&

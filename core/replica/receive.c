@@ -36,6 +36,8 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
+	const struct replica_point *last = replica_last(R);
+
 	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
 	if (H->nparts == 0 && !trust_has_key(e, R->key))
 		return (say_refused(
@@ -46,13 +48,14 @@ check_identity(const struct replica *R, const struct trust_entry *e, const struc
 		    "%s: the bundle is of another lineage than the replica: the VM was enabled anew at '%s'; "
 		    "histories are not mixed without a person's word",
 		    H->vm, R->primary));
-	if (R->ndisks != H->ndisks)
-		return (
-		    say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
-	for (unsigned i = 0; i < H->ndisks; i++)
+	for (unsigned i = 0; i < H->ndisks && i < R->ndisks; i++)
 		if (strcmp(R->disks[i], H->disks[i].id) != 0)
 			return (say_refused("%s: the bundle has a disk '%s' where the replica has '%s'",
 			    H->vm, H->disks[i].id, R->disks[i]));
+	/* Disks are added behind the others, and stay; so only what leads to an older point may have fewer. */
+	if (H->ndisks < R->ndisks && last != NULL && H->to.seq > last->point.seq)
+		return (
+		    say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
 	return (0);
 }
 

@@ -32,7 +32,38 @@ replica_point(const struct replica *R, uint64_t seq)
 int
 replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 {
+	if (replica_disk_is_elsewhere(R, disk))
+		return (io_path(out, "%s", R->where[disk]));
 	return (io_path(out, "%s/disks/%s.raw", R->dir, R->disks[disk]));
+}
+
+int
+replica_disk_is_elsewhere(const struct replica *R, unsigned disk)
+{
+	return (R->where[disk][0] != '\0');
+}
+
+int
+replica_has_disks_of(const struct replica *R, const struct header *H)
+{
+	for (unsigned i = 0; i < R->ndisks && i < H->ndisks; i++)
+		if (strcmp(R->disks[i], H->disks[i].id) != 0)
+			return (0);
+	return (1);
+}
+
+void
+replica_add_disks(struct replica *R, const struct header *H)
+{
+	struct replica_disk_point none = { 0, { 0, 0 }, { 0 } };
+
+	leaf_root(none.root, &R->secret, &none.sum, none.size);
+	for (; R->ndisks < H->ndisks; R->ndisks++) {
+		strcpy(R->disks[R->ndisks], H->disks[R->ndisks].id);
+		R->where[R->ndisks][0] = '\0';
+		for (unsigned k = 0; k < R->npoints; k++)
+			R->points[k].disks[R->ndisks] = none;
+	}
 }
 
 int
@@ -343,9 +374,8 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 		R->wishes.level = HEADER_LEVEL_DEFAULT;
 	strcpy(R->host, "none");
 	R->keep = H->keep;
-	R->ndisks = H->ndisks;
-	for (unsigned i = 0; i < H->ndisks; i++)
-		strcpy(R->disks[i], H->disks[i].id);
+	R->ndisks = 0;
+	replica_add_disks(R, H);
 	R->nexcluded = H->nexcluded;
 	memcpy(R->excluded, H->excluded, sizeof R->excluded);
 	memcpy(R->leaf_seed, leaf_seed, LEAF_SEED);
@@ -555,8 +585,23 @@ tidy_folder(const struct replica *R, const char *folder)
 	return (rc);
 }
 
+/* The copies in the folder of disks that lie elsewhere now. */
+static int
+tidy_disks(const struct replica *R)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i) &&
+		    (io_path(path, "%s/disks/%s.raw", R->dir, R->disks[i]) != 0 || io_remove(path) != 0))
+			return (-1);
+	return (0);
+}
+
 int
 replica_tidy(const struct replica *R)
 {
-	return (tidy_folder(R, "inbox") != 0 ? -1 : tidy_folder(R, "undo"));
+	if (tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
+		return (-1);
+	return (tidy_disks(R));
 }

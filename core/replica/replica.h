@@ -16,13 +16,18 @@
  * The replica's side of a replication, in HOME/replicas/UUID/, which may be a link to STORE/UUID/:
  *
  *    state                  this record
- *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way
+ *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way; any may lie elsewhere
  *    leaves/DISK            their leaves
  *    inbox/ID.N.vmf         volume N of a verified bundle that is not yet merged
  *    inbox/ID.N.part        as much of one as had come when the line broke
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
+ */
+
+/*
+ * A VM's disks keep their places for good, since segments name them by these: one that is added comes last, and has size
+ * 0 and the root of that at all points before; one that is not replicated any more has so from some point on.
  */
 struct replica_disk_point {
 	uint64_t size;
@@ -99,6 +104,7 @@ struct replica {
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
+	char where[LIMIT_DISKS][PATH_MAX]; /* an absolute path, of a file or block device; empty: disks/DISK.raw */
 	struct header_excluded excluded[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;
@@ -140,10 +146,16 @@ int replica_create(struct replica **R, const struct site *S, const struct trust_
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
 
-/* Remove a replica, its files and all, and close it. */
+/* Remove a replica, its files and all, and close it.  Disks that lie elsewhere stay. */
 int replica_remove(struct replica *R, const struct site *S);
 
 void replica_close(struct replica *R);
+
+/* Do H and R name the same disks, but for those that one of them has behind the other's last? */
+int replica_has_disks_of(const struct replica *R, const struct header *H);
+
+/* Take in the disks of H that are not there yet, of size 0 at all points; only in memory. */
+void replica_add_disks(struct replica *R, const struct header *H);
 
 /* Replace the record by R, durably. */
 int replica_save(const struct replica *R);
@@ -153,6 +165,9 @@ struct replica_point *replica_last(const struct replica *R);
 
 /* The point of that seq, or NULL. */
 struct replica_point *replica_point(const struct replica *R, uint64_t seq);
+
+/* Does that disk lie elsewhere than in the replica's folder? */
+int replica_disk_is_elsewhere(const struct replica *R, unsigned disk);
 
 int replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
 int replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
@@ -176,7 +191,7 @@ unsigned replica_drop_surplus(struct replica *R);
 /* The same, durably; replica_tidy takes their files.  0 or -1. */
 int replica_prune(struct replica *R);
 
-/* Remove what lies in inbox/ and undo/ and is not named by the record, which was saved. */
+/* Remove what lies in inbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
 int replica_tidy(const struct replica *R);
 
 int replica_has_pins(const struct replica *R);

@@ -146,6 +146,19 @@ encode_names(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+/* Of the disks that lie elsewhere, where. */
+static json_t *
+encode_where(const struct replica *R)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i))
+			bad |= json_object_set_new(o, R->disks[i], json_string(R->where[i]));
+	return (jsontext_whole(o, bad));
+}
+
 static json_t *
 encode_excluded(const struct replica *R)
 {
@@ -201,6 +214,7 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "disks", encode_names(R));
+	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
@@ -315,12 +329,13 @@ decode_volume(struct replica_volume *v, const json_t *o)
 }
 
 static int
-decode_end(const struct replica *R, struct trailer *T, const json_t *o)
+decode_end(struct trailer *T, const json_t *o)
 {
 	uint64_t volumes;
 
-	T->ndisks = R->ndisks;
-	if (jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
+	/* It may know of disks that the replica does not have yet, or not of those that were added since. */
+	T->ndisks = (unsigned)(json_string_length(json_object_get(o, "roots")) / (2 * LEAF_ROOT));
+	if (T->ndisks > LIMIT_DISKS || jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
 	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
 	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
 	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
@@ -332,7 +347,7 @@ decode_end(const struct replica *R, struct trailer *T, const json_t *o)
 }
 
 static int
-decode_one_staged(const struct replica *R, struct replica_staged *s, const json_t *o)
+decode_one_staged(struct replica_staged *s, const json_t *o)
 {
 	const json_t *from = json_object_get(o, "from"), *end = json_object_get(o, "end"),
 	             *volumes = json_object_get(o, "volumes");
@@ -352,7 +367,7 @@ decode_one_staged(const struct replica *R, struct replica_staged *s, const json_
 	s->on_disks = json_is_true(json_object_get(o, "on_disks"));
 	s->is_whole = json_is_true(json_object_get(o, "whole"));
 	s->has_end = end != NULL;
-	if (end != NULL && decode_end(R, &s->end, end) != 0)
+	if (end != NULL && decode_end(&s->end, end) != 0)
 		return (-1);
 	for (size_t i = 0; i < json_array_size(volumes); i++)
 		if (decode_volume(&v, json_array_get(volumes, i)) != 0 || replica_add_volume(s, &v) != 0)
@@ -367,7 +382,7 @@ decode_staged(struct replica *R, const json_t *a)
 
 	for (size_t i = 0; i < json_array_size(a); i++) {
 		memset(&s, 0, sizeof s);
-		if (decode_one_staged(R, &s, json_array_get(a, i)) != 0 || replica_add_staged(R, &s) != 0) {
+		if (decode_one_staged(&s, json_array_get(a, i)) != 0 || replica_add_staged(R, &s) != 0) {
 			free(s.volumes);
 			return (-1);
 		}
@@ -412,6 +427,20 @@ decode_seed(struct replica *R, const json_t *o)
 	                jsontext_get_number(o, "zero", INT64_MAX, &R->seed.zero) != 0
 	            ? -1
 	            : 0);
+}
+
+/* There are none in the record of a replica whose disks all lie in its folder. */
+static int
+decode_where(struct replica *R, const json_t *o)
+{
+	for (unsigned i = 0; o != NULL && i < R->ndisks; i++) {
+		if (json_object_get(o, R->disks[i]) == NULL)
+			continue;
+		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
+		    R->where[i][0] != '/')
+			return (-1);
+	}
+	return (0);
 }
 
 static int
@@ -493,6 +522,7 @@ decode(struct replica *R, const json_t *o)
 	R->keep = (unsigned)keep;
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
+	    decode_where(R, json_object_get(o, "where")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||

@@ -41,7 +41,7 @@ scrub_disk(const struct replica *R, unsigned i)
 
 	if (replica_disk_path(R, i, path) != 0)
 		return (-1);
-	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
+	if ((rc = source_open_own(&S, path, want->size)) != 0)
 		return (rc);
 	if (replica_leaves_path(R, i, path) != 0 || (L = leaves_open(path, 0)) == NULL)
 		rc = -1;
