@@ -118,6 +118,7 @@ describe(struct comparison *C, const struct replica *R, const struct site *S, co
 	strcpy(H->uuid, R->uuid);
 	strcpy(H->vm, R->vm);
 	H->from = H->to = last->point;
+	H->history = R->role.history;
 	H->keep = R->keep;
 	H->ndisks = R->ndisks;
 	for (unsigned i = 0; i < R->ndisks; i++) {

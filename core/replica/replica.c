@@ -357,6 +357,21 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 }
 
 void
+replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	if (e != NULL) {
+		strcpy(R->primary, e->card.name);
+		memcpy(R->key, e->card.sign, RECORD_KEY);
+	}
+	/* Those of before there were any say nothing of it. */
+	if (!H->has_wishes)
+		return;
+	R->nheirs = H->nheirs;
+	memcpy(R->heirs, H->heirs, sizeof R->heirs);
+	R->wishes = H->wishes;
+}
+
+void
 replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
@@ -367,11 +382,8 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	memcpy(R->key, e->card.sign, RECORD_KEY);
 	role_begin(&R->role, ROLE_REPLICA, ROLE_WAITING);
 	R->role.history = H->history;
-	R->nheirs = H->nheirs;
-	memcpy(R->heirs, H->heirs, sizeof R->heirs);
-	R->wishes = H->wishes;
-	if (!H->has_wishes)
-		R->wishes.level = HEADER_LEVEL_DEFAULT;
+	R->wishes = (struct header_wishes){ .level = HEADER_LEVEL_DEFAULT };
+	replica_follow(R, NULL, H);
 	strcpy(R->host, "none");
 	R->keep = H->keep;
 	R->ndisks = 0;

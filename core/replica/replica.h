@@ -38,6 +38,7 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
+	int is_branch;  /* by a person's word it is not a part of the history any more, and is kept */
 	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
@@ -57,6 +58,7 @@ struct replica_staged {
 	int is_exact;      /* applies at the point from, and nowhere else */
 	struct point from; /* seq 0: a seed */
 	struct point to;
+	struct history history; /* that leads there */
 	int on_disks;      /* a seed whose volumes are not in the inbox, but on the placeholder's disks */
 	int is_whole;      /* all volumes are here, and fit one another */
 	unsigned nvolumes; /* here; ascending by number */
@@ -145,6 +147,12 @@ int replica_create(struct replica **R, const struct site *S, const struct trust_
 /* Describe a placeholder anew, as a seed's header has it; only in memory. */
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
+
+/**
+ * What a seed or delta of the site of e (NULL: the one that is followed already) says of roles counts from now on; only
+ * in memory.
+ */
+void replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H);
 
 /* Remove a replica, its files and all, and close it.  Disks that lie elsewhere stay. */
 int replica_remove(struct replica *R, const struct site *S);

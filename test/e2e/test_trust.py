@@ -102,7 +102,8 @@ def test_another_lineage_epoch_or_history_is_refused():
     lab.dr('import', lab.export('--delta'), '--receipt', lab.path('r'))
     lab.write(lab.disks['vda'], 0, 4096)
     two('export', 'web1', '--delta', '-o', lab.path('x'))
-    lab.dr('import', lab.path('x'))     # it is point 2 as well: not another one
+    p = lab.dr('import', lab.path('x'), rc=1)     # it is point 2 as well, but not that one
+    check('restored from a backup' in p.stderr, p.stderr)
     two('export', 'web1', '--delta', '--since', 'sent', '-o', lab.path('x'))
     refused(lab.dr, 'import', lab.path('x'), words=['histories have parted', 'seed'])
     p = refused(two, 'import', lab.path('r'), words='is not what was sent')
