@@ -104,28 +104,6 @@ show(struct showing *w, const struct view *v)
 		printf("  %s: %s\n", v->grade[i], v->causes[i]);
 }
 
-static const char *
-plural(int64_t n)
-{
-	return (n == 1 ? "" : "s");
-}
-
-/* How long ago, in the largest unit that says something. */
-static void
-age_text(char out[32], int64_t seconds)
-{
-	static const struct {
-		int64_t unit;
-		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-	size_t i = 0;
-
-	while (i < 3 && seconds < 2 * units[i].unit)
-		i++;
-	seconds = seconds < 0 ? 0 : seconds / units[i].unit;
-	snprintf(out, 32, "%" PRId64 " %s%s", seconds, units[i].name, plural(seconds));
-}
-
 /* What is on its way to t, as a list; text is the short form: which points, since when and where. */
 static json_t *
 view_flight(const struct primary *P, const struct primary_target *t, char text[160])
@@ -155,7 +133,7 @@ view_flight(const struct primary *P, const struct primary_target *t, char text[1
 	}
 	if (n == 0)
 		return (list);
-	age_text(age, now - first->at);
+	point_age_text(age, now - first->at);
 	if (n > 4)
 		snprintf(points + used, sizeof points - used, " and %u more", n - 4);
 	snprintf(text, 160, "%s on the way, the first since %s%s%.40s%s", points, age,
@@ -215,7 +193,7 @@ view_pending(struct view *v, const struct primary *P)
 	if (pending_read(&p, P) != 0)
 		return;
 	pending_places(p, places, sizeof places);
-	age_text(since, (int64_t)time(NULL) - p->started);
+	point_age_text(since, (int64_t)time(NULL) - p->started);
 	if (p->way != PENDING_PIPE)
 		cause(v, "note",
 		    "an export, begun %s ago, is not finished%s%s; the same command goes on with it", since,
@@ -266,6 +244,29 @@ missing(void *context, const char *text)
 	cause(context, "note", "%s", text);
 }
 
+/* What stands on the disks of a replica. */
+static void
+view_failover(struct view *v, const struct replica *R)
+{
+	char since[POINT_TIME];
+
+	point_time_text(since, R->test.is_on ? R->test.since : R->failover.since);
+	if (R->test.is_on)
+		cause(v, "note", "a test failover from point %" PRIu64 " stands since %s; merges wait",
+		    R->test.at.seq, since);
+	if (R->role.state == ROLE_FAILOVER)
+		cause(v, "warning",
+		    "it has failed over to here, to point %" PRIu64
+		    ", at %s, and is not complete; merges wait",
+		    R->role.at.seq, since);
+	if (R->role.state == ROLE_FAILED_OVER)
+		cause(v, "warning",
+		    "it has failed over to here, to point %" PRIu64
+		    ", at %s, and nothing protects it until 'vmferry reverse'%s",
+		    R->role.at.seq, since,
+		    R->failover.has_overlays ? "; it runs on overlays that are not in its disks yet" : "");
+}
+
 static int
 show_replica(void *context, const char *uuid)
 {
@@ -294,6 +295,7 @@ show_replica(void *context, const char *uuid)
 				    "changed by themselves",
 				    R->points[i].point.seq);
 		missing_each(R, missing, &v);
+		view_failover(&v, R);
 		if (R->merging)
 			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
 		show(w, &v);

@@ -175,6 +175,20 @@ io_is_writable(const char *dir)
 }
 
 int
+io_is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return (0);
+	if (!S_ISREG(st.st_mode)) {
+		errno = EACCES;
+		return (0);
+	}
+	return (access(path, X_OK) == 0);
+}
+
+int
 io_is_link(const char *path)
 {
 	struct stat st;
@@ -783,6 +797,19 @@ io_lock(const char *path)
 	failed(path, "lock");
 	close(fd);
 	return (-1);
+}
+
+int
+io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0)
+		return (l.l_type != F_UNLCK);
+	return (
+	    errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : failed(path, "ask for locks on"));
 }
 
 int

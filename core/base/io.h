@@ -46,6 +46,9 @@ int io_exists(const char *path);
 /* May this process make files in that folder? */
 int io_is_writable(const char *dir);
 
+/* Is there a file at path that we may run?  If not, errno says why. */
+int io_is_program(const char *path);
+
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
 
@@ -184,6 +187,12 @@ int io_remove_tree(const char *path);
  * -2 if another process holds it; -1 on error.  A file system without locks has nothing to hold it back.
  */
 int io_lock(const char *path);
+
+/**
+ * Has anybody a lock on any of these bytes, one of another open file?  1 or 0; -1, said.  0 where the file system
+ * has no locks.
+ */
+int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
 
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);

@@ -20,6 +20,10 @@
 static int
 check_state(const struct replica *R, const struct compare_options *o)
 {
+	char words[ROLE_WORDS];
+
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	if (replica_last(R) == NULL)
 		return (say_refused(
 		    "%s: the replica waits for its seed: there is nothing to compare; import it", R->vm));

@@ -263,6 +263,13 @@ resize(struct merging *m, unsigned i)
 	            : leaves_clear(m->disks.leaves[i], first, end - first));
 }
 
+/* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */
+static int
+is_for_us(const struct site *S, const struct header *H)
+{
+	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
+}
+
 /* Who made the bundle is the one to follow from now on; who combined several is not. */
 static const struct trust_entry *
 maker(const struct merging *m)
@@ -283,6 +290,7 @@ conclude(struct merging *m)
 	replica_follow(R, maker(m), &m->header);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
+	role_received(&R->role, &p.point, is_for_us(m->S, &m->header));
 	role_settle_claims(&R->role, &p.point);
 	R->keep = m->header.keep;
 	R->nexcluded = m->header.nexcluded;
@@ -391,10 +399,28 @@ put_first(struct replica *R, int i)
 	R->staged[0] = s;
 }
 
+const char *
+merge_waits(const struct replica *R, char words[ROLE_WORDS])
+{
+	if (R->test.is_on) {
+		snprintf(words, ROLE_WORDS,
+		    "a test failover from point %" PRIu64
+		    " stands; end it with 'vmferry failover --stop-test'",
+		    R->test.at.seq);
+		return (words);
+	}
+	/* A placeholder has nothing that could wait. */
+	return (replica_last(R) == NULL ? NULL : role_objection(&R->role, ROLE_MERGE, words));
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = 0, i;
+
+	if (merge_waits(R, words) != NULL)
+		return (0);
 
 	while (rc == 0 && (i = intake_next(R)) >= 0) {
 		put_first(R, i);

@@ -384,7 +384,7 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	R->role.history = H->history;
 	R->wishes = (struct header_wishes){ .level = HEADER_LEVEL_DEFAULT };
 	replica_follow(R, NULL, H);
-	strcpy(R->host, "none");
+	strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
 	R->keep = H->keep;
 	R->ndisks = 0;
 	replica_add_disks(R, H);
@@ -497,13 +497,21 @@ replica_remove(struct replica *R, const struct site *S)
 	return (rc);
 }
 
-/* The points beyond the limit, up to the first that is pinned. */
+/* Does a test or a failover stand on that point? */
+static int
+is_stood_on(const struct replica *R, const struct point *p)
+{
+	return ((R->test.is_on && R->test.at.seq == p->seq) ||
+	        (R->role.state == ROLE_FAILOVER && R->role.at.seq == p->seq));
+}
+
+/* The points beyond the limit, up to the first that is pinned or stood on. */
 static unsigned
 surplus(const struct replica *R)
 {
 	unsigned n = 0;
 
-	while (R->npoints - n > R->keep && !R->points[n].is_pinned)
+	while (R->npoints - n > R->keep && !R->points[n].is_pinned && !is_stood_on(R, &R->points[n].point))
 		n++;
 	return (n);
 }
@@ -611,9 +619,38 @@ tidy_disks(const struct replica *R)
 }
 
 int
+replica_is_live(const struct replica *R)
+{
+	return (R->role.state == ROLE_FAILED_OVER || R->role.state == ROLE_TURNED);
+}
+
+/* What a test or a failover left that does not stand any more, or never did. */
+static int
+tidy_failover(const struct replica *R)
+{
+	const struct {
+		const char *name;
+		int stands;
+	} folders[] = { { "test.new", 0 }, { "failover.new", 0 }, { "test", R->test.is_on },
+		{ "failover", R->failover.has_overlays },
+		{ "excluded", replica_is_live(R) || R->role.state == ROLE_FAILOVER } };
+	char path[PATH_MAX];
+	int there;
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (folders[i].stands)
+			continue;
+		if (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || (there = io_exists(path)) < 0 ||
+		    (there && io_remove_tree(path) != 0))
+			return (-1);
+	}
+	return (0);
+}
+
+int
 replica_tidy(const struct replica *R)
 {
-	if (tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
+	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
 		return (-1);
 	return (tidy_disks(R));
 }

@@ -21,6 +21,8 @@
  *    inbox/ID.N.vmf         volume N of a verified bundle that is not yet merged
  *    inbox/ID.N.part        as much of one as had come when the line broke
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
+ *    test/, failover/       overlays on the disks, of a test and of a failover (replica/overlays.h)
+ *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
  */
@@ -88,6 +90,27 @@ struct replica_compared {
 #define REPLICA_WAITING_MAX \
 	(UINT64_C(1) << 38) /* bytes of bundles that wait for others, if nothing else is said */
 
+#define REPLICA_RESULT 256u
+
+/* A test failover, and the last one before. */
+struct replica_test {
+	int is_on;       /* its overlays are in test/ */
+	int is_complete; /* and its duplicate is as it was asked for */
+	struct point at;
+	int64_t since;
+	/* Of the last one that was ended; seq 0: there was none. */
+	struct point last;
+	int64_t ended;
+	char result[REPLICA_RESULT];
+};
+
+/* A failover, beside what the role says of it. */
+struct replica_failover {
+	int64_t since;
+	int has_overlays; /* the VM has its disks in failover/; what they hold is not in the disks here */
+	int is_defined;   /* this site's host has the VM with the disks as they are now */
+};
+
 struct replica {
 	char dir[PATH_MAX];
 	int lock;
@@ -115,6 +138,8 @@ struct replica {
 	unsigned ncompared;
 	struct replica_compared compared[REPLICA_COMPARED];
 	struct replica_seed seed;
+	struct replica_test test;
+	struct replica_failover failover;
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
@@ -198,6 +223,9 @@ unsigned replica_drop_surplus(struct replica *R);
 
 /* The same, durably; replica_tidy takes their files.  0 or -1. */
 int replica_prune(struct replica *R);
+
+/* Are the disks the VM's own now, and at no recovery point any more? */
+int replica_is_live(const struct replica *R);
 
 /* Remove what lies in inbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
 int replica_tidy(const struct replica *R);

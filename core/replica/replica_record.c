@@ -205,6 +205,25 @@ encode_heirs(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_test(const struct replica_test *t)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	if (t->is_on) {
+		bad |= json_object_set_new(o, "at", encode_point(&t->at));
+		bad |= json_object_set_new(o, "since", json_integer((json_int_t)t->since));
+		bad |= json_object_set_new(o, "complete", json_boolean(t->is_complete));
+	}
+	if (t->last.seq != 0) {
+		bad |= json_object_set_new(o, "last", encode_point(&t->last));
+		bad |= json_object_set_new(o, "ended", json_integer((json_int_t)t->ended));
+		bad |= json_object_set_new(o, "result", json_string(t->result));
+	}
+	return (jsontext_whole(o, bad));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -224,6 +243,12 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->test.is_on || R->test.last.seq != 0)
+		bad |= json_object_set_new(o, "test", encode_test(&R->test));
+	if (R->failover.since != 0)
+		bad |= json_object_set_new(o, "failover",
+		    json_pack("{s:I,s:b,s:b}", "since", (json_int_t)R->failover.since, "overlays",
+		        R->failover.has_overlays, "defined", R->failover.is_defined));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
 	if (R->merging)
@@ -510,6 +535,43 @@ decode_role(struct replica *R, const json_t *o)
 	return (0);
 }
 
+/* Of a replica that never was tested there is nothing. */
+static int
+decode_test(struct replica_test *t, const json_t *o)
+{
+	const json_t *at = json_object_get(o, "at"), *last = json_object_get(o, "last");
+	uint64_t n;
+
+	if (at != NULL) {
+		if (decode_point(&t->at, at) != 0 || jsontext_get_number(o, "since", INT64_MAX, &n) != 0)
+			return (-1);
+		t->since = (int64_t)n;
+		t->is_on = 1;
+		t->is_complete = json_is_true(json_object_get(o, "complete"));
+	}
+	if (last == NULL)
+		return (0);
+	if (decode_point(&t->last, last) != 0 || jsontext_get_number(o, "ended", INT64_MAX, &n) != 0)
+		return (-1);
+	t->ended = (int64_t)n;
+	return (jsontext_get_string(o, "result", t->result, sizeof t->result));
+}
+
+static int
+decode_failover(struct replica_failover *f, const json_t *o)
+{
+	uint64_t since;
+
+	if (o == NULL)
+		return (0);
+	if (jsontext_get_number(o, "since", INT64_MAX, &since) != 0)
+		return (-1);
+	f->since = (int64_t)since;
+	f->has_overlays = json_is_true(json_object_get(o, "overlays"));
+	f->is_defined = json_is_true(json_object_get(o, "defined"));
+	return (0);
+}
+
 static int
 decode(struct replica *R, const json_t *o)
 {
@@ -532,6 +594,8 @@ decode(struct replica *R, const json_t *o)
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
+	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
 	R->merging = m != NULL;

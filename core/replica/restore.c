@@ -176,10 +176,13 @@ int
 restore(struct replica *R, const struct site *S, uint64_t seq, const char *dir)
 {
 	struct restoring r = { .R = R, .S = S, .dir = dir };
+	char words[ROLE_WORDS];
 	int rc;
 
 	if ((rc = merge_recover(R, S)) != 0)
 		return (rc);
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	r.point = seq == 0 ? replica_last(R) : replica_point(R, seq);
 	if (r.point == NULL)
 		return (say_refused(

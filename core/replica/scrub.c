@@ -92,16 +92,18 @@ scrub_all(const struct replica *R, const struct site *S)
 int
 scrub(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = merge_recover(R, S);
 
 	if (rc != 0)
 		return (rc);
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	if (replica_last(R) == NULL)
 		return (say_refused("%s: the replica waits for its seed: there is nothing to prove", R->vm));
 	if ((rc = scrub_all(R, S)) < 0)
 		return (-1);
-	role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK);
-	if (rc != 0)
+	if (role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK) == 0 && rc != 0)
 		snprintf(R->role.cause, sizeof R->role.cause, "scrub found damage");
 	if (replica_save(R) != 0)
 		return (-1);
