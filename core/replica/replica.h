@@ -169,6 +169,17 @@ int replica_each_store(const struct site *S, int (*each)(void *context, const ch
 int replica_create(struct replica **R, const struct site *S, const struct trust_entry *e,
     const struct header *H, const uint8_t leaf_seed[LEAF_SEED]);
 
+/**
+ * The folder of the replica R, which is described and closed, where the entry of its primary says, with its record, open
+ * and locked: first under a name that nobody looks at, where fill (or NULL) puts what belongs into R->dir.  0; 1, said;
+ * -1.
+ */
+int replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
+    int (*fill)(void *context, const struct replica *R), void *context);
+
+/* A record that is none yet, in memory, for replica_make.  NULL, said. */
+struct replica *replica_blank(void);
+
 /* Describe a placeholder anew, as a seed's header has it; only in memory. */
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
