@@ -125,7 +125,7 @@ check(const struct replica *R)
 }
 
 static void
-say_done(const struct primary *P)
+say_done(const struct primary *P, const struct site *S)
 {
 	say_note("%s: this site is its primary now, in epoch %" PRIu64 " from point %" PRIu64 " on", P->vm,
 	    primary_epoch(P), P->points[0].point.seq);
@@ -136,7 +136,7 @@ say_done(const struct primary *P)
 		else
 			say_note("%s: give site '%s' the receipt of 'vmferry reverse -o'; then bring from there a "
 			         "receipt, or what 'vmferry resync %s --keep %s' says",
-			    P->vm, P->targets[i].name, P->vm, "SITE");
+			    P->vm, P->targets[i].name, P->vm, site_card(S)->name);
 	if (P->ntargets == 0)
 		say_note("%s: it is not replicated to any site: say 'vmferry enable %s --to SITE'", P->vm, P->vm);
 }
@@ -155,7 +155,7 @@ run(const struct site *S, struct replica *R, const struct reverse_options *o)
 		rc = turn_to_primary(S, R, P);
 	}
 	if (rc == 0) {
-		say_done(P);
+		say_done(P, S);
 		if (o->output != NULL)
 			rc = notice_write(P, S, o->output);
 	}

@@ -19,6 +19,9 @@ check_roots(const struct primary *P, const struct trust_entry *e, const struct h
 	for (unsigned i = 0; i < H->ndisks; i++)
 		if (strcmp(P->disks[i].id, H->disks[i].id) != 0)
 			return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	/* A point of that number on another way is none of ours. */
+	if (p != NULL && p->point.epoch != H->from.epoch)
+		p = NULL;
 	for (unsigned i = H->ndisks; p != NULL && i < P->nreplicated; i++)
 		if (p->size[i] != 0)
 			return (say_refused("%s: the receipt speaks of other disks", H->vm));
@@ -38,8 +41,8 @@ check(const struct primary *P, const struct trust_entry *e, const struct header 
 
 	if (memcmp(H->lineage, P->lineage, RECORD_ID) != 0)
 		return (say_refused("%s: the receipt is for another lineage of this VM", P->vm));
-	if (H->from.seq == 0 || last == NULL || H->to.epoch != primary_epoch(P) ||
-	    H->from.epoch != primary_epoch(P) || H->to.seq > last->point.seq || H->from.seq > H->to.seq)
+	if (H->from.seq == 0 || last == NULL || H->to.seq > last->point.seq || H->from.seq > H->to.seq ||
+	    !history_has(&P->role.history, &H->history, &H->to))
 		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64
 		                    ", which was never cut here",
 		    P->vm, H->to.seq, H->to.epoch));
@@ -60,6 +63,7 @@ take(struct primary *P, const struct trust_entry *e, const struct header *H)
 	if ((rc = check(P, e, H)) != 0)
 		return (rc);
 	news = ledger_acked(P, t, H, (int64_t)time(NULL));
+	role_step(&P->role, ROLE_RECEIPT);
 	if (primary_save(P) != 0)
 		return (-1);
 	if (news == LEDGER_NEWER)

@@ -77,7 +77,7 @@ refuse_behind(const struct replica *R, const struct trust_entry *e, const struct
 	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64
 	                    ", and here it is epoch %" PRIu64
 	                    " of site '%s': it does not know of that yet; give it a receipt of this site",
-	    R->vm, e->card.name, H->to.epoch, history_epoch(&h->role.history), R->primary));
+	    R->vm, e->card.name, history_epoch(&H->history), history_epoch(&h->role.history), R->primary));
 }
 
 static int
@@ -90,7 +90,7 @@ refuse_stray(const struct replica *R, const struct trust_entry *e, const struct 
 	                    ", and here it is epoch %" PRIu64
 	                    " of site '%s': the histories have parted %s; say there 'vmferry resync %s "
 	                    "--keep SITE', with the site that is to be kept",
-	    R->vm, e->card.name, H->to.epoch, H->to.seq, history_epoch(&h->role.history), R->primary, fork,
+	    R->vm, e->card.name, history_epoch(&H->history), H->to.seq, history_epoch(&h->role.history), R->primary, fork,
 	    R->vm));
 }
 
@@ -104,7 +104,7 @@ refuse_rival(const struct replica *R, const struct trust_entry *e, const struct 
 	                    " of its own, and so has the one of site '%s' that is known here: the histories "
 	                    "have parted %s; decide for one of them, and say at each other site 'vmferry "
 	                    "resync %s --keep SITE'",
-	    R->vm, e->card.name, H->to.epoch, R->primary, fork, R->vm));
+	    R->vm, e->card.name, history_epoch(&H->history), R->primary, fork, R->vm));
 }
 
 /* We have parted from the site that is to be followed: nothing goes on without a person's word. */
@@ -118,13 +118,13 @@ part(struct replica *R, const struct trust_entry *e, const struct header *H, con
 		snprintf(R->role.cause, sizeof R->role.cause,
 		    "site '%.80s' goes on in epoch %" PRIu64 " %s, and here it is point %" PRIu64
 		    " of epoch %" PRIu64,
-		    e->card.name, H->to.epoch, fork, h->newest.seq, h->newest.epoch);
+		    e->card.name, history_epoch(&H->history), fork, h->newest.seq, h->newest.epoch);
 	if (replica_save(R) != 0)
 		return (-1);
 	return (say_refused("%s: site '%s' goes on in epoch %" PRIu64
 	                    ", and this site has point %" PRIu64 " of epoch %" PRIu64
 	                    ": the histories have parted %s; say here 'vmferry resync %s --keep %s'",
-	    R->vm, e->card.name, H->to.epoch, h->newest.seq, h->newest.epoch, fork, R->vm, e->card.name));
+	    R->vm, e->card.name, history_epoch(&H->history), h->newest.seq, h->newest.epoch, fork, R->vm, e->card.name));
 }
 
 /* Nothing is lost by what is not taken in: it is kept in mind. */
@@ -186,6 +186,27 @@ meeting(struct replica *R, const struct trust_entry *e, const struct header *H)
 		return (say_refused("%s: this site follows site '%s' in epoch %" PRIu64
 		                    "; the bundle of site '%s' is of epoch %" PRIu64 ", which that has not begun",
 		    R->vm, R->primary, history_epoch(&h.role.history), e->card.name, H->to.epoch));
+	return (refuse(R, e, H, &h, m));
+}
+
+int
+meeting_heard(struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	enum role_meeting m;
+	struct here h;
+
+	if (memcmp(R->lineage, H->lineage, RECORD_ID) != 0)
+		return (say_refused("%s: the receipt is for another lineage of this VM", R->vm));
+	if (!trust_has_key(e, R->key) && !is_heir(R, e) && !was_primary(R, e))
+		return (say_refused("%s: this VM was accepted from site '%s'; the word of site '%s' for it is not",
+		    R->vm, R->primary, e->card.name));
+	look(&h, R);
+	m = role_meet(&h.role, &h.newest, &H->history, &H->to);
+	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) {
+		say_note("%s: site '%s' is its primary, in epoch %" PRIu64 ": what it sends is taken in here",
+		    R->vm, e->card.name, history_epoch(&H->history));
+		return (0);
+	}
 	return (refuse(R, e, H, &h, m));
 }
 

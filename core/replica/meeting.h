@@ -12,6 +12,12 @@
  */
 int meeting(struct replica *R, const struct trust_entry *e, const struct header *H);
 
+/**
+ * The same of a receipt whose signer says to be the primary: nothing comes in, but it is known from now on.  0, said;
+ * 1, said; -1.
+ */
+int meeting_heard(struct replica *R, const struct trust_entry *e, const struct header *H);
+
 /* The number of a point of ours was used for another one: keep the claim, and say so.  1, said; -1. */
 int meeting_twin(struct replica *R, const struct trust_entry *e, const struct header *H);
 

@@ -174,11 +174,11 @@ def test_receipts_that_do_not_belong_here_are_refused():
     two = clone(lab, lab.hq, 'two')
     edit_record(primary_record(two), lambda o: o['points'].clear())
     refused(two, 'import', lab.path('r'), words='never cut here')
-    # The replica's record says something else than what was sent.
-    edit_record(os.path.join(lab.dr.replica(), 'state'), lambda o: o['points'][0]['disks'][0].update(root='00' * 16))
-    before = lab.export('--seed')
-    lab.dr('import', lab.path('b0.vmf'), '--receipt', lab.path('bad'))
-    refused(lab.hq, 'import', lab.path('bad'), words=['is not what was sent', 'scrub'])
+    # The replica's roots are others than what was sent.
+    shutil.rmtree(two.home)
+    two = clone(lab, lab.hq, 'two')
+    edit_record(primary_record(two), lambda o: o['points'][0]['disks'][0].update(root='00' * 16))
+    refused(two, 'import', lab.path('r'), words=['is not what was sent', 'scrub'])
     check(lab.hq.json('status')[0]['targets'][0]['acked'] == 0)
     lab.hq('import', lab.path('r'))
     check('already have it' in lab.hq('import', lab.path('r')).stderr)
