@@ -80,7 +80,7 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 	if ((rc = unpack_run(U)) != 0)
 		return (rc);
 	/* Somebody else may say to be the primary now. */
-	if ((rc = follow(S, e, U->header)) != FOLLOW_NOT)
+	if (U->header->is_primary && (rc = follow(S, e, U->header)) != FOLLOW_NOT)
 		return (rc == FOLLOW_DONE ? 0 : rc);
 	if (U->header->is_primary && (rc = replica_find(S, U->header->uuid, uuid)) != 0)
 		return (rc < 0 ? -1 : hear(S, e, U->header));

@@ -7,7 +7,7 @@
 
 #include "base/say.h"
 #include "primary/notice.h"
-#include "replica/merge.h"
+#include "replica/failover.h"
 #include "turn.h"
 
 /* --- where to ----------------------------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ choose_parameters(struct primary *P, const struct replica *R, const struct rever
 /* --- */
 
 static int
-check(const struct replica *R)
+check(struct replica *R, const struct site *S)
 {
 	char words[ROLE_WORDS];
 	const char *why;
@@ -119,9 +119,7 @@ check(const struct replica *R)
 		return (0);
 	if ((why = role_objection(&R->role, ROLE_REVERSE, words)) != NULL)
 		return (say_refused("%s: %s", R->vm, why));
-	if (R->failover.has_overlays)
-		return (say_refused("%s: the VM still runs on its overlays: shut it down, and say this again", R->vm));
-	return (0);
+	return (failover_settle(R, S));
 }
 
 static void
@@ -188,7 +186,7 @@ reverse(const struct site *S, const struct reverse_options *o)
 
 	if (rc != 0)
 		return (rc);
-	if ((rc = check(R)) == 0) {
+	if ((rc = check(R, S)) == 0) {
 		int is_there = R->role.state == ROLE_TURNED ? primary_find(S, R->uuid, uuid) : 0;
 
 		rc = is_there < 0 ? -1 : is_there ? again(S, o) : run(S, R, o);

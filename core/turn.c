@@ -137,11 +137,8 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 {
 	int lock, rc;
 
-	if ((lock = primary_lock_all(S)) == -2)
-		return (
-		    say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
-	if (lock < 0)
-		return (-1);
+	if ((lock = primary_lock_all(S)) < 0)
+		return (lock == -2 ? 1 : -1);
 	if ((rc = describe_primary(P, R)) == 0)
 		rc = make_primary(S, R, P);
 	io_close(lock);

@@ -18,9 +18,9 @@ check role role
 check disk base disk
 check bundle base disk bundle
 check site base disk bundle site
-check host base disk bundle site host
+check host base host
 check medium base disk bundle site medium
-check primary base role disk bundle site medium primary
+check primary base role disk bundle site host medium primary
 check replica base role disk bundle site host medium replica
 for f in core/base/*.[ch] core/role/*.[ch] core/disk/*.[ch] core/bundle/*.[ch] core/site/*.[ch] core/host/*.[ch] core/medium/*.[ch] core/primary/*.[ch] core/replica/*.[ch]; do
 	for h in core/*.h; do

@@ -55,6 +55,23 @@ int io_is_writable(const char *dir);
 /* Is there a file at path that we may run?  If not, errno says why. */
 int io_is_program(const char *path);
 
+/* What is at path itself? */
+enum io_kind { IO_NOTHING, IO_FILE, IO_FOLDER, IO_LINK, IO_DEVICE, IO_OTHER, IO_UNKNOWN };
+enum io_kind io_kind(const char *path);
+
+/* Where a symbolic link leads to; 0 or -1. */
+int io_read_link(const char *path, char out[PATH_MAX]);
+
+/* An absolute path to the same, through no links at all, or through one at its end at most; 0 or -1. */
+int io_absolute(const char *path, char out[PATH_MAX]);
+int io_absolute_name(const char *path, char out[PATH_MAX]);
+
+/* Are these two names, which both must be there, of one block device? */
+int io_is_same_device(const char *a, const char *b);
+
+/* Bytes that a file takes on its file system, without its holes; of a device, all of it. */
+int io_allocated(const char *path, uint64_t *bytes);
+
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
 
@@ -179,6 +196,12 @@ void io_names_free(char **names);
 /* Rename within one directory, durably. */
 int io_publish(const char *from, const char *to, const char *dir);
 
+/* The same where nothing may be overwritten: 0; 1, said, if something is there; -1. */
+int io_publish_new(const char *from, const char *to, const char *dir);
+
+/* Exchange two entries of one directory in one step, durably: 0; 1, said, where the file system cannot; -1. */
+int io_exchange(const char *a, const char *b, const char *dir);
+
 /* Rename from the folder from_dir to another one, durably: at any moment it is in one of them. */
 int io_move(const char *from, const char *from_dir, const char *to, const char *to_dir);
 
@@ -190,7 +213,7 @@ int io_remove_tree(const char *path);
 
 /**
  * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;
- * -2 if another process holds it; -1 on error.  A file system without locks has nothing to hold it back.
+ * -2 if another process holds it, or has put another one in its place; -1 on error.  A file system without locks has nothing to hold it back.
  */
 int io_lock(const char *path);
 
@@ -200,10 +223,17 @@ int io_lock(const char *path);
  */
 int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
 
+/* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
+int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
+
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
-/* Bytes free for us on the file system of path. */
+/* Bytes free for us on the file system of path, and how many it has at all. */
 int io_free(const char *path, uint64_t *bytes);
+int io_space(const char *path, uint64_t *free, uint64_t *all);
+
+/* Where the symbolic link at path leads, or path itself if it is none. */
+int io_link_of(const char *path, char out[PATH_MAX]);
 
 #endif

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +30,10 @@ struct running {
 	int output, errors; /* where we read */
 	int its_output, its_errors;
 	int pidfd;
-	size_t nwords; /* bytes in words, the end of what it said */
+	int listening;       /* what a server is to listen on */
+	char **env;          /* a server's own; NULL: it gets ours */
+	char listen_pid[32]; /* one of env: a server wants its own number there, which only it knows */
+	size_t nwords;       /* bytes in words, the end of what it said */
 	char words[PROGRAM_WORDS / 2];
 };
 
@@ -54,6 +59,20 @@ program_find(char out[PATH_MAX], const char *name, const char *package)
 	if (package != NULL)
 		return (say_failed("%s: there is no such program; install the package %s", name, package));
 	return (say_failed("%s: there is no such program", name));
+}
+
+static struct running
+nothing_yet(const struct program *P)
+{
+	return ((struct running){ .P = P,
+	    .pid = -1,
+	    .input = -1,
+	    .output = -1,
+	    .errors = -1,
+	    .its_output = -1,
+	    .its_errors = -1,
+	    .pidfd = -1,
+	    .listening = -1 });
 }
 
 static void
@@ -89,9 +108,44 @@ make_ends(struct running *R)
 	return (0);
 }
 
+/* The number of this process behind the words that are there, without a call that is not safe behind fork. */
+static void
+put_pid(char *out)
+{
+	char digits[16];
+	unsigned n = 0;
+
+	for (pid_t pid = getpid(); pid > 0; pid /= 10)
+		digits[n++] = (char)('0' + pid % 10);
+	out += strlen(out);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+}
+
+#define LISTEN_FD 3 /* the first of those that systemd hands over */
+
+/* Only what the program is to have is open in it. */
+static int
+arrange(const struct running *R)
+{
+	unsigned from = LISTEN_FD;
+
+	if (dup2(R->input, STDIN_FILENO) < 0 || dup2(R->its_output, STDOUT_FILENO) < 0 ||
+	    dup2(R->its_errors, STDERR_FILENO) < 0)
+		return (-1);
+	if (R->listening >= 0) {
+		if (R->listening == LISTEN_FD ? fcntl(LISTEN_FD, F_SETFD, 0) != 0
+		                              : dup2(R->listening, LISTEN_FD) < 0)
+			return (-1);
+		from = LISTEN_FD + 1;
+	}
+	return (close_range(from, ~0u, CLOSE_RANGE_CLOEXEC));
+}
+
 /* In the new process, where nothing may be called but what is safe behind fork in a program of many threads. */
 static void
-become(const struct running *R, pid_t parent, int failure)
+become(struct running *R, pid_t parent, int failure)
 {
 	static const int signals[] = { SIGPIPE, SIGXFSZ, SIGINT, SIGTERM, SIGHUP };
 	sigset_t none;
@@ -101,11 +155,12 @@ become(const struct running *R, pid_t parent, int failure)
 		signal(signals[i], SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	failure = fcntl(failure, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+	put_pid(R->listen_pid);
 	/* When we are killed it is too; or a second command would meet the work of the first one. */
 	if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-	    dup2(R->input, STDIN_FILENO) >= 0 && dup2(R->its_output, STDOUT_FILENO) >= 0 &&
-	    dup2(R->its_errors, STDERR_FILENO) >= 0 && close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
-		execv(R->path, (char *const *)(uintptr_t)R->P->argv);
+	    arrange(R) == 0)
+		execve(R->path, (char *const *)(uintptr_t)R->P->argv, R->env != NULL ? R->env : environ);
 	error = errno;
 	_exit(write(failure, &error, sizeof error) == sizeof error ? 126 : 127);
 }
@@ -152,6 +207,7 @@ start(struct running *R)
 	close_one(&R->input);
 	close_one(&R->its_output);
 	close_one(&R->its_errors);
+	close_one(&R->listening);
 	if ((R->pidfd = pidfd_open(R->pid, 0)) < 0)
 		return (say_failed("%s: cannot watch it: %s", R->path, strerror(errno)));
 	return (0);
@@ -317,19 +373,14 @@ end(struct running *R)
 	close_one(&R->its_output);
 	close_one(&R->its_errors);
 	close_one(&R->pidfd);
+	close_one(&R->listening);
+	free(R->env);
 }
 
 int
 program_run(const struct program *P, struct program_result *out)
 {
-	struct running R = { .P = P,
-		.pid = -1,
-		.input = -1,
-		.output = -1,
-		.errors = -1,
-		.its_output = -1,
-		.its_errors = -1,
-		.pidfd = -1 };
+	struct running R = nothing_yet(P);
 	int rc = -1;
 
 	*out = (struct program_result){ 0 };
@@ -350,4 +401,86 @@ program_release(struct program_result *R)
 {
 	free(R->output);
 	R->output = NULL;
+}
+
+/* --- servers -------------------------------------------------------------------------------------------- */
+
+struct program_server {
+	struct running running;
+};
+
+/* The environment, with what tells a server that it has a socket. */
+static int
+make_environment(struct running *R)
+{
+	static char one[] = "LISTEN_FDS=1";
+	size_t n = 0, k = 0;
+	char **env; /* a server's own; NULL: it gets ours */
+
+	while (environ[n] != NULL)
+		n++;
+	if ((env = calloc(n + 3, sizeof *env)) == NULL)
+		return (say_failed("out of memory"));
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(environ[i], "LISTEN_", 7) != 0)
+			env[k++] = environ[i];
+	strcpy(R->listen_pid, "LISTEN_PID=");
+	env[k++] = one;
+	env[k] = R->listen_pid;
+	R->env = env;
+	return (0);
+}
+
+/* A socket with no name in any folder, and a connection to it that is there before anybody accepts it. */
+static int
+make_connection(struct running *R, int *fd)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	socklen_t n = sizeof a;
+
+	if ((R->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
+	    (*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
+	    bind(R->listening, (struct sockaddr *)&a, sizeof a.sun_family) != 0 ||
+	    listen(R->listening, 1) != 0 || getsockname(R->listening, (struct sockaddr *)&a, &n) != 0 ||
+	    connect(*fd, (struct sockaddr *)&a, n) != 0)
+		return (say_failed("%s: cannot prepare to talk to it: %s", R->path, strerror(errno)));
+	return (0);
+}
+
+int
+program_serve(const struct program *P, struct program_server **out, int *fd)
+{
+	struct program_server *S = calloc(1, sizeof *S);
+
+	*out = NULL;
+	*fd = -1;
+	if (S == NULL)
+		return (say_failed("out of memory"));
+	S->running = nothing_yet(P);
+	/* Nobody reads its words before its end: what it says too much of is lost. */
+	if (stop_check() == 0 && program_find(S->running.path, P->argv[0], P->package) == 0 &&
+	    make_ends(&S->running) == 0 && fcntl(S->running.its_errors, F_SETFL, O_NONBLOCK) == 0 &&
+	    fcntl(S->running.its_output, F_SETFL, O_NONBLOCK) == 0 && make_connection(&S->running, fd) == 0 &&
+	    make_environment(&S->running) == 0 && start(&S->running) == 0) {
+		S->running.P = NULL;
+		*out = S;
+		return (0);
+	}
+	end(&S->running);
+	free(S);
+	close_one(fd);
+	return (-1);
+}
+
+void
+program_served(struct program_server *S, char words[PROGRAM_WORDS])
+{
+	if (S == NULL)
+		return;
+	collect(&S->running);
+	take_errors(&S->running);
+	if (words != NULL)
+		put_words(&S->running, words);
+	end(&S->running);
+	free(S);
 }

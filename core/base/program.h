@@ -38,6 +38,20 @@ int program_run(const struct program *P, struct program_result *R);
 /* Release what program_run gave; {0} is fine. */
 void program_release(struct program_result *R);
 
+/**
+ * Run P as the server of one connection: it gets a listening socket as systemd hands one over (LISTEN_FDS), on which
+ * the connection *fd is waiting already, the caller's to close.  A server that ends with its last connection so never
+ * outlives us, and leaves no file.  P has no input and no time limit.  0; -1, said.
+ */
+struct program_server;
+int program_serve(const struct program *P, struct program_server **S, int *fd);
+
+/**
+ * Wait until the server has ended, which it does as soon as *fd was closed, and release S.  If words is not NULL it
+ * gets the end of its standard error.  NULL is fine.
+ */
+void program_served(struct program_server *S, char words[PROGRAM_WORDS]);
+
 /* Where the program of that name, or path, is: 0; -1, said with the package where there is one. */
 int program_find(char out[PATH_MAX], const char *name, const char *package);
 

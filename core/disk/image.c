@@ -112,6 +112,12 @@ image_sync(struct image *I)
 	return (io_sync(I->fd, I->path));
 }
 
+int
+image_settle(struct image *I)
+{
+	return (image_sync(I) != 0 ? -1 : io_forget(I->fd, I->path, 0, 0));
+}
+
 /* Write a piece of a disk to a new image, without its blocks of zeroes. */
 static int
 write_data(struct image *I, const uint8_t *buf, size_t n, uint64_t offset)

@@ -32,6 +32,9 @@ int image_apply(struct image *I, const struct extent *extents, uint32_t n, const
 
 int image_sync(struct image *I);
 
+/* The same, and drop it from memory as far as the kernel does, so that who reads it next reads the disk. */
+int image_settle(struct image *I);
+
 /**
  * Make the image I hold the first size bytes of the file or device at path, or all there are: shared where the file
  * system can, else copied.  A file must be empty before.

@@ -51,7 +51,11 @@ int overlay_commit(const char *path, const char *base);
 /* Does a VM or another program of QEMU have the image at path open, an overlay or a raw one?  1, 0 or -1, said. */
 int overlay_is_used(const char *path);
 
-/* The size that an overlay has for a VM, in bytes: 0; 1, said, if it is no overlay of ours; -1. */
-int overlay_size(const char *path, uint64_t *size);
+/* What an overlay says of itself: 0; 1, said, if it is none; -1. */
+struct overlay_head {
+	uint64_t size;               /* bytes that the VM sees */
+	char base[OVERLAY_PATH + 1]; /* the path of its base */
+};
+int overlay_head(const char *path, struct overlay_head *out);
 
 #endif

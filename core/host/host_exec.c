@@ -97,10 +97,10 @@ ask(const struct exec *E, const char *verb, const char *name, const struct host_
 	if (R->status == 0)
 		return (0);
 	if (R->status == 1)
-		rc = say_refused("%s: %s by %s: %s", name, verb, E->path, its_words(R));
+		rc = say_refused("%s: %s says no to %s: %s", name, E->path, verb, its_words(R));
 	else
 		rc = say_failed(
-		    "%s: %s by %s failed with status %d: %s", name, verb, E->path, R->status, its_words(R));
+		    "%s: %s failed at %s, with status %d: %s", name, E->path, verb, R->status, its_words(R));
 	program_release(R);
 	return (rc);
 }

@@ -47,6 +47,20 @@ read_header(struct against *A, const struct site *S)
 	                  infile_name(A->in)));
 }
 
+/* Does the replica that was compared have all disks but those that were not there yet at its point? */
+static int
+knows_all(const struct header *H, const struct primary *P)
+{
+	const struct primary_point *p = primary_point(P, H->to.seq);
+
+	if (p == NULL && P->npoints > 0 && H->to.seq < P->points[0].point.seq)
+		p = &P->points[0];
+	for (unsigned i = H->ndisks; i < P->nreplicated; i++)
+		if (p == NULL || p->size[i] != 0)
+			return (0);
+	return (1);
+}
+
 /* Is it a comparison with disks of this very VM? */
 static int
 check_header(const struct against *A, const struct primary *P)
@@ -66,7 +80,8 @@ check_header(const struct against *A, const struct primary *P)
 		return (say_refused("%s: compares a replica of another lineage of this VM: adopt its disks "
 		                    "there (see 'vmferry adopt')",
 		    name));
-	if (H->to.seq != 0 && H->to.epoch != primary_epoch(P))
+	/* One that has parted, or was left behind, is brought back by this very comparison. */
+	if (H->to.seq != 0 && H->to.epoch > primary_epoch(P))
 		return (say_refused("%s: compares a replica of epoch %" PRIu64 ", and here it is %" PRIu64,
 		    name, H->to.epoch, primary_epoch(P)));
 	for (unsigned i = 0; i < P->nreplicated; i++)
@@ -74,8 +89,7 @@ check_header(const struct against *A, const struct primary *P)
 			known += strcmp(P->disks[i].id, H->disks[k].id) == 0;
 	if (known == 0)
 		return (say_refused("%s: compares none of the VM's disks", name));
-	/* It need not know of disks that were added since. */
-	if (H->to.seq != 0 && known != H->ndisks)
+	if (H->to.seq != 0 && (known != H->ndisks || !knows_all(H, P)))
 		return (say_refused("%s: compares other disks than the VM has", name));
 	return (0);
 }

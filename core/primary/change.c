@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/source.h"
+#include "host/host.h"
 #include "name.h"
 #include "primary/pending.h"
 
@@ -168,8 +169,8 @@ add_disk(struct primary *P, const char *spec)
 	if (rc != 0)
 		return (rc);
 	if ((was = replicated(P, d.id)) != NULL && !was->is_gone)
-		return (say_refused("%s: is protected already, as %s, and disk '%s' is one of its disks: %s", P->vm,
-		    P->uuid, d.id, was->where));
+		return (say_refused("%s: is protected already, as %s, and disk '%s' is one of its disks: %s",
+		    P->vm, P->uuid, d.id, was->where));
 	if (excluded(P, d.id) != NULL)
 		return (say_refused("%s: disk '%s' is excluded; say --include %s", P->vm, d.id, d.id));
 	return (start(P, &d));
@@ -194,8 +195,9 @@ exclude(struct primary *P, const char *spec)
 	if (excluded(P, d.id) != NULL)
 		return (say_refused("%s: disk '%s' is excluded already", P->vm, d.id));
 	if ((was = replicated(P, d.id)) != NULL && !was->is_gone)
-		return (say_refused("%s: disk '%s' is replicated; to leave it out from now on, say --exclude %s",
-		    P->vm, d.id, d.id));
+		return (
+		    say_refused("%s: disk '%s' is replicated; to leave it out from now on, say --exclude %s",
+		        P->vm, d.id, d.id));
 	return (list_excluded(P, &d));
 }
 
@@ -263,12 +265,17 @@ change_disks(struct primary *P, const struct enable_options *o)
 	return (rc);
 }
 
-/* An export that was begun speaks of the disks as they were. */
+/* Locked, or of another site by now, it stays as it is.  An export that was begun speaks of the disks as they were. */
 static int
-check_pending(const struct primary *P)
+check_state(const struct primary *P)
 {
+	char words[ROLE_WORDS];
 	struct pending *p = NULL;
-	int rc = pending_read(&p, P);
+	int rc;
+
+	if (P->role.state == ROLE_PREPARED || P->role.state == ROLE_TURNED)
+		return (say_refused("%s: %s", P->vm, role_objection(&P->role, ROLE_SEND, words)));
+	rc = pending_read(&p, P);
 
 	pending_free(p);
 	if (rc == 2)
@@ -281,16 +288,30 @@ check_pending(const struct primary *P)
 }
 
 int
+change_wishes(struct primary *P, const struct enable_options *o)
+{
+	const char *why = o->host == NULL ? NULL : host_check_spec(o->host);
+
+	if (why != NULL)
+		return (say_refused("%s: '%s': %s", P->vm, o->host, why));
+	if (o->level != 0)
+		P->wishes.level = o->level;
+	if (o->plain != 0)
+		P->wishes.is_plain = o->plain > 0;
+	return (o->host == NULL ? 0 : io_path(P->host, "%s", o->host));
+}
+
+int
 change(const struct site *S, struct primary *P, const struct enable_options *o)
 {
 	int rc = 0;
 
 	if (o->ndisks + o->nexcluded + o->nincluded + o->nremoved + o->nsites > 0 &&
-	    ((rc = check_pending(P)) != 0 || (rc = change_disks(P, o)) != 0))
+	    ((rc = check_state(P)) != 0 || (rc = change_disks(P, o)) != 0))
 		return (rc);
 	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
 		rc = change_add_target(S, P, o->sites[i]);
-	if (rc != 0)
+	if (rc != 0 || (rc = change_wishes(P, o)) != 0)
 		return (rc);
 	if (o->keep != 0)
 		P->keep = o->keep;

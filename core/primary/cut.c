@@ -11,6 +11,41 @@
 #include "base/io.h"
 #include "base/say.h"
 
+/* --- may it be cut? ----------------------------------------------------------------------------------- */
+
+void
+cut_describe(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	static const enum segment_level levels[] = { SEGMENT_DEFAULT, SEGMENT_NONE, SEGMENT_FAST,
+		SEGMENT_DEFAULT, SEGMENT_BEST };
+
+	c->S = S;
+	c->o = o;
+	c->P = P;
+	c->level = levels[o->level != 0 ? o->level : P->wishes.level];
+	c->is_plain = o->plain != 0 ? o->plain > 0 : P->wishes.is_plain;
+}
+
+int
+cut_begin(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	char words[ROLE_WORDS];
+	const char *why;
+	int rc;
+
+	if (P == NULL && (rc = primary_open(&P, S, o->vm)) != 0)
+		return (rc);
+	cut_describe(c, S, o, P);
+	if ((why = role_objection(&P->role, o->final ? ROLE_PREPARE : ROLE_SEND, words)) != NULL)
+		return (say_refused("%s: %s", P->vm, why));
+	/* What the replica has is not known: what goes there is whole, or made for what it says. */
+	if (P->role.state == ROLE_WAITING_RESYNC && !o->seed && o->against == NULL)
+		return (say_refused("%s: %s: it waits for a resynchronization; bring what 'vmferry compare' "
+		                    "says at the replica and export --against it, or export --seed",
+		    P->vm, P->role.cause));
+	return (0);
+}
+
 /* --- for whom, and from where ------------------------------------------------------------------------- */
 
 static int
@@ -52,7 +87,7 @@ choose_targets(struct cut *c)
 		return (adopt_target(c, &T->entries[0]));
 	if (T->n > 1)
 		return (say_refused("%s: several sites are known; say --to SITE", c->P->vm));
-	if (!c->o->plain)
+	if (!c->is_plain)
 		return (say_refused(
 		    "%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
 		    "trust add', or say --plain",
@@ -131,6 +166,21 @@ check_stranded(const struct cut *c)
 	return (0);
 }
 
+/* Of a site that was not heard of since the roles changed hands it is not known what it has: a seed takes a person's word. */
+static int
+check_unheard(const struct cut *c)
+{
+	for (unsigned i = 0; primary_epoch(c->P) > 1 && i < c->ntargets; i++)
+		if (c->targets[i]->acked == 0 && c->targets[i]->seeded == 0)
+			return (say_refused(
+			    "%s: what site '%s' has is not known since the roles changed hands; bring a receipt of "
+			    "it, or what 'vmferry resync %s --keep %s' says there, and export --against that; or "
+			    "export --seed%s",
+			    c->P->vm, c->targets[i]->name, c->P->vm, site_card(c->S)->name,
+			    c->ntargets > 1 ? "; or say --to another site" : ""));
+	return (0);
+}
+
 int
 cut_choose_base(struct cut *c)
 {
@@ -139,7 +189,8 @@ cut_choose_base(struct cut *c)
 	if (c->o->seed || c->against != NULL)
 		return (0);
 	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
-	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ && (rc = check_stranded(c)) != 0)
+	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ &&
+	    ((rc = check_unheard(c)) != 0 || (rc = check_stranded(c)) != 0))
 		return (rc);
 	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
 		return (0);

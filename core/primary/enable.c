@@ -41,10 +41,12 @@ fill(const struct site *S, struct primary *P, const struct enable_options *o)
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
 	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
+	reminders_settle_home(&P->reminders, 0, site_card(S)->sign);
 	P->wishes.level = HEADER_LEVEL_DEFAULT;
-	strcpy(P->host, "none");
 	P->keep = o->keep != 0 ? o->keep : 1;
 	P->wishes.frequency = o->frequency;
+	strcpy(P->host, "none");
+	rc = change_wishes(P, o);
 	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
 		rc = add_disk(P, o->disks[i], 0);
 	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)
@@ -96,15 +98,12 @@ create_new(const struct site *S, const struct enable_options *o)
 int
 enable(const struct site *S, const struct enable_options *o)
 {
-	char path[PATH_MAX], uuid[HEADER_UUID];
+	char uuid[HEADER_UUID];
 	int lock, rc;
 
 	/* Two that enable the same name at once would both find it free. */
-	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
-		return (-1);
-	if ((lock = io_lock(path)) == -2)
-		return (
-		    say_refused("%s: another vmferry is enabling a VM; run the command again", site_home(S)));
+	if ((lock = primary_lock_all(S)) == -2)
+		return (1);
 	if (lock < 0 || (rc = primary_find(S, o->vm, uuid)) < 0)
 		rc = -1;
 	else

@@ -242,6 +242,7 @@ primary_open(struct primary **P, const struct site *S, const char *vm)
 		return (-1);
 	if ((rc = take_lock(*P)) == 0 && (rc = read_record(*P)) == 0)
 		rc = catch_up(*P);
+	reminders_settle_home(&(*P)->reminders, (*P)->role.history.n, site_card(S)->sign);
 	if (rc != 0) {
 		primary_close(*P);
 		*P = NULL;
@@ -318,8 +319,25 @@ int
 primary_lock_all(const struct site *S)
 {
 	char path[PATH_MAX];
+	int lock;
 
-	return (io_path(path, "%s/primaries/lock", site_home(S)) != 0 ? -1 : io_lock(path));
+	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
+		return (-1);
+	if ((lock = io_lock(path)) == -2)
+		say_refusal(
+		    "%s: another vmferry is enabling or removing a VM; run the command again", site_home(S));
+	return (lock);
+}
+
+int
+primary_sweep(const struct site *S)
+{
+	int lock = primary_lock_all(S), rc = lock == -2 ? 1 : -1;
+
+	if (lock >= 0)
+		rc = remove_abandoned(S);
+	io_close(lock);
+	return (rc);
 }
 
 int
@@ -416,14 +434,17 @@ prune(struct primary *P)
 int
 primary_commit(struct primary *P, const struct primary_point *point)
 {
+	struct primary_cuts before = P->cuts;
 	char dir[PATH_MAX];
 
 	/* The record is to name maps of changes whose entries are durable. */
 	if (io_path(dir, "%s/changes", P->dir) != 0 || io_sync_dir(dir) != 0)
 		return (-1);
 	P->points[P->npoints++] = *point;
+	ledger_cut(P, point->point.time);
 	if (primary_save(P) != 0) {
 		P->npoints--;
+		P->cuts = before;
 		return (-1);
 	}
 	if (catch_up(P) != 0)

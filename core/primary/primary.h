@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -32,7 +33,7 @@ struct primary_disk {
 	char where[PATH_MAX]; /* an absolute path or a URI */
 	int is_excluded;
 	int is_gone; /* was replicated, and is not any more: nothing is read of it */
-	int is_new;  /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
+	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
 	int has_stamp;       /* while a handover stands: by this it is known that nobody has written to it since */
@@ -74,6 +75,14 @@ struct primary_point {
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
 };
 
+/* When the last points were cut, at that frequency: what is needed to see whether it is kept. */
+#define PRIMARY_CUTS 64u
+struct primary_cuts {
+	uint64_t frequency; /* seconds */
+	unsigned n;         /* in the order of cutting */
+	int64_t at[PRIMARY_CUTS];
+};
+
 struct primary {
 	char dir[PATH_MAX];
 	int lock;
@@ -81,6 +90,8 @@ struct primary {
 	char uuid[HEADER_UUID];
 	uint8_t lineage[RECORD_ID];
 	struct role role;
+	struct reminders reminders;
+	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
 	uint8_t leaf_seed[LEAF_SEED];
@@ -98,8 +109,20 @@ struct primary {
 	struct primary_point *points;
 };
 
-/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+/**
+ * Keep others from enabling or removing a VM of this site meanwhile: the lock, to be closed; -2, said, if another has
+ * it; -1.
+ */
+int primary_lock_all(const struct site *S);
+
+/* Make the record of a new replication, under that lock: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
 int primary_create(const struct site *S, struct primary *P);
+
+/* Remove the record and all that is kept with it, but no disk, and close it.  0 or -1. */
+int primary_remove(struct primary *P, const struct site *S);
+
+/* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
+int primary_sweep(const struct site *S);
 
 /**
  * The same in two steps: its folder and record, under a name that nobody looks at, where P->dir is then; and its own name.
@@ -107,12 +130,6 @@ int primary_create(const struct site *S, struct primary *P);
  */
 int primary_make(const struct site *S, struct primary *P);
 int primary_publish(const struct site *S, struct primary *P);
-
-/* Keep others from making replications: the fd to close; -2, unsaid, if another process does so; -1. */
-int primary_lock_all(const struct site *S);
-
-/* Remove a replication, its files and all, and close it.  The VM's disks stay. */
-int primary_remove(struct primary *P, const struct site *S);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted
@@ -146,7 +163,8 @@ struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
 
 /* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
-int primary_open_disk(const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
+int primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
 
 /* The size and root of a disk that is not there. */
 void primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT]);

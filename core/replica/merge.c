@@ -23,7 +23,7 @@ struct merging {
 	struct replica *R;
 	const struct site *S;
 	struct disks disks;
-	unsigned known; /* disks that the replica had before the bundle */
+	unsigned known;                             /* disks that the replica had before the bundle */
 	struct replica_disk_point now[LIMIT_DISKS]; /* where the bundle leads */
 	int want_undo;
 	int damaged; /* the disks were not what they should be where the bundle replaces them */
@@ -258,9 +258,7 @@ resize(struct merging *m, unsigned i)
 
 	if (image_resize(m->disks.images[i], old, size) != 0)
 		return (-1);
-	return (size == old
-	            ? 0
-	            : leaves_clear(m->disks.leaves[i], first, end - first));
+	return (size == old ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
 }
 
 /* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */

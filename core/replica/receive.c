@@ -196,7 +196,7 @@ check_same(const struct replica *R, const struct receiving *c)
 	return (say_refused("%s: it has the id of another bundle, of which a part is here", R->vm));
 }
 
-/* Is the replica in a state for it? */
+/* A paused or disabled replica takes nothing in. */
 static int
 check_role(const struct replica *R)
 {
@@ -448,7 +448,7 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (say_refused(
 		    "it is the rest of a bundle whose beginning is not here, or none at all; export it "
 		    "from its beginning"));
-	if ((rc = open_cut(R, &s, &staged)) != 0)
+	if ((rc = open_cut(R, &s, &staged)) != 0 || (rc = check_role(*R)) != 0)
 		return (rc);
 	if ((c->e = trust_by_key(site_trust(c->S), staged->key)) == NULL)
 		return (say_refused("%s: site '%s' is not known any more", (*R)->vm, (*R)->primary));

@@ -182,12 +182,20 @@ each_store(void *context, const char *uuid)
 {
 	const struct stores *s = context;
 	char path[PATH_MAX], real[PATH_MAX];
+	struct replica *R;
+	int rc;
 
 	if (io_path(path, "%s/replicas/%s", site_home(s->S), uuid) != 0)
 		return (-1);
 	if (realpath(path, real) == NULL)
 		return (say_failed("%s: cannot find: %s", path, strerror(errno)));
-	return (s->each(s->context, real));
+	if ((rc = s->each(s->context, real)) != 0 || replica_look_at(&R, real) != 0)
+		return (rc); /* said, if its record is damaged; it is not in the way of the others */
+	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i) && io_exists(R->where[i]) == 1)
+			rc = s->each(s->context, R->where[i]);
+	replica_close(R);
+	return (rc);
 }
 
 int
@@ -216,15 +224,25 @@ replica_new(struct replica **R, const struct site *S, const char *uuid)
 }
 
 int
-replica_look(struct replica **R, const struct site *S, const char *uuid)
+replica_look_at(struct replica **R, const char *dir)
 {
-	if (replica_new(R, S, uuid) != 0)
-		return (-1);
-	if (read_record(*R) == 0)
+	if ((*R = calloc(1, sizeof **R)) == NULL)
+		return (say_failed("out of memory"));
+	(*R)->lock = -1;
+	if (io_path((*R)->dir, "%s", dir) == 0 && read_record(*R) == 0)
 		return (0);
 	replica_close(*R);
 	*R = NULL;
 	return (-1);
+}
+
+int
+replica_look(struct replica **R, const struct site *S, const char *uuid)
+{
+	char dir[PATH_MAX];
+
+	*R = NULL;
+	return (io_path(dir, "%s/replicas/%s", site_home(S), uuid) != 0 ? -1 : replica_look_at(R, dir));
 }
 
 struct search {
@@ -636,7 +654,8 @@ tidy_disks(const struct replica *R)
 
 	for (unsigned i = 0; i < R->ndisks; i++)
 		if (replica_disk_is_elsewhere(R, i) &&
-		    (io_path(path, "%s/disks/%s.raw", R->dir, R->disks[i]) != 0 || io_remove(path) != 0))
+		    (io_path(path, "%s/disks/%s.raw", R->dir, R->disks[i]) != 0 || io_remove(path) != 0 ||
+		        io_path(path, "%s/disks/.%s.part", R->dir, R->disks[i]) != 0 || io_remove(path) != 0))
 			return (-1);
 	return (0);
 }
@@ -658,13 +677,10 @@ tidy_failover(const struct replica *R)
 		{ "failover", R->failover.has_overlays },
 		{ "excluded", replica_is_live(R) || R->role.state == ROLE_FAILOVER } };
 	char path[PATH_MAX];
-	int there;
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (folders[i].stands)
-			continue;
-		if (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || (there = io_exists(path)) < 0 ||
-		    (there && io_remove_tree(path) != 0))
+		if (!folders[i].stands &&
+		    (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || io_remove_tree(path) != 0))
 			return (-1);
 	}
 	return (0);

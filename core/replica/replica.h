@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -25,9 +26,7 @@
  *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
- */
-
-/*
+ *
  * A VM's disks keep their places for good, since segments name them by these: one that is added comes last, and has size
  * 0 and the root of that at all points before; one that is not replicated any more has so from some point on.
  */
@@ -85,6 +84,9 @@ struct replica_compared {
 	struct point at;
 };
 
+/* The cause of an error that scrub has found. */
+#define REPLICA_DAMAGE "scrub found damage"
+
 #define REPLICA_COMPARED 8u  /* so many are remembered, the last ones */
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
 #define REPLICA_WAITING_MAX \
@@ -122,6 +124,7 @@ struct replica {
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret;
 	struct role role;
+	struct reminders reminders;
 	unsigned nheirs; /* the sites that may continue when the primary is gone, as that has said */
 	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
 	struct header_wishes wishes; /* of the primary, for the other direction */
@@ -129,7 +132,8 @@ struct replica {
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
-	char where[LIMIT_DISKS][PATH_MAX]; /* an absolute path, of a file or block device; empty: disks/DISK.raw */
+	char where[LIMIT_DISKS]
+	          [PATH_MAX]; /* an absolute path, of a file or block device; empty: disks/DISK.raw */
 	struct header_excluded excluded[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;
@@ -140,6 +144,9 @@ struct replica {
 	struct replica_seed seed;
 	struct replica_test test;
 	struct replica_failover failover;
+	/* A disk is on its way to a file that was not there before, which may be put there from here on; to "": none. */
+	unsigned moving;
+	char moving_to[PATH_MAX];
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
@@ -151,6 +158,9 @@ int replica_open(struct replica **R, const struct site *S, const char *vm);
 /* The record alone, for those who only look; no lock. */
 int replica_look(struct replica **R, const struct site *S, const char *uuid);
 
+/* The same of whatever folder has one, which need not be known to a site. */
+int replica_look_at(struct replica **R, const char *dir);
+
 /* The same by name or UUID: 0; 1, said, if there is none; -1. */
 int replica_look_for(struct replica **R, const struct site *S, const char *vm);
 
@@ -159,7 +169,7 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
-/* Call each with every folder in which replicas lie or may come to lie; as replica_each. */
+/* Call each with every folder in which replicas lie or may come to lie, and every disk elsewhere; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
 /**

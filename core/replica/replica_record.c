@@ -224,6 +224,18 @@ encode_test(const struct replica_test *t)
 	return (jsontext_whole(o, bad));
 }
 
+/* What was not known of it when its seed came in is taken from its first point. */
+static json_t *
+encode_reminders(const struct replica *R)
+{
+	struct reminders m = R->reminders;
+
+	if (m.since == 0 && R->npoints > 0)
+		m.since = R->points[0].point.time;
+	reminders_settle_home(&m, R->role.history.n, R->key);
+	return (reminders_encode(&m));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -236,6 +248,7 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
@@ -251,6 +264,9 @@ replica_record_write(const char *path, const struct replica *R)
 		        R->failover.has_overlays, "defined", R->failover.is_defined));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
+	if (R->moving_to[0] != '\0')
+		bad |= json_object_set_new(
+		    o, "moving", json_pack("{s:i,s:s}", "disk", (int)R->moving, "to", R->moving_to));
 	if (R->merging)
 		bad |= json_object_set_new(o, "merging",
 		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
@@ -365,7 +381,8 @@ decode_end(struct trailer *T, const json_t *o)
 
 	/* It may know of disks that the replica does not have yet, or not of those that were added since. */
 	T->ndisks = (unsigned)(json_string_length(json_object_get(o, "roots")) / (2 * LEAF_ROOT));
-	if (T->ndisks > LIMIT_DISKS || jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
+	if (T->ndisks > LIMIT_DISKS ||
+	    jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
 	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
 	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
 	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
@@ -572,6 +589,21 @@ decode_failover(struct replica_failover *f, const json_t *o)
 	return (0);
 }
 
+/* There is none where no disk is on its way to another place. */
+static int
+decode_moving(struct replica *R, const json_t *o)
+{
+	uint64_t disk;
+
+	if (o == NULL)
+		return (0);
+	if (R->ndisks == 0 || jsontext_get_number(o, "disk", R->ndisks - 1, &disk) != 0 ||
+	    jsontext_get_string(o, "to", R->moving_to, sizeof R->moving_to) != 0)
+		return (-1);
+	R->moving = (unsigned)disk;
+	return (0);
+}
+
 static int
 decode(struct replica *R, const json_t *o)
 {
@@ -591,13 +623,16 @@ decode(struct replica *R, const json_t *o)
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_where(R, json_object_get(o, "where")) != 0 ||
+	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
+	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
+	reminders_settle_home(&R->reminders, R->role.history.n, R->key);
 	R->merging = m != NULL;
 	R->merging_undo = json_is_true(json_object_get(m, "undo"));
 	return (m == NULL ? 0 : decode_disk_points(R, R->merged, json_object_get(m, "disks")));

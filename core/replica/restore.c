@@ -16,8 +16,8 @@ struct restoring {
 	const struct site *S;
 	const char *dir;
 	const struct replica_point *point;
-	struct image
-	    *images[LIMIT_DISKS]; /* NULL: there already, since a restore that was interrupted, or not at that point */
+	struct image *images
+	    [LIMIT_DISKS]; /* NULL: there already, since a restore that was interrupted, or not at that point */
 };
 
 static int

@@ -326,9 +326,187 @@ def test_no_change_while_an_export_is_not_finished():
     for f in glob.glob(l.path('cut.vmf*')):
         os.unlink(f)
     killed(argv, l.dir, 'pwritev' if 'pwritev' in calls else 'writev' if 'writev' in calls else 'write', 3)
-    p = l.change('--remove', 'vdb', rc=None)
-    check(p.returncode == 1 and 'not finished' in p.stderr or p.returncode == 0, p.stderr)
-    print('        after the kill: exit', p.returncode)
+    check('not finished' in l.change('--remove', 'vdb', rc=1).stderr, 'with other words')
+    l.change('--points', 3)             # which has nothing to do with it
+    l.hq('export', 'web1', '--delta', '--anew', '-o', l.path('cut.vmf'))
+    l.change('--remove', 'vdb')
+
+
+# --- where a replica's disks lie ------------------------------------------------------------------------
+
+
+def loop(l, name, size):
+    """A block device of that size, with something on it; None where there can be none."""
+    if os.geteuid() != 0 or shutil.which('losetup') is None:
+        return None
+    image = l.path(name)
+    with open(image, 'wb') as f:
+        f.write(l.random.randbytes(size))
+    p = run('losetup', '-f', '--show', image, rc=None)
+    if p.returncode != 0:
+        print('        skipped: no loop device here')
+        return None
+    device = p.stdout.strip()
+    UNDO.append(lambda: run('losetup', '-d', device))
+    return device
+
+
+def life(l):
+    """All that happens to a replica whose disk lies elsewhere."""
+    for _ in range(2):
+        l.bring(l.cut('--delta'))
+        l.receipt()
+    l.whole()
+    l.dr('compare', 'web1', '--full', '-o', l.path('full'))
+    l.bring(l.cut('--against', l.path('full')))
+    os.unlink(l.path('full'))
+    l.whole()
+
+
+def test_a_disk_lies_in_a_file_elsewhere():
+    l = Disks()
+    l.bring(l.cut('--seed'), l.cut('--delta'))
+    l.receipt()
+    os.mkdir(l.path('else'))
+    there, inside = l.path('else', 'a disk'), os.path.join(l.dr.replica(), 'disks', 'vda.raw')
+    l.dr('move', 'web1', '--disk', 'vda=' + there)
+    check(os.path.exists(there) and not os.path.exists(inside), 'it does not lie there, or at both places')
+    life(l)
+    l.dr('move', 'web1', '--disk', 'vda=' + there)              # is there already
+    again = l.path('else', 'another')
+    l.dr('move', 'web1', '--disk', 'vda=' + again)
+    check(os.path.exists(there), 'a file that lay elsewhere was removed')
+    l.change('--remove', 'vda')
+    del l.disks['vda']
+    l.bring(l.cut('--delta'))
+    l.receipt()
+    l.whole()
+    check(os.path.getsize(again) == 0, 'it is not empty')
+    l.add('vda', 32 * K)
+    l.bring(l.cut('--delta'))
+    l.whole()
+    l.dr('move', 'web1', '--disk', 'vda')
+    check(os.path.exists(inside) and os.path.exists(again), 'it is not back, or took what lay elsewhere along')
+    life(l)
+
+
+def test_a_disk_lies_on_a_block_device():
+    l = Disks(sizes=(256 * K, 128 * K))
+    device = loop(l, 'device', 512 * K)
+    if device is None:
+        return
+    l.bring(l.cut('--seed'), l.cut('--delta'))
+    l.receipt()
+    p = l.dr('move', 'web1', '--disk', 'vda=' + device, rc=1)
+    check('--yes' in p.stderr, p.stderr)
+    l.dr('move', 'web1', '--disk', 'vda=' + device, '--yes')
+    life(l)
+    p = l.dr('move', 'web1', '--disk', 'vdb=' + device, '--yes', rc=1)
+    check('lies there' in p.stderr, p.stderr)
+    # It grows on the device, over what was there, shrinks, and grows again.
+    for size in (384 * K, 64 * K + 512, 512 * K):
+        os.truncate(l.disks['vda'], size)
+        l.bring(l.cut('--delta'))
+        l.receipt()
+        l.whole()
+    # And beyond it.
+    os.truncate(l.disks['vda'], 1 * M)
+    b = l.cut('--delta')
+    p = l.dr('import', b, rc=1)
+    check(device in p.stderr and 'move --disk' in p.stderr, p.stderr)
+    check(l.seqs()[-1] + 1 == max(l.points), 'the points are', l.seqs())
+    l.whole()
+    l.dr('move', 'web1', '--disk', 'vda=' + l.path('larger'))
+    l.dr('merge', 'web1')
+    check(l.seqs()[-1] == max(l.points), 'the points are', l.seqs())
+    l.whole()
+    # A damaged one is found.
+    l.dr('move', 'web1', '--disk', 'vdb=' + device, '--yes')
+    l.write(device, 4096, 512)
+    l.dr('scrub', 'web1', rc=1)
+
+
+def test_a_device_that_is_used_or_too_small_is_refused():
+    l = Disks()
+    device, small = loop(l, 'device', 16 * M), loop(l, 'small', 128 * K)
+    if device is None or small is None or shutil.which('mkfs.ext4') is None:
+        return
+    l.bring(l.cut('--seed'))
+    run('mkfs.ext4', '-q', device)
+    os.mkdir(l.path('mnt'))
+    run('mount', device, l.path('mnt'))
+    UNDO.append(lambda: run('umount', l.path('mnt')))
+    p = l.dr('move', 'web1', '--disk', 'vda=' + device, '--yes', rc=1)
+    check('mounted' in p.stderr, p.stderr)
+    p = l.dr('move', 'web1', '--disk', 'vda=' + small, '--yes', rc=1)
+    check('bytes' in p.stderr, p.stderr)
+    with open(small, 'r+b'):
+        p = l.dr('move', 'web1', '--disk', 'vdb=' + small, '--yes', rc=1)
+    check('open for writing' in p.stderr, p.stderr)
+    l.whole([1])
+
+
+def test_nothing_is_overwritten_by_a_move():
+    l = Disks()
+    p = l.dr('move', 'web1', '--store', l.path('s'), rc=1)      # there is none
+    l.bring(l.cut('--seed'))
+    there = l.path('mine')
+    with open(there, 'wb') as f:
+        f.write(b'mine')
+    shutil.copy(os.path.join(l.dr.replica(), 'disks', 'vda.raw'), l.path('same'))
+    state = tree(l.dr.home)
+    l.dr('move', 'web1', '--disk', 'vda=' + there, rc=1)
+    l.dr('move', 'web1', '--disk', 'vda=' + l.path('same'), rc=1)
+    l.dr('move', 'web1', '--disk', 'vda=' + os.path.join(l.dr.replica(), 'mine'), rc=1)
+    l.dr('move', 'web1', '--disk', 'vdx=' + l.path('x'), rc=1)
+    os.makedirs(l.path('store', os.path.basename(l.dr.replica()), 'mine'))
+    l.dr('move', 'web1', '--store', l.path('store'), rc=1)
+    l.dr('move', 'web1', '--store', os.path.join(l.dr.replica(), 'disks'), rc=1)
+    l.dr('move', 'web1', rc=2)
+    check(tree(l.dr.home) == state, 'something changed')
+
+
+def test_the_storage_moves_and_all_goes_on():
+    l = Disks()
+    l.bring(l.cut('--seed'), l.cut('--delta'))
+    l.receipt()
+    l.dr('import', '--no-merge', l.cut('--delta'))
+    first = l.dr.replica()
+    l.dr('move', 'web1', '--store', l.path('one'))
+    check(l.dr.replica() == l.path('one', os.path.basename(first)) and not os.listdir(os.path.dirname(first)) == [], l.dr.replica())
+    check(os.listdir(os.path.join(l.dr.home, 'replicas')) == [os.path.basename(first)], 'something is left in the home')
+    l.dr('merge', 'web1')
+    l.whole([1, 2, 3])
+    life(l)
+    l.dr('move', 'web1', '--store', l.path('two', 'deep'))
+    check(not os.listdir(l.path('one')), 'the old one is still there')
+    life(l)
+    l.dr('move', 'web1', '--store', l.path('two', 'deep'))      # is there already
+    l.dr('move', 'web1', '--store', os.path.join(l.dr.home, 'replicas'))
+    check(l.dr.replica() == first and not os.listdir(l.path('two', 'deep')), 'it is not back home')
+    life(l)
+
+
+def test_the_storage_moves_to_another_file_system():
+    l = Disks(where=on_disk())
+    shm = tempfile.mkdtemp(prefix='vmferry-test.', dir='/dev/shm')
+    UNDO.append(lambda: shutil.rmtree(shm))
+    l.bring(l.cut('--seed'), l.cut('--delta'))
+    l.receipt()
+    l.dr('move', 'web1', '--store', shm)
+    life(l)
+
+
+def test_a_damaged_replica_is_not_moved():
+    l = Disks()
+    l.bring(l.cut('--seed'), l.cut('--delta'))
+    raw = os.path.join(l.dr.replica(), 'disks', 'vda.raw')
+    l.write(raw, 8192, 512)
+    state = tree(l.dr.home)
+    check('scrub' in l.dr('move', 'web1', '--store', l.path('store'), rc=1).stderr, 'other words')
+    check('scrub' in l.dr('move', 'web1', '--disk', 'vda=' + l.path('x'), rc=1).stderr, 'other words')
+    check(tree(l.dr.home) == state and not os.listdir(l.path('store')) and not os.path.exists(l.path('x')), 'something is left')
+    check(len(os.listdir(os.path.join(l.dr.home, 'replicas'))) == 1, 'something is left in the home')
 
 
 if __name__ == '__main__':

@@ -133,14 +133,16 @@ static const struct {
 Test(overlay, reads_as_what_was_applied_and_else_as_its_base_and_ends_up_in_it)
 {
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		uint64_t seed = i, size = 0;
+		uint64_t seed = i;
+		struct overlay_head head;
 
 		make(sizes[i].base, sizes[i].size, &seed);
 		expect_model("over", sizes[i].size);
 		fill(sizes[i].size, &seed);
 		expect_model("over", sizes[i].size);
 		expect_file("base", base, sizes[i].base);
-		cr_expect(overlay_size(at("over"), &size) == 0 && size == sizes[i].size);
+		cr_expect(overlay_head(at("over"), &head) == 0 && head.size == sizes[i].size);
+		cr_expect_str_eq(head.base, at("base"));
 		for (unsigned again = 0; again < 2; again++) {
 			cr_expect_eq(overlay_commit(at("over"), at("base")), 0);
 			expect_file("base", model, sizes[i].size);
@@ -187,6 +189,43 @@ Test(overlay, is_known_to_be_in_use_and_left_alone)
 	cr_expect_eq(overlay_is_used(at("over")), 0);
 	cr_expect_eq(overlay_is_used(at("base")), 0);
 	expect_file("base", base, SIZE);
+}
+
+Test(overlay, is_let_go_when_the_one_that_fills_it_is_killed)
+{
+	uint64_t seed = 15;
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	make(SIZE, SIZE, &seed);
+	cr_assert_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		struct overlay *O;
+
+		if (overlay_open(&O, at("over")) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &c, 1), 1);
+	cr_expect_eq(overlay_is_used(at("over")), 1);
+	kill(pid, SIGKILL);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	while (overlay_is_used(at("over")) == 1)
+		;
+	close(ready[0]);
+}
+
+Test(overlay, that_qemu_cannot_read_is_refused_with_its_words)
+{
+	uint64_t seed = 16;
+	struct overlay *O;
+
+	make(SIZE, SIZE, &seed);
+	cr_assert_eq(unlink(at("base")), 0);
+	cr_expect_eq(overlay_open(&O, at("over")), -1);
+	cr_expect(said("Could not open backing file"));
 }
 
 /* QEMU's own shell holds the image at path; it ends when *in is closed. */
@@ -319,7 +358,8 @@ Test(overlay, on_a_block_device_is_the_same_as_long_as_the_device_is_large_enoug
 
 Test(overlay, needs_its_own_base_and_an_image)
 {
-	uint64_t seed = 11, size;
+	uint64_t seed = 11;
+	struct overlay_head head;
 	struct overlay *O;
 
 	make(SIZE, SIZE, &seed);
@@ -328,9 +368,9 @@ Test(overlay, needs_its_own_base_and_an_image)
 	cr_expect(said("is an overlay on"));
 	cr_expect_eq(overlay_open(&O, at("other")), 1);
 	cr_expect(said("is not an overlay"));
-	cr_expect_eq(overlay_size(at("other"), &size), 1);
+	cr_expect_eq(overlay_head(at("other"), &head), 1);
 	place_put("short", base, 31);
-	cr_expect_eq(overlay_size(at("short"), &size), 1);
+	cr_expect_eq(overlay_head(at("short"), &head), 1);
 }
 
 Test(overlay, is_never_made_over_something_and_leaves_nothing_when_it_fails)

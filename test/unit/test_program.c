@@ -178,3 +178,32 @@ Test(program, dies_with_the_one_that_started_it)
 	cr_expect_eq(read(fd, &c, 1), 0, "somebody writes");
 	close(fd);
 }
+
+Test(program, that_serves_gets_a_connection_that_is_there_before_it_and_ends_with_it)
+{
+	/* What is open and what it was told; then it talks as long as somebody is there. */
+	const char *script =
+	    "import os, socket\n"
+	    "assert os.environ['LISTEN_FDS'] == '1' and int(os.environ['LISTEN_PID']) == os.getpid()\n"
+	    "c = socket.socket(fileno=3).accept()[0]\n"
+	    "c.sendall(c.recv(9))\n"
+	    "assert c.recv(9) == b''\n"
+	    "raise SystemExit('good bye')\n";
+	const char *argv[] = { "python3", "-c", script, NULL };
+	const struct program P = { .argv = argv };
+	struct program_server *S;
+	char text[PROGRAM_WORDS] = "";
+	int fd;
+
+	setenv("LISTEN_FDS", "7", 1);
+	cr_assert_eq(program_serve(&P, &S, &fd), 0);
+	cr_expect_eq(write(fd, "hello", 5), 5);
+	cr_expect_eq(read(fd, text, sizeof text), 5);
+	cr_expect_str_eq(text, "hello");
+	close(fd);
+	program_served(S, text);
+	cr_expect_str_eq(text, "good bye");
+	expect_none_left();
+	argv[0] = "vmferry-no-such-program";
+	cr_expect(program_serve(&P, &S, &fd) == -1 && S == NULL && fd == -1);
+}
