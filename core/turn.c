@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/say.h"
@@ -68,6 +69,8 @@ describe_primary(struct primary *P, const struct replica *R)
 	strcpy(P->uuid, R->uuid);
 	memcpy(P->lineage, R->lineage, RECORD_ID);
 	role_turn_primary(&P->role, &R->role);
+	P->reminders = R->reminders;
+	reminders_turned(&P->reminders, (int64_t)time(NULL));
 	strcpy(P->host, R->host);
 	memcpy(P->leaf_seed, R->leaf_seed, LEAF_SEED);
 	P->secret = R->secret;
@@ -223,6 +226,8 @@ describe_replica(struct replica *R, const struct turning *t)
 	role_turn_replica(&R->role, &P->role, t->is_parted);
 	describe_heirs(R, P);
 	R->wishes = P->wishes;
+	R->reminders = P->reminders;
+	reminders_turned(&R->reminders, (int64_t)time(NULL));
 	strcpy(R->host, P->host);
 	R->keep = P->keep;
 	R->ncompared = 0;
