@@ -311,7 +311,7 @@ role_may_follow(const struct role *r, const struct history *h, int is_locked_for
 	uint64_t here = epoch(r);
 	unsigned i = 0;
 
-	if (r->state != ROLE_PREPARED || !is_locked_for)
+	if (r->locked == 0 || !is_locked_for)
 		return (0);
 	while (i < h->n && h->turns[i].epoch <= here)
 		i++;

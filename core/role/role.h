@@ -154,7 +154,10 @@ enum role_meeting {
 enum role_meeting role_meet(
     const struct role *r, const struct point *mine, const struct history *h, const struct point *newest);
 
-/* May we follow that history without a person's word: did its site use the handover that stands? */
+/**
+ * May we follow that history without a person's word: did its site use the handover that stands?  It stands behind a
+ * fence too, since others may say sooner that it was used.
+ */
 int role_may_follow(const struct role *r, const struct history *h, int is_locked_for);
 
 /* Remember what was said: the newest claim of each site, of those that were heard last. */
