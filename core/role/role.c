@@ -319,6 +319,12 @@ role_may_follow(const struct role *r, const struct history *h, int is_locked_for
 }
 
 void
+role_heard(struct role *r, const struct history *h)
+{
+	see(r, history_epoch(h));
+}
+
+void
 role_claim(struct role *r, const struct role_claim *c)
 {
 	unsigned i = 0, oldest = 0;

@@ -27,6 +27,7 @@ follow(struct world *w, struct site *s, const struct bundle *b)
 		return (1);
 	if (role_step(&next, ROLE_FOLLOW) != 0)
 		return (1);
+	role_heard(&s->P->role, &b->history);
 	turn_replica(w, s, p, b->signer, 0);
 	w->events[EV_FOLLOWED]++;
 	tell(w, "  %c follows %c", name_of(s), 'a' + (int)b->signer);
@@ -135,8 +136,8 @@ is_compared(const struct world *w, const struct replica *R, const struct bundle 
 
 	id_of(w, &w->bundles[b->against], id);
 	for (unsigned i = 0; i < R->ncompared && last != NULL; i++)
-		if (memcmp(R->compared[i].id, id, RECORD_ID) == 0 && R->compared[i].at.seq == last->point.seq &&
-		    R->compared[i].at.epoch == last->point.epoch)
+		if (memcmp(R->compared[i].id, id, RECORD_ID) == 0 &&
+		    R->compared[i].at.seq == last->point.seq && R->compared[i].at.epoch == last->point.epoch)
 			return (1);
 	return (0);
 }
@@ -194,16 +195,9 @@ met_by_replica(struct world *w, struct site *s, const struct bundle *b)
 	}
 	if (m == ROLE_BEHIND)
 		return;
-	if (m == ROLE_OVERTAKEN && is_heir(w, R, b->signer) && !b->is_exact) {
-		if (!is_mine && !is_heir(&(struct world){ .nsites = w->nsites }, R, b->signer) &&
-		    memcmp(R->key, w->sites[b->signer].key, RECORD_KEY) != 0) {
-			int found = 0;
-
-			for (unsigned i = 0; i < R->nheirs; i++)
-				found |= site_of(R->heirs[i]) == b->signer;
-			if (!found)
-				fail(w, "%c follows %c, which is no heir", name_of(s), 'a' + (int)b->signer);
-		}
+	if (m == ROLE_OVERTAKEN && (is_heir(w, R, b->signer) || w->plant == PLANT_HEIR) && !b->is_exact) {
+		if (!is_heir(w, R, b->signer))
+			fail(w, "%c follows %c, which is no heir", name_of(s), 'a' + (int)b->signer);
 		take_new_way(w, s, b);
 		if (receive(w, s, b) != 0 && R->role.state != ROLE_WAITING_RESYNC)
 			load(w, s);
@@ -290,7 +284,8 @@ check_claim(struct world *w, const struct site *s, const struct role *before, co
 	for (unsigned i = 0; i < r->nclaims; i++)
 		if (site_of(r->claims[i].site) == b->signer)
 			return;
-	fail(w, "%c has heard %c speak of point %" PRIu64 " of epoch %" PRIu64 ", off its way, and forgets it",
+	fail(w,
+	    "%c has heard %c speak of point %" PRIu64 " of epoch %" PRIu64 ", off its way, and forgets it",
 	    name_of(s), 'a' + (int)b->signer, b->to.seq, b->to.epoch);
 }
 

@@ -108,15 +108,28 @@ is_home(const struct site *x, const struct site *k)
 	return (is_same(&x->disk, &k->disk) && memcmp(x->R->key, k->key, RECORD_KEY) == 0);
 }
 
+/* As the primary says it of a receipt, and the replica of a bundle that has to wait. */
+static inline int
+needs_seed(struct world *w, struct site *k, struct site *x)
+{
+	const struct primary_target *t = target_of(w, k->P, x->id);
+
+	if (is_primary(x))
+		return (0);
+	return (!x->has_replica || x->R->npoints == 0 ||
+	        (t->back != 0 && ledger_base(k->P, t, LEDGER_ACKED) > t->back));
+}
+
 static inline void
 send_to_each(struct world *w, struct site *k)
 {
 	for (unsigned i = 0; i < w->nsites; i++) {
 		struct site *x = &w->sites[i];
-		int is_new = !is_primary(x) && (!x->has_replica || x->R->npoints == 0);
 
 		if (x != k)
-			export(w, k, &(struct order){ .targets = 1u << i, .is_seed = is_new, .since = LEDGER_ACKED });
+			export(w, k,
+			    &(struct order){
+			        .targets = 1u << i, .is_seed = needs_seed(w, k, x), .since = LEDGER_ACKED });
 	}
 }
 
@@ -167,10 +180,10 @@ ending(struct world *w)
 		if (!is_home(&w->sites[i], k))
 			fail(w, "%c does not come to %c's content %s: %s", name_of(&w->sites[i]), name_of(k),
 			    show(&k->disk, text),
-			    is_live(&w->sites[i])         ? role_state_text(w->sites[i].P->role.state)
-			    : !w->sites[i].has_replica    ? "nothing is there"
+			    is_live(&w->sites[i])            ? role_state_text(w->sites[i].P->role.state)
+			    : !w->sites[i].has_replica       ? "nothing is there"
 			    : w->sites[i].R->role.state == 0 ? "?"
-			                                  : role_state_text(w->sites[i].R->role.state));
+			                                     : role_state_text(w->sites[i].R->role.state));
 	w->events[EV_CONVERGED]++;
 }
 

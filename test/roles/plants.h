@@ -65,16 +65,13 @@ may_follow(const struct world *w, const struct role *r, const struct bundle *b)
 		i++;
 	if (w->plant == PLANT_HANDOVER && i < b->history.n)
 		return (1);
-	return (i < b->history.n &&
-	        role_may_follow(r, &b->history,
-	            memcmp(b->history.turns[i].site, r->locked_for, RECORD_KEY) == 0));
+	return (i < b->history.n && role_may_follow(r, &b->history,
+	                                memcmp(b->history.turns[i].site, r->locked_for, RECORD_KEY) == 0));
 }
 
 static inline int
 is_heir(const struct world *w, const struct replica *R, unsigned signer)
 {
-	if (w->plant == PLANT_HEIR)
-		return (1);
 	if (memcmp(R->key, w->sites[signer].key, RECORD_KEY) == 0)
 		return (1);
 	for (unsigned i = 0; i < R->nheirs; i++)

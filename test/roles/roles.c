@@ -15,11 +15,12 @@
 
 #define STEPS 160u /* of a history at most */
 
-static const char *const verbs[] = { "write", "start", "stop", "export", "deliver", "merge", "receipt", "prepare",
-	"withdraw", "take over", "fail over", "cancel", "complete", "reverse", "give way", "keep", "resync", "test",
-	"stop test", "pause", "resume", "disable", "break", "start outside", "back up", "restore", "lose", "clock",
-	"drop branches" };
-enum { WRITE,
+static const char *const verbs[] = { "write", "start", "stop", "export", "deliver", "merge", "receipt",
+	"prepare", "withdraw", "take over", "fail over", "cancel", "complete", "reverse", "give way", "keep",
+	"resync", "test", "stop test", "pause", "resume", "disable", "break", "start outside", "back up",
+	"restore", "lose", "clock", "drop branches" };
+enum {
+	WRITE,
 	START,
 	STOP,
 	EXPORT,
@@ -48,9 +49,10 @@ enum { WRITE,
 	LOSE,
 	CLOCK,
 	DROP,
-	VERBS };
-static const unsigned usual[VERBS] = { 10, 6, 2, 14, 34, 8, 8, 6, 2, 6, 4, 2, 4, 6, 4, 3, 4, 3, 3, 1, 3, 1, 1, 2, 2, 1,
-	2, 2, 1 };
+	VERBS
+};
+static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 8, 8, 2, 20, 4, 2, 4, 6, 4, 3, 4, 3, 3, 1, 3, 1,
+	1, 2, 2, 1, 2, 2, 1 };
 
 struct options {
 	uint64_t steps, seed;
@@ -100,6 +102,8 @@ begin(struct world *w, const struct options *o, uint64_t number)
 	w->crash_in = 0;
 	w->nsites = o->sites != 0 ? o->sites : 2 + below(w, SITES - 1);
 	w->is_chain = chance(w, 40);
+	for (unsigned i = 0; i < VERBS; i++)
+		w->habits[i] = i == EXPORT || i == DELIVER ? 2 + below(w, 3) : below(w, 4);
 	w->heirs = chance(w, 60) ? (1u << w->nsites) - 1 : below(w, 1u << w->nsites);
 	for (unsigned i = 0; i < SITES; i++)
 		begin_site(w, i);
@@ -137,8 +141,9 @@ deliver(struct world *w)
 		w->nparcels--;
 	}
 	tell(w, "  %c is brought %s %" PRIu64 " to %" PRIu64 " of epoch %" PRIu64 " of %c", 'a' + (int)p.site,
-	    header_type_text(w->bundles[p.bundle].type), w->bundles[p.bundle].from.seq, w->bundles[p.bundle].to.seq,
-	    w->bundles[p.bundle].to.epoch, 'a' + (int)w->bundles[p.bundle].signer);
+	    header_type_text(w->bundles[p.bundle].type), w->bundles[p.bundle].from.seq,
+	    w->bundles[p.bundle].to.seq, w->bundles[p.bundle].to.epoch,
+	    'a' + (int)w->bundles[p.bundle].signer);
 	open_site(w, &w->sites[p.site]);
 	import(w, &w->sites[p.site], &w->bundles[p.bundle]);
 }
@@ -302,15 +307,67 @@ act(struct world *w, struct site *s, unsigned verb)
 	}
 }
 
+/* Does it make sense there?  Persons mostly do what does. */
+static int
+suits(const struct site *s, unsigned verb)
+{
+	enum role_state state = is_copy(s) ? s->R->role.state : (enum role_state)0;
+
+	switch (verb) {
+	case EXPORT:
+	case PREPARE:
+	case START:
+		return (is_primary(s));
+	case WITHDRAW:
+		return (is_live(s) && s->P->role.locked != 0);
+	case GIVE_WAY:
+	case KEEP:
+		return (is_primary(s) && (is_live(s) ? s->P->role.is_fenced : s->R->role.is_fenced));
+	case TAKE_OVER:
+		return (is_copy(s) && s->R->role.handover != 0);
+	case CANCEL:
+	case COMPLETE:
+		return (state == ROLE_FAILOVER);
+	case REVERSE:
+		return (state == ROLE_FAILED_OVER || (is_turned(s) && !s->has_primary));
+	case RESYNC:
+		return (state == ROLE_WAITING_RESYNC || state == ROLE_RESYNCING);
+	case FAIL_OVER:
+	case TEST:
+	case MERGE:
+		return (is_copy(s) && !is_primary(s));
+	case RESUME:
+		return (state == ROLE_DISABLED || state == ROLE_SUSPENDED ||
+		        (is_live(s) &&
+		            (s->P->role.state == ROLE_DISABLED || s->P->role.state == ROLE_SUSPENDED)));
+	default:
+		return (1);
+	}
+}
+
+static unsigned
+pick_site(struct world *w, unsigned verb)
+{
+	unsigned site = below(w, w->nsites);
+	int sensible = chance(w, 85);
+
+	if (verb == DELIVER && w->nparcels > 0)
+		return (w->parcels[0].site);
+	for (unsigned i = 0; sensible && i < w->nsites && !suits(&w->sites[site], verb); i++)
+		site = (site + 1) % w->nsites;
+	return (site);
+}
+
+/* Each history has its own habits. */
 static unsigned
 pick(struct world *w)
 {
 	unsigned total = 0, n, verb = 0;
 
 	for (unsigned i = 0; i < VERBS; i++)
-		total += usual[i];
-	for (n = below(w, total); n >= usual[verb]; verb++)
-		n -= usual[verb];
+		total += usual[i] * w->habits[i];
+	for (n = below(w, total); n >= usual[verb] * w->habits[verb]; verb++)
+		n -= usual[verb] * w->habits[verb];
 	return (verb);
 }
 
@@ -322,9 +379,7 @@ step(struct world *w, uint64_t dice)
 	w->dice = dice;
 	w->clock += 1 + below(w, 60);
 	verb = pick(w);
-	site = below(w, w->nsites);
-	if (verb == DELIVER && w->nparcels > 0)
-		site = w->parcels[0].site;
+	site = pick_site(w, verb);
 	w->crash_in = chance(w, 10) ? 1 + below(w, 7) : 0;
 	tell(w, "%c: %s", 'a' + (int)site, verbs[verb]);
 	if (setjmp(w->crashed) == 0) {
@@ -374,7 +429,7 @@ minimise(struct world *w, const struct options *o, struct play *p)
 {
 	struct play try;
 
-	for (unsigned piece = 32; piece > 0; piece /= 2)
+	for (unsigned piece = 32, again = 3; piece > 0; piece = piece == 1 && --again > 0 ? 1 : piece / 2)
 		for (unsigned i = 0; i < p->n; i += piece) {
 			try = *p;
 			for (unsigned k = i; k < i + piece && k < p->n; k++)
@@ -405,8 +460,11 @@ never(const struct world *w, uint64_t steps)
 	int n = 0;
 
 	for (unsigned i = 0; i < EVENTS; i++) {
-		printf("%s%" PRIu64 " %s", i == 0 ? "        " : i % 8 == 0 ? ",\n        " : ", ", w->events[i],
-		    event_names[i]);
+		printf("%s%" PRIu64 " %s",
+		    i == 0       ? "        "
+		    : i % 8 == 0 ? ",\n        "
+		                 : ", ",
+		    w->events[i], event_names[i]);
 		n += steps >= 10000 && w->events[i] == 0;
 	}
 	printf("\n");

@@ -123,8 +123,8 @@ enum plant {
 	PLANTS
 };
 
-static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "raise", "fence", "heir",
-	"keep", "claim", "parted", "restored", "test", "order" };
+static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "raise", "fence",
+	"heir", "keep", "claim", "parted", "restored", "test", "order" };
 
 enum event {
 	EV_EXPORT,
@@ -157,10 +157,10 @@ enum event {
 	EVENTS
 };
 
-static const char *const event_names[EVENTS] = { "exports", "seeds", "handovers", "taken back", "received", "early",
-	"merges", "receipts", "planned", "unplanned", "cancelled", "completed", "reversed", "followed",
-	"heirs followed", "fenced", "claims", "parted", "kept", "gave way", "compared", "exported against", "tests",
-	"restored", "crashes", "started outside", "converged" };
+static const char *const event_names[EVENTS] = { "exports", "seeds", "handovers", "taken back", "received",
+	"early", "merges", "receipts", "planned", "unplanned", "cancelled", "completed", "reversed",
+	"followed", "heirs followed", "fenced", "claims", "parted", "kept", "gave way", "compared",
+	"exported against", "tests", "restored", "crashes", "started outside", "converged" };
 
 struct world {
 	uint64_t dice;
@@ -168,6 +168,7 @@ struct world {
 	int is_loud, is_chain;
 	int64_t clock;
 	unsigned nsites, heirs;
+	unsigned habits[32]; /* how often each verb is said */
 	struct site sites[SITES];
 	unsigned nbundles, nparcels, ntruths, nturns;
 	struct bundle bundles[BUNDLES];

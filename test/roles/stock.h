@@ -91,7 +91,8 @@ next_to_merge(struct replica *R)
 static inline struct point
 held(struct world *w, struct replica *R)
 {
-	struct point p = R->npoints == 0 ? (struct point){ 0, 0, 0, POINT_STANDARD } : R->points[R->npoints - 1].point;
+	struct point p =
+	    R->npoints == 0 ? (struct point){ 0, 0, 0, POINT_STANDARD } : R->points[R->npoints - 1].point;
 	uint64_t epoch = flatten(R), seq = intake_held(R).seq;
 
 	unflatten(R, epoch);
@@ -136,10 +137,19 @@ put(const struct content *disk, const struct bundle *b)
 	return (c);
 }
 
-/* Points that are not on the new way are a branch: they stay, and nothing is to start from them. */
+/*
+ * Points that are not on the new way are a branch: they stay, and nothing is to start from them.  Bundles that wait
+ * and are not on it could only lead astray.
+ */
 static inline void
-mark_branch(struct replica *R, const struct history *old, const struct history *new)
+mark_branch(struct world *w, struct replica *R, const struct history *old, const struct history *new)
 {
+	for (unsigned i = R->nstaged; i-- > 1;) {
+		const struct bundle *b = bundle_of(w, R->staged[i].id);
+
+		if (!history_has(new, &b->history, &b->to))
+			replica_drop_staged(R, i);
+	}
 	for (unsigned i = 0; i < R->npoints; i++)
 		if (!R->points[i].is_damaged && !history_has(new, old, &R->points[i].point))
 			R->points[i].is_damaged = 1;
@@ -162,7 +172,7 @@ moved(struct world *w, struct site *s, const struct bundle *b)
 	memcpy(p.disks[0].root, &b->after, LEAF_ROOT);
 	if (b->is_exact) {
 		unflatten(R, epoch);
-		mark_branch(R, &old, &b->history);
+		mark_branch(w, R, &old, &b->history);
 		R->role.history = b->history;
 		epoch = flatten(R);
 	}
@@ -174,8 +184,8 @@ moved(struct world *w, struct site *s, const struct bundle *b)
 	replica_drop_surplus(R);
 	role_settle_claims(&R->role, &b->to);
 	w->events[EV_MERGED]++;
-	tell(w, "  %c is at point %" PRIu64 " of epoch %" PRIu64 " now: %s", name_of(s), b->to.seq, b->to.epoch,
-	    show(&b->after, text));
+	tell(w, "  %c is at point %" PRIu64 " of epoch %" PRIu64 " now: %s", name_of(s), b->to.seq,
+	    b->to.epoch, show(&b->after, text));
 }
 
 /* What was begun is brought to its end. */

@@ -39,8 +39,8 @@ true_point(struct world *w, const struct site *s, const struct history *h, const
 	struct truth *t = &w->truths[w->ntruths];
 
 	if (!line_of(h, p->epoch, &line))
-		fail(w, "%c cuts point %" PRIu64 " in epoch %" PRIu64 ", which never began", name_of(s), p->seq,
-		    p->epoch);
+		fail(w, "%c cuts point %" PRIu64 " in epoch %" PRIu64 ", which never began", name_of(s),
+		    p->seq, p->epoch);
 	for (unsigned i = 0; i < w->ntruths; i++)
 		if (w->truths[i].seq == p->seq && memcmp(&w->truths[i].line, &line, sizeof line) == 0 &&
 		    !(w->truths[i].site == s->id && w->truths[i].restored != s->restored))
@@ -63,7 +63,8 @@ true_turn(struct world *w, const struct site *s, const struct role *r)
 		    history_epoch(&r->history), s->heard);
 	t = &r->history.turns[r->history.n - 1];
 	for (unsigned i = 0; i < w->nturns; i++)
-		if (w->turns[i].turn.epoch == t->epoch && memcmp(w->turns[i].turn.site, t->site, RECORD_KEY) == 0 &&
+		if (w->turns[i].turn.epoch == t->epoch &&
+		    memcmp(w->turns[i].turn.site, t->site, RECORD_KEY) == 0 &&
 		    w->turns[i].restored == s->restored)
 			fail(w, "%c begins epoch %" PRIu64 " twice", name_of(s), t->epoch);
 	if (w->nturns == TRUTHS)
@@ -84,8 +85,9 @@ is_primary(const struct site *s)
 {
 	if (s->has_primary && (!s->has_replica || is_turned(s)))
 		return (1);
-	return (s->has_replica && (s->R->role.state == ROLE_FAILED_OVER ||
-	                              (s->R->role.state == ROLE_DISABLED && s->R->role.before == ROLE_FAILED_OVER)));
+	return (s->has_replica &&
+	        (s->R->role.state == ROLE_FAILED_OVER ||
+	            (s->R->role.state == ROLE_DISABLED && s->R->role.before == ROLE_FAILED_OVER)));
 }
 
 /* A VM is started, or a point sent: not where a rival was heard of, until a person has spoken. */
@@ -108,8 +110,8 @@ check_replica(struct world *w, const struct site *s)
 		return;
 	c = content_of(p->disks[0].root);
 	if (!is_truth(w, &R->role.history, &p->point, &c))
-		fail(w, "%c is at point %" PRIu64 " of epoch %" PRIu64 " with what was never so: %s", name_of(s),
-		    p->point.seq, p->point.epoch, show(&c, x));
+		fail(w, "%c is at point %" PRIu64 " of epoch %" PRIu64 " with what was never so: %s",
+		    name_of(s), p->point.seq, p->point.epoch, show(&c, x));
 	if (!history_has(&R->role.history, &R->role.history, &p->point))
 		fail(w, "%c is at point %" PRIu64 ", which is not on its way", name_of(s), p->point.seq);
 	if (is_primary(s) || R->merging || s->has_overlay)

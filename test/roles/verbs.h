@@ -15,8 +15,8 @@ open_site(struct world *w, struct site *s)
 	}
 	if (s->has_replica && s->R->merging)
 		finish_merge(w, s);
-	if (s->has_overlay && s->has_replica && s->R->role.state != ROLE_FAILOVER && s->R->role.state != ROLE_TURNED &&
-	    !is_primary(s)) {
+	if (s->has_overlay && s->has_replica && s->R->role.state != ROLE_FAILOVER &&
+	    s->R->role.state != ROLE_TURNED && !is_primary(s)) {
 		durable(w);
 		s->has_overlay = 0;
 	}
@@ -37,7 +37,8 @@ is_copy(const struct site *s)
 static inline struct point
 newest_of(const struct primary *P)
 {
-	return (P->npoints == 0 ? (struct point){ 0, 0, 0, POINT_STANDARD } : P->points[P->npoints - 1].point);
+	return (
+	    P->npoints == 0 ? (struct point){ 0, 0, 0, POINT_STANDARD } : P->points[P->npoints - 1].point);
 }
 
 static inline struct primary_target *
@@ -125,7 +126,14 @@ cut(struct world *w, struct site *s, enum point_kind kind, uint64_t seq)
 	p->size[0] = LIMIT_BLOCK * BLOCKS;
 	p->size[1] = last == NULL ? (1u << BLOCKS) - 1 : difference(&s->disk, &c);
 	P->npoints++;
-	true_point(w, s, &P->role.history, &p->point, &s->disk);
+}
+
+static inline void
+true_newest(struct world *w, const struct site *s)
+{
+	struct content c = content_of(s->P->points[s->P->npoints - 1].root[0]);
+
+	true_point(w, s, &s->P->role.history, &s->P->points[s->P->npoints - 1].point, &c);
 }
 
 static inline void
@@ -223,6 +231,7 @@ ship(struct world *w, struct site *s, struct bundle *b)
 	ledger_sent(s->P, &x);
 	prune(s->P);
 	save_primary(w, s);
+	true_newest(w, s);
 	durable(w);
 	w->nbundles++;
 	tell(w, "  %c sends %s %" PRIu64 " to %" PRIu64 " of epoch %" PRIu64 "%s: %s", name_of(s),
@@ -235,8 +244,7 @@ ship(struct world *w, struct site *s, struct bundle *b)
 	w->events[b->type == BUNDLE_SEED ? EV_SEED : b->is_exact ? EV_AGAINST : EV_EXPORT]++;
 }
 
-static inline int
-export(struct world *w, struct site *s, const struct order *o)
+static inline int export(struct world *w, struct site *s, const struct order *o)
 {
 	uint64_t base;
 
@@ -262,7 +270,8 @@ prepare(struct world *w, struct site *s, unsigned site, int stop)
 	struct bundle *b;
 	char words[ROLE_WORDS];
 
-	if (!is_live(s) || site == s->id || s->P->npoints == 0 || role_objection(r, ROLE_PREPARE, words) != NULL)
+	if (!is_live(s) || site == s->id || s->P->npoints == 0 ||
+	    role_objection(r, ROLE_PREPARE, words) != NULL)
 		return (1);
 	if (stop)
 		s->runs = 0;
@@ -317,9 +326,9 @@ plan(struct world *w, struct site *s)
 	p = R->points[R->npoints - 1].point;
 	if (take_over(w, &R->role, &p, s->key) != 0)
 		return (1);
-	true_turn(w, s, &R->role);
 	keep_last_alone(R);
 	save_replica(w, s);
+	true_turn(w, s, &R->role);
 	drop_branches(s);
 	w->events[EV_TOOK_OVER]++;
 	/* Nothing is lost: what the old primary was locked with is here. */
@@ -328,8 +337,10 @@ plan(struct world *w, struct site *s)
 			const struct site *old = &w->sites[w->truths[i].site];
 			const struct role *r = &old->disk_copy.prole;
 
-			if (old != s && old->disk_copy.has_primary && r->locked != 0 && old->restored == w->truths[i].restored &&
-			    memcmp(r->locked_for, s->key, RECORD_KEY) == 0 && !is_same(&s->disk, &w->truths[i].content))
+			if (old != s && old->disk_copy.has_primary && r->locked != 0 &&
+			    old->restored == w->truths[i].restored &&
+			    memcmp(r->locked_for, s->key, RECORD_KEY) == 0 &&
+			    !is_same(&s->disk, &w->truths[i].content))
 				fail(w, "%c takes over with %s, and %c was locked with %s", name_of(s),
 				    show(&s->disk, x), name_of(old), show(&w->truths[i].content, y));
 			break;
@@ -382,11 +393,11 @@ complete(struct world *w, struct site *s)
 
 	if (!is_copy(s) || complete_role(w, &R->role, s->key) != 0)
 		return (1);
-	true_turn(w, s, &R->role);
 	while (R->npoints > 1 && R->points[R->npoints - 1].point.seq != R->role.at.seq)
 		R->npoints--;
 	keep_last_alone(R);
 	save_replica(w, s);
+	true_turn(w, s, &R->role);
 	drop_branches(s);
 	w->events[EV_COMPLETED]++;
 	return (0);
@@ -416,7 +427,8 @@ reverse(struct world *w, struct site *s)
 	struct primary *P = s->P;
 	const struct replica_point *at;
 
-	if (!s->has_replica || (is_turned(s) ? s->has_primary : !may(w, &R->role, ROLE_REVERSE)) || settle(w, s) != 0)
+	if (!s->has_replica || (is_turned(s) ? s->has_primary : !may(w, &R->role, ROLE_REVERSE)) ||
+	    settle(w, s) != 0)
 		return (1);
 	if (!is_turned(s)) {
 		role_step(&R->role, ROLE_REVERSE);
@@ -428,7 +440,8 @@ reverse(struct world *w, struct site *s)
 	P->ntargets = P->nshipments = 0;
 	for (unsigned i = 0; i < w->nsites; i++)
 		if (i != s->id)
-			target_of(w, P, i)->acked = R->role.is_planned && site_of(R->key) == i ? at->point.seq : 0;
+			target_of(w, P, i)->acked =
+			    R->role.is_planned && site_of(R->key) == i ? at->point.seq : 0;
 	P->npoints = 1;
 	memset(&P->points[0], 0, sizeof P->points[0]);
 	P->points[0].point = at->point;
@@ -477,17 +490,18 @@ resync(struct world *w, struct site *s, unsigned keep)
 	struct replica *R = s->R;
 	struct replica_point *last;
 	struct bundle *b;
+	int is_new;
 
-	if (keep == s->id || !is_copy(s) || R->npoints == 0 || is_primary(s) || !may(w, &R->role, ROLE_RESYNC))
+	if (keep == s->id || !is_copy(s) || R->npoints == 0 || is_primary(s) ||
+	    !may(w, &R->role, ROLE_RESYNC))
 		return (1);
-	role_step(&R->role, ROLE_RESYNC);
+	/* What is here for good is compared, and becomes the branch: not a part of it. */
+	merge(w, s);
+	if (next_to_merge(R) >= 0 || role_step(&R->role, ROLE_RESYNC) != 0)
+		return (1);
 	last = &R->points[R->npoints - 1];
-	if (!last->is_pinned) {
-		last->is_pinned = 1;
-		if (s->nbranches == BRANCHES)
-			s->nbranches = 0;
-		s->branches[s->nbranches++] = content_of(last->disks[0].root);
-	}
+	is_new = !last->is_pinned;
+	last->is_pinned = 1;
 	memcpy(R->key, w->sites[keep].key, RECORD_KEY);
 	b = new_bundle(w, s, BUNDLE_COMPARE);
 	b->from = b->to = last->point;
@@ -499,6 +513,11 @@ resync(struct world *w, struct site *s, unsigned keep)
 	id_of(w, b, R->compared[R->ncompared].id);
 	R->compared[R->ncompared++].at = last->point;
 	save_replica(w, s);
+	if (is_new) {
+		if (s->nbranches == BRANCHES)
+			s->nbranches = 0;
+		s->branches[s->nbranches++] = content_of(last->disks[0].root);
+	}
 	durable(w);
 	w->nbundles++;
 	send(w, b, keep);
@@ -527,12 +546,13 @@ give_way(struct world *w, struct site *s, unsigned keep)
 			p.point.epoch = history_epoch(&s->R->role.history);
 			p.point.seq++;
 			memcpy(p.disks[0].root, &s->disk, LEAF_ROOT);
-			true_point(w, s, &s->R->role.history, &p.point, &s->disk);
 			s->R->npoints = 0;
 			replica_add_point(s->R, &p);
 		}
 		memcpy(s->R->key, w->sites[keep].key, RECORD_KEY);
 		save_replica(w, s);
+		if (!is_same(&c, &s->disk))
+			true_point(w, s, &s->R->role.history, &p.point, &s->disk);
 		s->is_told = 0;
 		w->events[EV_GAVE_WAY]++;
 		return (resync(w, s, keep));
@@ -545,6 +565,7 @@ give_way(struct world *w, struct site *s, unsigned keep)
 	if (s->P->npoints == 0 || !is_same(&c, &s->disk)) {
 		cut(w, s, POINT_STANDARD, newest_of(s->P).seq + 1);
 		save_primary(w, s);
+		true_newest(w, s);
 	}
 	turn_replica(w, s, &s->P->points[s->P->npoints - 1], keep, 1);
 	if (s->nbranches == BRANCHES)
@@ -567,11 +588,11 @@ keep(struct world *w, struct site *s)
 	p = is_live(s) ? newest_of(s->P) : replica_last(s->R)->point;
 	if ((!r->is_fenced && r->state != ROLE_ERROR) || keep_own(w, r, &p, s->key) != 0)
 		return (1);
-	true_turn(w, s, r);
 	if (is_live(s))
 		save_primary(w, s);
 	else
 		save_replica(w, s);
+	true_turn(w, s, r);
 	s->is_told = 0;
 	w->events[EV_KEPT_OWN]++;
 	return (0);
