@@ -161,7 +161,7 @@ ending(struct world *w)
 		if (w->nbundles + 40 > BUNDLES || w->ntruths + 40 > TRUTHS)
 			return;
 		for (unsigned i = 0; i < w->nsites; i++)
-			send_receipt(w, &w->sites[i]);
+			send_receipt(w, &w->sites[i], 1);
 		deliver_all(w);
 		send_to_each(w, k);
 		deliver_all(w);

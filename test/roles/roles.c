@@ -51,8 +51,7 @@ enum {
 	DROP,
 	VERBS
 };
-static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 8, 8, 2, 20, 4, 2, 4, 6, 4, 3, 4, 3, 3, 1, 3, 1,
-	1, 2, 2, 1, 2, 2, 1 };
+static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 6, 8, 2, 16, 4, 2, 5, 8, 5, 3, 5, 3, 3, 1, 3, 1, 1, 2, 3, 2, 2, 2, 1 };
 
 struct options {
 	uint64_t steps, seed;
@@ -104,7 +103,7 @@ begin(struct world *w, const struct options *o, uint64_t number)
 	w->is_chain = chance(w, 40);
 	for (unsigned i = 0; i < VERBS; i++)
 		w->habits[i] = i == EXPORT || i == DELIVER ? 2 + below(w, 3) : below(w, 4);
-	w->heirs = chance(w, 60) ? (1u << w->nsites) - 1 : below(w, 1u << w->nsites);
+	w->heirs = chance(w, 50) ? (1u << w->nsites) - 1 : below(w, 1u << w->nsites);
 	for (unsigned i = 0; i < SITES; i++)
 		begin_site(w, i);
 	role_begin(&a->P->role, ROLE_PRIMARY, ROLE_READY);
@@ -120,7 +119,7 @@ begin(struct world *w, const struct options *o, uint64_t number)
 	for (unsigned i = 1; i < w->nsites; i++) {
 		import(w, &w->sites[i], &w->bundles[0]);
 		if (chance(w, 70))
-			send_receipt(w, &w->sites[i]);
+			send_receipt(w, &w->sites[i], 0);
 		back_up(&w->sites[i]);
 	}
 	back_up(a);
@@ -196,6 +195,19 @@ bring_back(struct world *w, struct site *s)
 		restore(w, s, !records_alone);
 }
 
+/* Some go straight to where they are meant to: a pipe, or a person in a hurry. */
+static void
+hurry(struct world *w)
+{
+	const struct bundle *b = &w->bundles[w->nbundles - 1];
+
+	for (unsigned i = 0; i < w->nsites; i++)
+		if ((b->targets >> i & 1) && chance(w, 70)) {
+			open_site(w, &w->sites[i]);
+			import(w, &w->sites[i], b);
+		}
+}
+
 static unsigned
 some_targets(struct world *w, const struct site *s)
 {
@@ -221,10 +233,12 @@ act(struct world *w, struct site *s, unsigned verb)
 		s->runs = 0;
 		break;
 	case EXPORT:
-		export(w, s,
-		    &(struct order){ .targets = some_targets(w, s),
-		        .is_seed = chance(w, 8),
-		        .since = chance(w, 50) ? LEDGER_ACKED : LEDGER_SENT });
+		if (export(w, s,
+		        &(struct order){ .targets = some_targets(w, s),
+		            .is_seed = chance(w, 8),
+		            .since = chance(w, 50) ? LEDGER_ACKED : LEDGER_SENT }) == 0 &&
+		    chance(w, 30))
+			hurry(w);
 		break;
 	case DELIVER:
 		deliver(w);
@@ -234,10 +248,11 @@ act(struct world *w, struct site *s, unsigned verb)
 			merge(w, s);
 		break;
 	case RECEIPT:
-		send_receipt(w, s);
+		send_receipt(w, s, chance(w, 40));
 		break;
 	case PREPARE:
-		prepare(w, s, other, chance(w, 80));
+		if (prepare(w, s, other, chance(w, 80)) == 0 && chance(w, 50))
+			hurry(w);
 		break;
 	case WITHDRAW:
 		withdraw(w, s);
@@ -375,12 +390,14 @@ static void
 step(struct world *w, uint64_t dice)
 {
 	static unsigned verb, site;
+	static int was_live;
 
 	w->dice = dice;
 	w->clock += 1 + below(w, 60);
 	verb = pick(w);
 	site = pick_site(w, verb);
-	w->crash_in = chance(w, 10) ? 1 + below(w, 7) : 0;
+	w->crash_in = chance(w, verb == GIVE_WAY || verb == REVERSE ? 40 : 12) ? 1 + below(w, 7) : 0;
+	was_live = is_live(&w->sites[site]);
 	tell(w, "%c: %s", 'a' + (int)site, verbs[verb]);
 	if (setjmp(w->crashed) == 0) {
 		open_site(w, &w->sites[site]);
@@ -393,6 +410,8 @@ step(struct world *w, uint64_t dice)
 			load(w, &w->sites[i]);
 			open_site(w, &w->sites[i]);
 		}
+		if (was_live && !is_live(&w->sites[site]) && !is_copy(&w->sites[site]))
+			fail(w, "%c was interrupted, and is neither primary nor replica", name_of(&w->sites[site]));
 	}
 	w->crash_in = 0;
 	check_all(w);

@@ -58,7 +58,7 @@ true_turn(struct world *w, const struct site *s, const struct role *r)
 {
 	const struct history_turn *t;
 
-	if (history_epoch(&r->history) <= s->heard)
+	if (r->history.n == 0 || history_epoch(&r->history) <= s->heard)
 		fail(w, "%c begins epoch %" PRIu64 ", and has heard of epoch %" PRIu64 " before", name_of(s),
 		    history_epoch(&r->history), s->heard);
 	t = &r->history.turns[r->history.n - 1];

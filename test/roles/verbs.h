@@ -664,7 +664,7 @@ test(struct world *w, struct site *s)
 
 /* What has come is said to everybody, by hand or by forwarding. */
 static inline int
-send_receipt(struct world *w, struct site *s)
+send_receipt(struct world *w, struct site *s, int is_wide)
 {
 	struct bundle *b = new_bundle(w, s, BUNDLE_RECEIPT);
 
@@ -672,7 +672,7 @@ send_receipt(struct world *w, struct site *s)
 		b->from = b->to = newest_of(s->P);
 		b->before = content_of(s->P->points[s->P->npoints - 1].root[0]);
 		b->history = s->P->role.history;
-		b->is_primary = 1;
+		b->is_primary = is_wide = 1;
 	} else if (is_copy(s) && s->R->npoints > 0) {
 		b->from = replica_last(s->R)->point;
 		b->to = held(w, s->R);
@@ -684,7 +684,7 @@ send_receipt(struct world *w, struct site *s)
 	}
 	w->nbundles++;
 	for (unsigned i = 0; i < w->nsites; i++)
-		if (i != s->id)
+		if (i != s->id && (is_wide || site_of(s->R->key) == i))
 			send(w, b, i);
 	return (0);
 }
