@@ -23,7 +23,7 @@ follow(struct world *w, struct site *s, const struct bundle *b)
 	if (p == NULL || s->runs)
 		return (1);
 	c = content_of(p->root[0]);
-	if (!is_same(&c, &s->disk) && w->plant != PLANT_HANDOVER)
+	if (!is_same(&c, &s->disk) && w->plant != PLANT_USED)
 		return (1);
 	if (role_step(&next, ROLE_FOLLOW) != 0)
 		return (1);
@@ -172,6 +172,7 @@ receive(struct world *w, struct site *s, const struct bundle *b)
 		w->events[x == INTAKE_EARLY ? EV_EARLY : EV_RECEIVED]++;
 	}
 	save_replica(w, s);
+	s->got[b - w->bundles] = 1;
 	return (0);
 }
 

@@ -120,6 +120,7 @@ back_up(struct site *s)
 	s->backup.has_overlay = s->has_overlay;
 	s->backup.nbranches = s->nbranches;
 	memcpy(s->backup.branches, s->branches, sizeof s->branches);
+	memcpy(s->backup_got, s->got, sizeof s->got);
 	s->has_backup = 1;
 }
 
@@ -132,6 +133,7 @@ restore(struct world *w, struct site *s, int with_disks)
 	s->runs = s->has_test = s->is_told = 0;
 	s->heard = 0;
 	s->restored++;
+	memcpy(s->got, s->backup_got, sizeof s->got);
 	s->nbranches = s->backup.nbranches;
 	memcpy(s->branches, s->backup.branches, sizeof s->branches);
 	if (with_disks) {

@@ -63,7 +63,7 @@ may_follow(const struct world *w, const struct role *r, const struct bundle *b)
 
 	while (i < b->history.n && b->history.turns[i].epoch <= here)
 		i++;
-	if (w->plant == PLANT_HANDOVER && i < b->history.n)
+	if (w->plant == PLANT_USED && i < b->history.n)
 		return (1);
 	return (i < b->history.n && role_may_follow(r, &b->history,
 	                                memcmp(b->history.turns[i].site, r->locked_for, RECORD_KEY) == 0));
@@ -87,10 +87,8 @@ take_over(const struct world *w, struct role *r, const struct point *p, const ui
 	struct point q = *p;
 	int rc;
 
-	if (w->plant == PLANT_HANDOVER) {
+	if (w->plant == PLANT_HANDOVER && p->kind == POINT_FINAL)
 		r->handover = q.seq;
-		q.kind = POINT_FINAL;
-	}
 	if ((rc = role_take_over(r, &q, own)) == 0 && w->plant == PLANT_RAISE)
 		r->history = before;
 	return (rc);

@@ -339,7 +339,8 @@ suits(const struct site *s, unsigned verb)
 	case KEEP:
 		return (is_primary(s) && (is_live(s) ? s->P->role.is_fenced : s->R->role.is_fenced));
 	case TAKE_OVER:
-		return (is_copy(s) && s->R->role.handover != 0);
+		return (is_copy(s) && s->R->npoints > 0 &&
+		        (s->R->role.handover != 0 || replica_last(s->R)->point.kind == POINT_FINAL));
 	case CANCEL:
 	case COMPLETE:
 		return (state == ROLE_FAILOVER);

@@ -94,6 +94,7 @@ struct site {
 	int is_told;    /* it has heard that somebody else, or itself before, is or was further */
 	uint64_t heard; /* the highest epoch */
 	unsigned restored;
+	uint8_t got[BUNDLES], backup_got[BUNDLES]; /* bundles that it took in */
 	unsigned nbranches; /* contents that gave way, which nobody has dropped */
 	struct content branches[BRANCHES];
 };
@@ -111,6 +112,7 @@ enum plant {
 	PLANT_EPOCH,
 	PLANT_LOCK,
 	PLANT_HANDOVER,
+	PLANT_USED,
 	PLANT_RAISE,
 	PLANT_FENCE,
 	PLANT_HEIR,
@@ -123,7 +125,7 @@ enum plant {
 	PLANTS
 };
 
-static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "raise", "fence",
+static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "used", "raise", "fence",
 	"heir", "keep", "claim", "parted", "restored", "test", "order" };
 
 enum event {

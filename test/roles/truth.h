@@ -114,6 +114,13 @@ check_replica(struct world *w, const struct site *s)
 		    name_of(s), p->point.seq, p->point.epoch, show(&c, x));
 	if (!history_has(&R->role.history, &R->role.history, &p->point))
 		fail(w, "%c is at point %" PRIu64 ", which is not on its way", name_of(s), p->point.seq);
+	for (unsigned i = 0; i < R->npoints; i++) {
+		struct content kept = content_of(R->points[i].disks[0].root);
+
+		if (!R->points[i].is_damaged && !is_truth(w, &R->role.history, &R->points[i].point, &kept))
+			fail(w, "%c keeps a point %" PRIu64 " of its way that never was", name_of(s),
+			    R->points[i].point.seq);
+	}
 	if (is_primary(s) || R->merging || s->has_overlay)
 		return;
 	if (!is_same(&c, &s->disk))

@@ -319,6 +319,7 @@ plan(struct world *w, struct site *s)
 	struct replica *R = s->R;
 	struct point p;
 	char x[80], y[80];
+	int meant = 0;
 
 	if (!is_copy(s) || R->npoints == 0 || s->has_test)
 		return (1);
@@ -345,6 +346,16 @@ plan(struct world *w, struct site *s)
 				    show(&s->disk, x), name_of(old), show(&w->truths[i].content, y));
 			break;
 		}
+	for (unsigned i = 0; i < w->nbundles; i++) {
+		const struct bundle *b = &w->bundles[i];
+
+		meant |= s->got[i] && b->handover == s->id && b->to.epoch == p.epoch && b->to.seq == p.seq;
+		if (s->got[i] && b->to.epoch == p.epoch && b->to.seq > p.seq && b->signer == site_of(R->key))
+			fail(w, "%c takes over at point %" PRIu64 ", and has had point %" PRIu64, name_of(s), p.seq,
+			    b->to.seq);
+	}
+	if (!meant)
+		fail(w, "%c takes over at point %" PRIu64 ", which was handed to another site", name_of(s), p.seq);
 	if (p.kind != POINT_FINAL)
 		fail(w, "%c takes over at point %" PRIu64 ", which is not a final one", name_of(s), p.seq);
 	return (0);
@@ -466,6 +477,9 @@ turn_replica(struct world *w, struct site *s, const struct primary_point *at, un
 	p.disks[0].size = LIMIT_BLOCK * BLOCKS;
 	memcpy(p.disks[0].root, at->root[0], LEAF_ROOT);
 	p.is_pinned = is_parted;
+	if (!is_parted && memcmp(at->root[0], &s->disk, LEAF_ROOT) != 0)
+		fail(w, "%c follows %c, and what it wrote since point %" PRIu64 " is lost", name_of(s),
+		    'a' + (int)follow, at->point.seq);
 	if (w->plant == PLANT_ORDER) {
 		s->has_primary = 0;
 		save_primary(w, s);
