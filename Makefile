@@ -15,6 +15,7 @@ BIN = $(patsubst %,$(B)/bin/vmferry-%,$(filter-out vmferry,$(TOOLS))) $(B)/bin/v
 OBJ = $(patsubst %.c,$(B)/%.o,$(FORMAT) $(CORE))
 MAN1 = $(sort $(wildcard doc/*.1))
 MAN5 = $(sort $(wildcard doc/*.5))
+MAN7 = $(sort $(wildcard doc/*.7))
 UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
 COURIER = $(B)/test/courier $(B)/test/roles
 HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
@@ -84,7 +85,7 @@ lint:
 	clang-tidy --quiet $(FORMAT) $(CORE) $(wildcard cmd/*.c) -- $(STD) -Icmd -Icore -Iformat
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -D_GNU_SOURCE -Icmd -Icore -Iformat format core cmd
-	mandoc -T lint -W warning $(MAN1) $(MAN5)
+	mandoc -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
 
 # Longer searches, each with a budget of its own (seconds), which the environment may change.
 stress:
@@ -103,10 +104,11 @@ bench:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
+	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 README.md doc/DESIGN.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 $(wildcard doc/examples/*) $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples

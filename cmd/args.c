@@ -103,3 +103,14 @@ args_number(const struct args_tool *t, const char *s, uint64_t least, uint64_t m
 		args_misuse(t, "'%s' is not between %" PRIu64 " and %" PRIu64, s, least, most);
 	return (v);
 }
+
+enum header_level
+args_level(const struct args_tool *t, const char *s)
+{
+	static const char *const names[] = { NULL, "none", "fast", "default", "best" };
+
+	for (int i = HEADER_LEVEL_NONE; i <= HEADER_LEVEL_BEST; i++)
+		if (strcmp(s, names[i]) == 0)
+			return ((enum header_level)i);
+	args_misuse(t, "'%s' is not none, fast, default or best", s);
+}

@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <stdint.h>
 
+#include "header.h"
+
 /* What every tool's command line has in common.  Misuse is said and ends the program with status 2. */
 struct args_tool {
 	const char *name;  /* "vmferry-import" */
@@ -32,5 +34,8 @@ _Noreturn void args_misuse(const struct args_tool *t, const char *format, ...)
 uint64_t args_size(const struct args_tool *t, const char *s);
 uint64_t args_time(const struct args_tool *t, const char *s);
 uint64_t args_number(const struct args_tool *t, const char *s, uint64_t least, uint64_t most);
+
+/* none, fast, default or best. */
+enum header_level args_level(const struct args_tool *t, const char *s);
 
 #endif

@@ -2,20 +2,33 @@
 #include <string.h>
 
 #include "args.h"
+#include "host/host.h"
 #include "primary/enable.h"
 #include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-enable",
 	"usage: vmferry enable VM --disk ID=PATH|NBD-URI ... [--exclude ID=PATH ...] [--to SITE ...]\n"
-	"                      [--points N] [--frequency T] [--host none] [--home DIR]\n"
+	"                      [--points N] [--frequency T] [--compress none|fast|default|best] [--plain]\n"
+	"                      [--host none|exec:PROGRAM] [--home DIR]\n"
+	"       vmferry enable VM [--disk ID=PATH] [--exclude ID[=PATH]] [--include ID[=PATH]] [--remove "
+	"ID]\n"
+	"                      [--to SITE] [--points N] [--frequency T] [--compress HOW] [--plain | "
+	"--encrypt]\n"
+	"                      [--host HOST]\n"
 	"\n"
-	"Start protecting a VM.\n"
+	"Start protecting a VM; or change, from the next point on, what is replicated of one that is.\n"
 	"  --disk ID=PATH   a disk to replicate: a raw file, a block device or an NBD URI\n"
 	"  --exclude ID=..  a disk that is not, and is empty at the replica (swap, for instance)\n"
+	"  --exclude ID     leave out a disk that is replicated now\n"
+	"  --include ID     replicate a disk that is excluded now\n"
+	"  --remove ID      the VM has that disk no more\n"
 	"  --to SITE        a site that it is replicated to (see 'vmferry trust list')\n"
 	"  --points N       recovery points that a replica keeps (default 1: the latest)\n"
 	"  --frequency T    how often a point is meant to be cut: 30s, 5m, 1h (default: by hand)\n"
-	"  --host none      disks only; no hypervisor is asked (the default)\n" };
+	"  --compress HOW   how bundles are compressed, if export is not told otherwise\n"
+	"  --plain          they are not encrypted; --encrypt: they are (the default)\n"
+	"  --host HOST      none: disks only, no hypervisor is asked (the default); exec:PROGRAM: that\n"
+	"                   program is; see vmferry-host(7)\n" };
 
 static void
 add(const char **list, unsigned *n, unsigned most, const char *what)
@@ -31,9 +44,11 @@ main(int argc, char *argv[])
 	static const struct option longs[] = { ARGS_COMMON, { "disk", required_argument, NULL, 'd' },
 		{ "exclude", required_argument, NULL, 'x' }, { "to", required_argument, NULL, 't' },
 		{ "points", required_argument, NULL, 'p' }, { "frequency", required_argument, NULL, 'f' },
-		{ "host", required_argument, NULL, 'o' }, { 0 } };
-	struct enable_options o = { .keep = 1 };
-	const char *home = NULL;
+		{ "host", required_argument, NULL, 'o' }, { "include", required_argument, NULL, 'i' },
+		{ "remove", required_argument, NULL, 'r' }, { "compress", required_argument, NULL, 'z' },
+		{ "plain", no_argument, NULL, 'P' }, { "encrypt", no_argument, NULL, 'E' }, { 0 } };
+	struct enable_options o = { .keep = 0 };
+	const char *home = NULL, *why;
 	struct site *S;
 	int c, rc = -1;
 
@@ -47,13 +62,27 @@ main(int argc, char *argv[])
 			add(o.sites, &o.nsites, LIMIT_TARGETS, "sites");
 		else if (c == 'p')
 			o.keep = (unsigned)args_number(&tool, optarg, 1, LIMIT_POINTS);
-		else if (c == 'f')
+		else if (c == 'f') {
+			o.has_frequency = 1;
 			o.frequency = args_time(&tool, optarg);
-		else if (strcmp(optarg, "none") != 0)
-			args_misuse(&tool, "'%s' is not a host that this version knows", optarg);
+		} else if (c == 'i')
+			add(o.included, &o.nincluded, LIMIT_DISKS, "included disks");
+		else if (c == 'r')
+			add(o.removed, &o.nremoved, LIMIT_DISKS, "removed disks");
+		else if (c == 'z')
+			o.level = args_level(&tool, optarg);
+		else if (c == 'P')
+			o.plain = 1;
+		else if (c == 'E')
+			o.plain = -1;
+		else if ((why = host_check_spec(optarg)) != NULL)
+			args_misuse(&tool, "'%s': %s", optarg, why);
+		else
+			o.host = optarg;
 	}
 	args_words(&tool, argc, 1, 1);
-	if (o.ndisks == 0)
+	if (o.ndisks + o.nexcluded + o.nincluded + o.nremoved + o.nsites + o.keep + o.level == 0 &&
+	    !o.has_frequency && o.plain == 0 && o.host == NULL)
 		args_misuse(&tool, "no --disk is named");
 	o.vm = argv[optind];
 	if ((S = site_open(home)) != NULL)

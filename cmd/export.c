@@ -13,7 +13,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
 	"                      [--against FILE|-]\n"
-	"                      [--to SITE] [--plain] [--compress none|fast|default|best] [--live-unsafe]\n"
+	"                      [--to SITE] [--plain | --encrypt] [--compress none|fast|default|best] [--live-unsafe]\n"
 	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
 	"       vmferry export [VM] --repair REQUEST [-o FILE | --media DIR] [--home DIR]\n"
 	"\n"
@@ -32,8 +32,8 @@ static const struct args_tool tool = { "vmferry-export",
 	"that\n"
 	"                   made it; see 'vmferry compare' and 'vmferry adopt'\n"
 	"  --to SITE        for this site alone\n"
-	"  --plain          do not encrypt\n"
-	"  --compress HOW   none, fast, default or best\n"
+	"  --plain          do not encrypt; --encrypt: do; --compress HOW: none, fast, default or best\n"
+	"                   (default: as was said to 'vmferry enable')\n"
 	"  --live-unsafe    read disks although a program has them open for writing\n"
 	"  --repair FILE    answer the request of 'vmferry verify --request': make those segments again, as "
 	"they were\n"
@@ -53,20 +53,6 @@ static const struct args_tool tool = { "vmferry-export",
 	"                   at the receiver prints F; '-': standard input\n"
 	"\n"
 	"Stopped or cut short, to a file or to media, the same command goes on where it stood.\n" };
-
-static enum segment_level
-level(const char *s)
-{
-	if (strcmp(s, "none") == 0)
-		return (SEGMENT_NONE);
-	if (strcmp(s, "fast") == 0)
-		return (SEGMENT_FAST);
-	if (strcmp(s, "default") == 0)
-		return (SEGMENT_DEFAULT);
-	if (strcmp(s, "best") == 0)
-		return (SEGMENT_BEST);
-	args_misuse(&tool, "'%s' is not none, fast, default or best", s);
-}
 
 static void
 since(struct export_options *o, const char *s)
@@ -94,6 +80,7 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
 		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
+		{ "encrypt", no_argument, NULL, 'e' },
 		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
 		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
 		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
@@ -126,8 +113,11 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		case 'p':
 			o->plain = 1;
 			break;
+		case 'e':
+			o->plain = -1;
+			break;
 		case 'z':
-			o->level = level(optarg);
+			o->level = args_level(&tool, optarg);
 			break;
 		case 'l':
 			o->live_unsafe = 1;
@@ -193,7 +183,7 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 int
 main(int argc, char *argv[])
 {
-	struct export_options o = { .level = SEGMENT_DEFAULT };
+	struct export_options o = { 0 };
 	struct repair_options r = { 0 };
 	struct dry_run w = { 0 };
 	const char *home = NULL;

@@ -39,10 +39,11 @@ static void
 choose(struct failover_command *c, enum failover_act act)
 {
 	if ((c->act == FAILOVER_PLANNED && act == FAILOVER_COMPLETE) ||
-	    (c->act == FAILOVER_COMPLETE && act == FAILOVER_PLANNED))
+	    (c->act == FAILOVER_COMPLETE && act == FAILOVER_PLANNED)) {
 		act = FAILOVER_COMPLETE;
-	else if ((c->act == FAILOVER_PLANNED && act == FAILOVER_CANCEL) ||
-	         (c->act == FAILOVER_CANCEL && act == FAILOVER_PLANNED))
+		c->replica.is_planned = 1;
+	} else if ((c->act == FAILOVER_PLANNED && act == FAILOVER_CANCEL) ||
+	           (c->act == FAILOVER_CANCEL && act == FAILOVER_PLANNED))
 		act = FAILOVER_CANCEL;
 	else if (c->act != 0)
 		args_misuse(&tool,
@@ -167,7 +168,7 @@ parse(int argc, char *argv[], struct failover_command *c, const char **home)
 int
 main(int argc, char *argv[])
 {
-	struct failover_command c = { .handover.bundle = { .level = SEGMENT_DEFAULT } };
+	struct failover_command c = { 0 };
 	const char *home = NULL;
 	struct site *S;
 	int rc = -1;

@@ -5,6 +5,7 @@
 #include "args.h"
 #include "base/say.h"
 #include "media_plan.h"
+#include "primary/export.h"
 
 static const struct args_tool tool = { "vmferry-media",
 	"usage: vmferry media DIR [--label NAME] [--json] [--clean] [--require-sandbox] [--home DIR]\n"
@@ -22,7 +23,6 @@ static const struct args_tool tool = { "vmferry-media",
 	"           and how long on a line of --line bytes a second (sizes with K, M, G or T)\n" };
 
 enum { PLAN = 1000, BYTES, VOLUME_SIZE, LINE };
-#define VOLUME ((UINT64_C(4) << 30) - (UINT64_C(1) << 20)) /* what FAT32 holds, and some room */
 
 static void
 parse(int argc, char *argv[], struct media_options *o, struct media_plan_options *p, const char **home)
@@ -64,7 +64,7 @@ parse(int argc, char *argv[], struct media_options *o, struct media_plan_options
 int
 main(int argc, char *argv[])
 {
-	struct media_plan_options p = { .volume_size = VOLUME };
+	struct media_plan_options p = { .volume_size = EXPORT_VOLUME };
 	struct media_options o = { 0 };
 	const char *home = NULL;
 	struct site *S;

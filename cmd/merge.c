@@ -9,6 +9,16 @@ static const struct args_tool tool = { "vmferry-merge",
 	"\n"
 	"Bring a replica to the newest recovery point that is staged in its inbox.\n" };
 
+/* By a person's word: then that it cannot be now is the answer. */
+static int
+merge(struct replica *R, const struct site *S)
+{
+	char words[ROLE_WORDS];
+	const char *why = merge_waits(R, words);
+
+	return (why == NULL ? merge_all(R, S) : say_refused("%s: merges wait: %s", R->vm, why));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -22,7 +32,7 @@ main(int argc, char *argv[])
 	args_next(&tool, argc, argv, "h", longs, &home);
 	args_words(&tool, argc, 1, 1);
 	if ((S = site_open(home)) != NULL && (rc = replica_open(&R, S, argv[optind])) == 0)
-		rc = merge_all(R, S);
+		rc = merge(R, S);
 	replica_close(R);
 	site_close(S);
 	return (say_exit(rc));

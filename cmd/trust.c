@@ -3,11 +3,12 @@
 
 #include "args.h"
 #include "base/say.h"
+#include "host/host.h"
 #include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-trust",
 	"usage: vmferry trust add CARDFILE [--vm PATTERN] [--store DIR] [--max-size SIZE]\n"
-	"                         [--inbox SIZE] [--home DIR]\n"
+	"                         [--inbox SIZE] [--host HOST] [--home DIR]\n"
 	"       vmferry trust list [--json] [--home DIR]\n"
 	"       vmferry trust remove NAME [--home DIR]\n"
 	"\n"
@@ -16,6 +17,7 @@ static const struct args_tool tool = { "vmferry-trust",
 	"  --store DIR      where their disks are stored (default: in the home)\n"
 	"  --max-size SIZE  bytes of disk that one VM may have; K, M, G, T\n"
 	"  --inbox SIZE     bytes of bundles that may wait for others, for each VM (default 256G)\n"
+	"  --host HOST      what runs its VMs here: none (default), or exec:PROGRAM\n"
 	"  --json           for programs\n" };
 
 int
@@ -23,7 +25,8 @@ main(int argc, char *argv[])
 {
 	static const struct option longs[] = { ARGS_COMMON, { "vm", required_argument, NULL, 'v' },
 		{ "store", required_argument, NULL, 's' }, { "max-size", required_argument, NULL, 'm' },
-		{ "inbox", required_argument, NULL, 'i' }, { "json", no_argument, NULL, 'j' }, { 0 } };
+		{ "inbox", required_argument, NULL, 'i' }, { "host", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' }, { 0 } };
 	struct trusting_options o = { 0 };
 	const char *home = NULL, *verb;
 	struct site *S;
@@ -37,6 +40,8 @@ main(int argc, char *argv[])
 			o.store = optarg;
 		else if (c == 'm')
 			o.max_size = args_size(&tool, optarg);
+		else if (c == 't')
+			o.host = optarg;
 		else if (c == 'i')
 			o.inbox = args_size(&tool, optarg);
 		else
@@ -47,6 +52,8 @@ main(int argc, char *argv[])
 	if (strcmp(verb, "add") != 0 && strcmp(verb, "list") != 0 && strcmp(verb, "remove") != 0)
 		args_misuse(&tool, "'%s' is not add, list or remove", verb);
 	args_words(&tool, argc, strcmp(verb, "list") != 0, strcmp(verb, "list") != 0);
+	if (o.host != NULL && host_check_spec(o.host) != NULL)
+		args_misuse(&tool, "'%s': %s", o.host, host_check_spec(o.host));
 	if ((S = site_open(home)) != NULL) {
 		if (verb[0] == 'a')
 			rc = trusting_add(S, argv[optind], &o);

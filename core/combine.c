@@ -304,10 +304,21 @@ choose_targets(struct combining *c)
 	return (0);
 }
 
+/* The first bundle that has that disk: where it starts, the disk is as it was all the time before. */
+static const struct header *
+first_with(const struct combining *c, unsigned disk)
+{
+	unsigned i = 0;
+
+	while (c->lineup.bundles[i].header->ndisks <= disk)
+		i++;
+	return (c->lineup.bundles[i].header);
+}
+
 static int
 describe(struct combining *c)
 {
-	const struct header *first = c->lineup.bundles[0].header, *last = c->last;
+	const struct header *first = c->lineup.bundles[0].header, *last = c->last, *of;
 	struct header *H = &c->header;
 
 	H->type = BUNDLE_DELTA;
@@ -324,8 +335,9 @@ describe(struct combining *c)
 	H->ndisks = last->ndisks;
 	for (unsigned i = 0; i < H->ndisks; i++) {
 		H->disks[i] = last->disks[i];
-		H->disks[i].before_size = first->disks[i].before_size;
-		memcpy(H->disks[i].before, first->disks[i].before, LEAF_ROOT);
+		of = first_with(c, i);
+		H->disks[i].before_size = of->disks[i].before_size;
+		memcpy(H->disks[i].before, of->disks[i].before, LEAF_ROOT);
 	}
 	H->nexcluded = last->nexcluded;
 	memcpy(H->excluded, last->excluded, sizeof H->excluded);

@@ -15,14 +15,27 @@ leave_keys(const struct site *S, const char *dir)
 }
 
 int
-export_media(struct site *S, const struct export_options *o)
+export_media_around(
+    struct site *S, const char *dir, int (*go)(struct site *S, const void *context), const void *context)
 {
 	int rc;
 
 	/* That what it brought is refused was said, and is no reason to bring nothing. */
-	if (gather_apart(S, o->media, 0) < 0)
+	if (gather_apart(S, dir, 0) < 0)
 		return (-1);
-	if ((rc = export(S, o)) != 0)
+	if ((rc = go(S, context)) != 0)
 		return (rc);
-	return (leave_keys(S, o->media));
+	return (leave_keys(S, dir));
+}
+
+static int
+export_there(struct site *S, const void *context)
+{
+	return (export(S, context));
+}
+
+int
+export_media(struct site *S, const struct export_options *o)
+{
+	return (export_media_around(S, o->media, export_there, o));
 }

@@ -9,4 +9,8 @@
  */
 int export_media(struct site *S, const struct export_options *o);
 
+/* The same around whatever else writes a bundle there: go, with its context, is called in between. */
+int export_media_around(
+    struct site *S, const char *dir, int (*go)(struct site *S, const void *context), const void *context);
+
 #endif

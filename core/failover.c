@@ -1,27 +1,14 @@
 #include "failover.h"
 
 #include "base/say.h"
-#include "primary/primary.h"
-#include "replica/replica.h"
+#include "export_media.h"
 #include "reverse.h"
+#include "side.h"
 
-/* Is this site the VM's primary now?  1 or 0; -1. */
 static int
-is_primary(const struct site *S, const char *vm)
+hand_over(struct site *S, const void *context)
 {
-	char uuid[HEADER_UUID];
-	struct replica *R;
-	int rc = replica_find(S, vm, uuid);
-
-	if (rc < 0)
-		return (-1);
-	if (rc == 0)
-		return (1); /* or nothing: the primary's side says so */
-	if (replica_look(&R, S, uuid) != 0)
-		return (-1);
-	rc = R->role.state == ROLE_TURNED;
-	replica_close(R);
-	return (rc);
+	return (handover(S, context));
 }
 
 static int
@@ -31,7 +18,9 @@ at_primary(struct site *S, const struct failover_command *c)
 
 	switch (c->act) {
 	case FAILOVER_PLANNED:
-		return (handover(S, &c->handover));
+		if (c->handover.bundle.media == NULL || c->handover.is_dry)
+			return (handover(S, &c->handover));
+		return (export_media_around(S, c->handover.bundle.media, hand_over, &c->handover));
 	case FAILOVER_CANCEL:
 		return (handover_cancel(S, vm));
 	default:
@@ -64,7 +53,7 @@ at_replica(struct site *S, const struct failover_command *c)
 	case FAILOVER_UNPLANNED:
 		return (failover_unplanned(S, o));
 	case FAILOVER_COMPLETE:
-		return (finish(S, c, failover_complete(S, o)));
+		return (finish(S, c, o->is_planned ? failover_planned(S, o) : failover_complete(S, o)));
 	case FAILOVER_CANCEL:
 		return (failover_cancel(S, o));
 	}
@@ -74,9 +63,10 @@ at_replica(struct site *S, const struct failover_command *c)
 int
 failover(struct site *S, const struct failover_command *c)
 {
-	int rc = is_primary(S, c->replica.vm);
+	enum role_side side;
+	int rc = side_of(S, c->replica.vm, &side);
 
-	if (rc < 0)
-		return (-1);
-	return (rc ? at_primary(S, c) : at_replica(S, c));
+	if (rc != 0)
+		return (rc);
+	return (side == ROLE_PRIMARY ? at_primary(S, c) : at_replica(S, c));
 }

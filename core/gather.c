@@ -81,7 +81,20 @@ gather_leave_keys(const struct site *S, const struct medium *M)
 
 /* --- receipts ----------------------------------------------------------------------------------------- */
 
-/* Does it tell a primary of ours what it does not know? */
+/* Has that site said so before, of that epoch or a later one? */
+static int
+is_claimed(const struct primary *P, const struct trust_entry *e, uint64_t epoch)
+{
+	for (unsigned i = 0; i < P->role.nclaims; i++) {
+		const struct role_claim *c = &P->role.claims[i];
+
+		if (trust_has_key(e, c->site) && history_epoch(&c->history) >= epoch)
+			return (1);
+	}
+	return (0);
+}
+
+/* Does it tell a primary of ours what it does not know: more points, or that another one is the primary? */
 static int
 is_news(const struct site *S, const struct holdings_bundle *b)
 {
@@ -95,8 +108,9 @@ is_news(const struct site *S, const struct holdings_bundle *b)
 	    primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
 		return (0);
 	t = primary_target_of(P, e);
-	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 && b->to.epoch == primary_epoch(P) &&
-	       b->to.seq > t->acked;
+	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 &&
+	       (b->epoch > primary_epoch(P) || b->is_primary ? !is_claimed(P, e, b->epoch)
+	                                                     : b->to.seq > t->acked);
 	primary_close(P);
 	return (news);
 }

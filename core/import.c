@@ -79,9 +79,13 @@ static int
 conclude(struct replica *R, const struct site *S, const struct import_options *o)
 {
 	int rc = o->stage_only ? 0 : merge_all(R, S);
+	char words[ROLE_WORDS];
+	const char *why;
 
 	if (rc != 0)
 		return (rc);
+	if (R->nstaged > 0 && (why = merge_waits(R, words)) != NULL)
+		say_note("%s: merges wait: %s", R->vm, why);
 	if (replica_last(R) != NULL)
 		say_note(
 		    "%s: at point %" PRIu64 ", %u staged", R->vm, replica_last(R)->point.seq, R->nstaged);

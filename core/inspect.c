@@ -64,6 +64,29 @@ lists_json(const struct header *H, json_t *o)
 	return (o);
 }
 
+/* What it says of the roles: see doc/ROLES.md. */
+static void
+add_roles(const struct header *H, json_t *o)
+{
+	static const char *const levels[] = { "", "none", "fast", "default", "best" };
+	json_t *heirs = json_array();
+	char hex[2 * RECORD_KEY + 1];
+
+	json_object_set_new(o, "history", history_encode(&H->history));
+	json_object_set_new(o, "is_primary", json_boolean(H->is_primary));
+	if (H->has_handover)
+		jsontext_set_bytes(o, "handover", H->handover, RECORD_KEY);
+	for (unsigned i = 0; i < H->nheirs; i++) {
+		sodium_bin2hex(hex, sizeof hex, H->heirs[i], RECORD_KEY);
+		json_array_append_new(heirs, json_string(hex));
+	}
+	json_object_set_new(o, "heirs", heirs);
+	if (H->has_wishes)
+		json_object_set_new(o, "wishes",
+		    json_pack("{s:I,s:s,s:b}", "frequency", (json_int_t)H->wishes.frequency, "compress",
+		        levels[H->wishes.level], "plain", H->wishes.is_plain));
+}
+
 /* --- custody ------------------------------------------------------------------------------------------ */
 
 /* The log that lies beside a bundle, and who is known that may have signed it. */
@@ -83,6 +106,16 @@ known_as(const struct site *S, const uint8_t key[RECORD_KEY])
 	if (S != NULL && site_is_own_key(S, key))
 		return (site_card(S)->name);
 	return (e == NULL ? NULL : e->card.name);
+}
+
+/* The same, or the key itself. */
+static const char *
+named(const struct site *S, const uint8_t key[RECORD_KEY], char hex[2 * RECORD_KEY + 1])
+{
+	const char *name = known_as(S, key);
+
+	sodium_bin2hex(hex, 2 * RECORD_KEY + 1, key, RECORD_KEY);
+	return (name != NULL ? name : hex);
 }
 
 static int
@@ -161,6 +194,7 @@ print_json(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
 	json_object_set_new(o, "disks", disks_json(H, T));
 	lists_json(H, o);
+	add_roles(H, o);
 	json_object_set_new(o, "segments", json_integer((json_int_t)T->segments));
 	json_object_set_new(o, "data", json_integer((json_int_t)T->data));
 	json_object_set_new(o, "zero", json_integer((json_int_t)T->zero));
@@ -188,6 +222,24 @@ print_point(const char *what, const struct point *p)
 	    point_kind_text(p->kind));
 }
 
+static void
+print_roles(const struct header *H, const struct site *S)
+{
+	char hex[2 * RECORD_KEY + 1];
+
+	for (unsigned i = 0; i < H->history.n; i++)
+		printf("epoch     %" PRIu64 " began behind point %" PRIu64 " at '%s'\n",
+		    H->history.turns[i].epoch, H->history.turns[i].seq,
+		    named(S, H->history.turns[i].site, hex));
+	if (H->is_primary)
+		printf("primary   its signer says that it is the VM's primary now\n");
+	if (H->has_handover)
+		printf("handover  the VM is locked at that point, for '%s' to take over\n",
+		    named(S, H->handover, hex));
+	for (unsigned i = 0; i < H->nheirs; i++)
+		printf("heir      '%s'\n", named(S, H->heirs[i], hex));
+}
+
 static int
 print_text(const struct header *H, const struct trailer *T, const uint8_t key[RECORD_KEY], uint64_t bytes,
     struct custody_log *l)
@@ -202,6 +254,7 @@ print_text(const struct header *H, const struct trailer *T, const uint8_t key[RE
 		printf("combined  of %u parts\n", H->nparts);
 	print_point("from      point ", &H->from);
 	print_point("to        point ", &H->to);
+	print_roles(H, l->S);
 	printf("signed    by '%s' with %s\n", H->signer, hex);
 	printf("contents  %s, %u targets, %" PRIu64 " segments: %" PRIu64 " bytes of data, %" PRIu64
 	       " of zeroes, stored in %" PRIu64 "\n",

@@ -135,7 +135,7 @@ group(struct lineup *L)
 static const char *
 compare_disks(const struct header *a, const struct header *b)
 {
-	if (a->ndisks != b->ndisks)
+	if (a->ndisks > b->ndisks)
 		return ("it has other disks than the one before it");
 	for (unsigned i = 0; i < a->ndisks; i++) {
 		if (strcmp(a->disks[i].id, b->disks[i].id) != 0)

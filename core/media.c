@@ -69,13 +69,22 @@ target_of(const struct site *S, struct primary *P, const uint8_t key[RECORD_KEY]
 	return (e == NULL ? NULL : primary_target_of(P, e));
 }
 
+/* Is its point one that our epochs have gone through? */
+static int
+is_on_way(const struct primary *P, const struct holdings_bundle *b)
+{
+	const struct history *h = &P->role.history;
+
+	return (b->epoch <= primary_epoch(P) && history_has(h, h, &b->to));
+}
+
 /* Our own bundle: has every site acknowledged it that it is for?  One for nobody is for all. */
 static int
 is_acknowledged(const struct site *S, struct primary *P, const struct holdings_bundle *b)
 {
 	unsigned n = b->ntargets == 0 ? P->ntargets : b->ntargets;
 
-	if (memcmp(P->lineage, b->lineage, RECORD_ID) != 0 || primary_epoch(P) != b->to.epoch)
+	if (memcmp(P->lineage, b->lineage, RECORD_ID) != 0 || !is_on_way(P, b))
 		return (0);
 	for (unsigned i = 0; i < n; i++) {
 		const struct primary_target *t =
@@ -99,7 +108,7 @@ judge_as_primary(const struct site *S, const struct holdings_bundle *b, struct v
 	if (v->maker == MAKER_US && header_leads(b->type) && is_acknowledged(S, P, b))
 		v->duty = DUTY_ACKNOWLEDGED;
 	if (v->maker == MAKER_KNOWN && b->type == BUNDLE_RECEIPT &&
-	    memcmp(P->lineage, b->lineage, RECORD_ID) == 0 && primary_epoch(P) == b->to.epoch &&
+	    memcmp(P->lineage, b->lineage, RECORD_ID) == 0 && is_on_way(P, b) &&
 	    (t = target_of(S, P, b->key)) != NULL && t->acked >= b->to.seq)
 		v->duty = DUTY_TAKEN;
 	v->can_go = v->duty != DUTY_OPEN;

@@ -1,151 +1,94 @@
 #include "status.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
+#include "base/say.h"
+#include "health.h"
 #include "primary/ledger.h"
 #include "primary/pending.h"
-#include "primary/primary.h"
-#include "replica/missing.h"
-#include "replica/replica.h"
-#include "base/say.h"
+#include "status_print.h"
 
-/* One line of status, whichever side it is of. */
-#define CAUSES 40u
-struct view {
-	char vm[LIMIT_NAME + 1];
-	char uuid[HEADER_UUID];
-	const char *role;
-	const char *state;
-	const char *health; /* normal, warning or critical */
-	char causes[CAUSES][320];
-	const char *grade[CAUSES]; /* of each: note, warning or critical */
-	unsigned ncauses;
-	unsigned points, staged;
-	struct point last;
-	json_t *targets; /* of a primary; else NULL */
+/* What is free at the folder that a replica lies in, asked once for each. */
+#define STORES 16u
+struct store {
+	char dir[PATH_MAX];
+	uint64_t free, all;
 };
 
 struct showing {
 	const struct site *S;
 	const char *vm;
 	int json;
+	int64_t now;
 	json_t *list;
 	unsigned shown;
 	int rc; /* -1: a record could not be read */
+	unsigned nstores;
+	struct store stores[STORES];
+	struct health health;
 };
 
-/* Add a cause; "note" is one that does not touch the health. */
-static void __attribute__((format(printf, 3, 4)))
-cause(struct view *v, const char *grade, const char *format, ...)
+static int
+is_wanted(const struct showing *w, const char *vm, const char *uuid)
 {
-	va_list ap;
-
-	if (strcmp(grade, "note") != 0 && strcmp(v->health, "critical") != 0)
-		v->health = grade;
-	if (v->ncauses == CAUSES)
-		return;
-	v->grade[v->ncauses] = grade;
-	va_start(ap, format);
-	vsnprintf(v->causes[v->ncauses++], sizeof v->causes[0], format, ap);
-	va_end(ap);
+	return (w->vm == NULL || strcmp(w->vm, vm) == 0 || strcmp(w->vm, uuid) == 0);
 }
+
+static void
+show(struct showing *w, const struct status_line *l)
+{
+	if (w->json)
+		json_array_append_new(w->list, status_json(l, w->S));
+	else if (w->shown == 0)
+		status_print_head();
+	if (!w->json)
+		status_print(l);
+	w->shown++;
+}
+
+/* The site where the lineage began, in words; NULL: not known, or this one. */
+static const char *
+home_of(const struct site *S, const struct reminders *m, struct health_facts *f, char name[SITE_NAMED])
+{
+	f->is_home = !reminders_has_home(m) || site_is_own_key(S, m->home);
+	return (f->is_home ? NULL : site_name_of(S, m->home, name));
+}
+
+/* --- a primary ---------------------------------------------------------------------------------------- */
+
+#define FLIGHT 160u
 
 static json_t *
-last_json(const struct point *p)
+shipment_json(const struct primary_shipment *s)
 {
-	char time[POINT_TIME];
+	char when[POINT_TIME], id[2 * RECORD_ID + 1];
 
-	if (p->seq == 0)
-		return (json_null());
-	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "seq", (json_int_t)p->seq, "epoch", (json_int_t)p->epoch,
-	    "time", time, "kind", point_kind_text(p->kind)));
-}
-
-static void
-show_json(struct showing *w, const struct view *v)
-{
-	json_t *causes = json_array(), *o;
-
-	for (unsigned i = 0; i < v->ncauses; i++)
-		json_array_append_new(causes, json_string(v->causes[i]));
-	o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:i,s:o,s:i}", "vm", v->vm, "uuid", v->uuid, "role", v->role,
-	    "state", v->state, "health", v->health, "causes", causes, "points", (int)v->points, "last_point",
-	    last_json(&v->last), "staged", (int)v->staged);
-	if (v->targets != NULL)
-		json_object_set(o, "targets", v->targets);
-	json_array_append_new(w->list, o);
-}
-
-static void
-show(struct showing *w, const struct view *v)
-{
-	char time[POINT_TIME] = "-";
-
-	w->shown++;
-	if (w->json) {
-		show_json(w, v);
-		return;
-	}
-	if (w->shown == 1)
-		printf("%-20s %-8s %-20s %-9s %8s  %-20s %6s %6s\n", "VM", "ROLE", "STATE", "HEALTH", "POINT",
-		    "TIME", "POINTS", "STAGED");
-	if (v->last.seq != 0)
-		point_time_text(time, v->last.time);
-	printf("%-20s %-8s %-20s %-9s %8" PRIu64 "  %-20s %6u %6u\n", v->vm, v->role, v->state, v->health,
-	    v->last.seq, time, v->points, v->staged);
-	for (unsigned i = 0; i < v->ncauses; i++)
-		printf("  %s: %s\n", v->grade[i], v->causes[i]);
-}
-
-static const char *
-plural(int64_t n)
-{
-	return (n == 1 ? "" : "s");
-}
-
-/* How long ago, in the largest unit that says something. */
-static void
-age_text(char out[32], int64_t seconds)
-{
-	static const struct {
-		int64_t unit;
-		const char *name;
-	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-	size_t i = 0;
-
-	while (i < 3 && seconds < 2 * units[i].unit)
-		i++;
-	seconds = seconds < 0 ? 0 : seconds / units[i].unit;
-	snprintf(out, 32, "%" PRId64 " %s%s", seconds, units[i].name, plural(seconds));
+	point_time_text(when, s->at);
+	sodium_bin2hex(id, sizeof id, s->id, RECORD_ID);
+	return (json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:i,s:I}", "bundle", id, "type",
+	    header_type_text(s->type), "from", (json_int_t)s->from, "to", (json_int_t)s->to, "sent", when,
+	    "where", s->where, "volumes", (int)s->volumes, "bytes", (json_int_t)s->bytes));
 }
 
 /* What is on its way to t, as a list; text is the short form: which points, since when and where. */
 static json_t *
-view_flight(const struct primary *P, const struct primary_target *t, char text[160])
+gather_flight(const struct primary *P, const struct primary_target *t, int64_t now, char text[FLIGHT])
 {
 	const struct primary_shipment *s, *first = NULL;
 	json_t *list = json_array();
-	char when[POINT_TIME], age[32], id[2 * RECORD_ID + 1], points[64] = "";
-	int64_t now = (int64_t)time(NULL);
+	char age[32], points[64] = "";
 	unsigned i = 0, n = 0;
 	size_t used = 0;
 
 	text[0] = '\0';
 	while ((s = ledger_next(P, t, &i)) != NULL) {
-		point_time_text(when, s->at);
-		sodium_bin2hex(id, sizeof id, s->id, RECORD_ID);
-		json_array_append_new(
-		    list, json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:i,s:I}", "bundle", id, "type",
-		              header_type_text(s->type), "from", (json_int_t)s->from, "to", (json_int_t)s->to,
-		              "sent", when, "where", s->where, "volumes", (int)s->volumes, "bytes",
-		              (json_int_t)s->bytes));
+		json_array_append_new(list, shipment_json(s));
 		if (first == NULL)
 			first = s;
 		n++;
@@ -155,148 +98,198 @@ view_flight(const struct primary *P, const struct primary_target *t, char text[1
 	}
 	if (n == 0)
 		return (list);
-	age_text(age, now - first->at);
+	health_age(age, now - first->at);
 	if (n > 4)
 		snprintf(points + used, sizeof points - used, " and %u more", n - 4);
-	snprintf(text, 160, "%s on the way, the first since %s%s%.40s%s", points, age,
+	snprintf(text, FLIGHT, "%s on the way, the first since %s%s%.40s%s", points, age,
 	    first->where[0] == '\0' ? "" : " (", first->where, first->where[0] == '\0' ? "" : ")");
 	return (list);
 }
 
-static void
-view_target(struct view *v, const struct primary *P, const struct primary_target *t)
-{
-	char text[160], time[POINT_TIME] = "";
-	json_t *flight = view_flight(P, t, text);
-	const char *sep = text[0] == '\0' ? "" : "; ";
-
-	if (t->acked != 0)
-		point_time_text(time, t->acked_at);
-	json_array_append_new(v->targets,
-	    json_pack("{s:s,s:I,s:s,s:I,s:I,s:o}", "site", t->name, "acked", (json_int_t)t->acked, "acked_at",
-	        time, "sent", (json_int_t)t->sent, "went_back_to", (json_int_t)t->back, "in_flight", flight));
-	if (v->last.seq == 0)
-		return;
-	if (t->back != 0)
-		cause(v, "warning",
-		    "site '%s' had point %" PRIu64 " and went back to %" PRIu64
-		    "; the next export starts there, where that is still kept, else export --seed%s%s",
-		    t->name, t->acked, t->back, sep, text);
-	else if (t->acked == 0)
-		cause(v, "warning", "no receipt of site '%s' has come yet%s%s", t->name, sep, text);
-	else
-		cause(
-		    v, "note", "site '%s' has point %" PRIu64 " for sure%s%s", t->name, t->acked, sep, text);
-}
-
 /* What a primary knows of each of its targets. */
-static void
-view_targets(struct view *v, const struct primary *P)
+static json_t *
+gather_targets(const struct primary *P, int64_t now, char texts[][FLIGHT])
 {
-	unsigned acked = 0;
+	json_t *a = json_array();
+	char time[POINT_TIME];
 
-	v->targets = json_array();
 	for (unsigned i = 0; i < P->ntargets; i++) {
-		view_target(v, P, &P->targets[i]);
-		acked += P->targets[i].acked != 0;
+		const struct primary_target *t = &P->targets[i];
+
+		time[0] = '\0';
+		if (t->acked != 0)
+			point_time_text(time, t->acked_at);
+		json_array_append_new(
+		    a, json_pack("{s:s,s:I,s:s,s:I,s:I,s:o}", "site", t->name, "acked", (json_int_t)t->acked,
+		           "acked_at", time, "sent", (json_int_t)t->sent, "went_back_to", (json_int_t)t->back,
+		           "in_flight", gather_flight(P, t, now, texts[i])));
 	}
-	v->state = v->last.seq == 0 ? "ready-for-initial"
-	           : acked == 0     ? "waiting-for-initial"
-	                            : "replicating";
+	return (a);
 }
 
-/* An export that was begun and is not finished. */
+/* An export that was begun and is not finished; one to a pipe is, as far as anybody can tell. */
 static void
-view_pending(struct view *v, const struct primary *P)
+gather_pending(const struct primary *P, struct health_facts *f, char places[FLIGHT])
 {
-	char places[160], since[32];
 	struct pending *p;
 
 	if (pending_read(&p, P) != 0)
 		return;
-	pending_places(p, places, sizeof places);
-	age_text(since, (int64_t)time(NULL) - p->started);
-	if (p->way != PENDING_PIPE)
-		cause(v, "note",
-		    "an export, begun %s ago, is not finished%s%s; the same command goes on with it", since,
-		    places[0] == '\0' ? "" : ": ", places);
+	if (p->way != PENDING_PIPE) {
+		pending_places(p, places, FLIGHT);
+		f->pending = places;
+		f->pending_since = p->started;
+	}
 	pending_free(p);
 }
 
 static void
-view_age(struct view *v, uint64_t frequency)
+view_primary(struct showing *w, const struct primary *P)
 {
-	int64_t age = (int64_t)time(NULL) - v->last.time;
+	char texts[LIMIT_TARGETS][FLIGHT], places[FLIGHT], name[SITE_NAMED];
+	const char *flight[LIMIT_TARGETS];
+	struct health_facts f = { .now = w->now, .flight = flight };
+	struct status_line l = { .vm = P->vm,
+		.uuid = P->uuid,
+		.side = "primary",
+		.role = &P->role,
+		.health = &w->health,
+		.points = P->npoints };
 
-	if (v->last.seq != 0 && frequency != 0 &&
-	    age > (int64_t)(frequency * 3 > 3600 ? frequency * 3 : 3600))
-		cause(v, "warning",
-		    "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64, age,
-		    frequency);
+	if (P->npoints > 0)
+		l.last = P->points[P->npoints - 1].point;
+	l.more = json_pack("{s:o}", "targets", gather_targets(P, w->now, texts));
+	for (unsigned i = 0; i < P->ntargets; i++)
+		flight[i] = texts[i][0] == '\0' ? NULL : texts[i];
+	gather_pending(P, &f, places);
+	f.home = home_of(w->S, &P->reminders, &f, name);
+	health_primary(&w->health, P, &f);
+	show(w, &l);
+	json_decref(l.more);
+}
+
+/* Beside a replica that has not turned, the record of a primary is a leftover.  1 or 0; -1. */
+static int
+is_leftover(const struct site *S, const char *uuid)
+{
+	char path[PATH_MAX];
+	struct replica *R;
+	int rc;
+
+	if (io_path(path, "%s/replicas/%s", site_home(S), uuid) != 0 || (rc = io_exists(path)) < 0)
+		return (-1);
+	if (rc == 0)
+		return (0);
+	if (replica_look(&R, S, uuid) != 0)
+		return (-1);
+	rc = R->role.state != ROLE_TURNED;
+	replica_close(R);
+	return (rc);
 }
 
 static int
 show_primary(void *context, const char *uuid)
 {
 	struct showing *w = context;
-	struct view v = { .role = "primary", .health = "normal" };
 	struct primary *P;
+	int rc = 1;
 
 	if (primary_look(&P, w->S, uuid) != 0)
 		return (w->rc = -1, 0);
-	if (w->vm == NULL || strcmp(w->vm, P->vm) == 0 || strcmp(w->vm, uuid) == 0) {
-		strcpy(v.vm, P->vm);
-		strcpy(v.uuid, P->uuid);
-		v.points = P->npoints;
-		if (primary_last(P) != NULL)
-			v.last = primary_last(P)->point;
-		view_targets(&v, P);
-		view_pending(&v, P);
-		view_age(&v, P->wishes.frequency);
-		show(w, &v);
-		json_decref(v.targets);
-	}
+	if (is_wanted(w, P->vm, uuid) && (rc = is_leftover(w->S, uuid)) == 0)
+		view_primary(w, P);
+	if (rc < 0)
+		w->rc = -1;
 	primary_close(P);
 	return (0);
 }
 
-static void
-missing(void *context, const char *text)
+/* --- a replica ---------------------------------------------------------------------------------------- */
+
+/* The folder that the replica's own lies in, its links followed. */
+static int
+store_of(const struct replica *R, char dir[PATH_MAX])
 {
-	cause(context, "note", "%s", text);
+	char *end;
+
+	if (io_link_of(R->dir, dir) != 0)
+		return (-1);
+	if ((end = strrchr(dir, '/')) != NULL && end != dir)
+		*end = '\0';
+	return (0);
+}
+
+static int
+gather_space(struct showing *w, const struct replica *R, struct health_facts *f)
+{
+	struct store *s;
+	char dir[PATH_MAX];
+	unsigned i = 0;
+
+	if (store_of(R, dir) != 0)
+		return (-1);
+	while (i < w->nstores && strcmp(w->stores[i].dir, dir) != 0)
+		i++;
+	s = &w->stores[i < STORES ? i : STORES - 1];
+	if (i == w->nstores || i == STORES) {
+		if (io_space(dir, &s->free, &s->all) != 0)
+			return (-1);
+		strcpy(s->dir, dir);
+		w->nstores += i < STORES;
+	}
+	f->has_space = 1;
+	f->space_free = s->free;
+	f->space = s->all;
+	return (0);
+}
+
+static void
+view_replica(struct showing *w, const struct replica *R)
+{
+	struct health_facts f = { .now = w->now };
+	char name[SITE_NAMED];
+	struct status_line l = { .vm = R->vm,
+		.uuid = R->uuid,
+		.side = "replica",
+		.role = &R->role,
+		.health = &w->health,
+		.points = R->npoints,
+		.staged = R->nstaged };
+
+	if (R->npoints > 0)
+		l.last = R->points[R->npoints - 1].point;
+	if (gather_space(w, R, &f) != 0)
+		w->rc = -1;
+	f.home = home_of(w->S, &R->reminders, &f, name);
+	health_replica(&w->health, R, &f);
+	show(w, &l);
+}
+
+/* The line of a replica that was turned is that of the primary; unless turning it was interrupted. */
+static int
+is_hidden(const struct site *S, const struct replica *R)
+{
+	char path[PATH_MAX];
+
+	if (R->role.state != ROLE_TURNED)
+		return (0);
+	return (io_path(path, "%s/primaries/%s", site_home(S), R->uuid) != 0 ? -1 : io_exists(path));
 }
 
 static int
 show_replica(void *context, const char *uuid)
 {
 	struct showing *w = context;
-	struct view v = { .role = "replica", .health = "normal" };
 	struct replica *R;
+	int rc;
 
 	if (replica_look(&R, w->S, uuid) != 0)
 		return (w->rc = -1, 0);
-	if (w->vm == NULL || strcmp(w->vm, R->vm) == 0 || strcmp(w->vm, uuid) == 0) {
-		strcpy(v.vm, R->vm);
-		strcpy(v.uuid, R->uuid);
-		v.state = role_state_text(R->role.state);
-		v.points = R->npoints;
-		v.staged = R->nstaged;
-		if (replica_last(R) != NULL)
-			v.last = replica_last(R)->point;
-		if (R->role.cause[0] != '\0')
-			cause(&v, "critical", "%s", R->role.cause);
-		if (R->role.state == ROLE_WAITING)
-			cause(&v, "warning", "the seed is not in yet");
-		for (unsigned i = 0, n = 0; i < R->npoints; i++)
-			if (R->points[i].is_damaged && n++ == 0)
-				cause(&v, "critical",
-				    "point %" PRIu64 " and others before it may not come back: the disks had "
-				    "changed by themselves",
-				    R->points[i].point.seq);
-		missing_each(R, missing, &v);
-		if (R->merging)
-			cause(&v, "warning", "a merge was interrupted; the next command on it goes on");
-		show(w, &v);
+	if (is_wanted(w, R->vm, uuid)) {
+		if ((rc = is_hidden(w->S, R)) < 0)
+			w->rc = -1;
+		else if (rc == 0)
+			view_replica(w, R);
 	}
 	replica_close(R);
 	return (0);
@@ -305,7 +298,9 @@ show_replica(void *context, const char *uuid)
 int
 status(const struct site *S, const char *vm, int json)
 {
-	struct showing w = { .S = S, .vm = vm, .json = json, .list = json_array() };
+	struct showing w = {
+		.S = S, .vm = vm, .json = json, .now = (int64_t)time(NULL), .list = json_array()
+	};
 	int rc = 0;
 
 	if (primary_each(S, show_primary, &w) != 0 || replica_each(S, show_replica, &w) != 0)

@@ -4,7 +4,8 @@
 An independent reader of bundle(5), version 1: it needs Python 3 and the zstd command, nothing of
 vmferry's.  It checks that the bundles are whole, undamaged and follow each other, but no signatures
 and no roots.  A bundle of several volumes is given as all of its files, in any order.  The images,
-DIR/<disk id>.raw, get their names once every bundle has been applied.
+DIR/<disk id>.raw, get their names once every bundle has been applied; a disk that the VM has no
+more at the last point gets none.
 """
 import argparse, collections, hashlib, json, os, re, struct, subprocess, sys
 
@@ -88,14 +89,14 @@ class Bundle:
              "it is encrypted: only a site that it is for can read it")
         need("against" not in h, "it applies to disks that were compared, not to images of zeroes")
         need(h["id"] == self.volumes[0].id.hex(), "its header is that of another bundle")
-        self.type, self.disks, self.ids = h["type"], h["disks"], {d["id"] for d in h["disks"]}
+        self.type, self.disks, self.ids = h["type"], h["disks"], [d["id"] for d in h["disks"]]
         self.history = h["vm"]["uuid"], h["lineage"], h["to"]["epoch"]
         self.start, self.end = h["from"]["seq"] if self.type == "delta" else 0, h["to"]["seq"]
         need(type(self.start) is type(self.end) is int, "its points have no numbers")
-        need(0 < len(self.disks) == len(self.ids), "two disks have the same id, or there are none")
+        need(0 < len(self.disks) == len(set(self.ids)), "two disks have the same id, or there are none")
         for d in self.disks:
             need(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", d["id"]) and type(d["size"]) is int
-                 and 0 < d["size"] <= DISK, "a disk has no proper id or size")
+                 and 0 <= d["size"] <= DISK, "a disk has no proper id or size")
         self.covered = [0] * len(self.disks)    # by a seed, which has each byte of each disk
 
     def apply(self, images):
@@ -167,19 +168,26 @@ def zero(image, start, end):
             image.write(zeroes)
 
 
+def gone(b):
+    """The disks of which nothing is left: they were removed, or are not replicated any more."""
+    return [d["id"] for d in b.disks if d["size"] == 0]
+
+
 def apply(b, before, images, folder):
     """Apply a bundle to the images, which the one before it led to; or make them."""
     if before is None:
         need(b.type == "seed", "it is a delta, and the first bundle must be a seed")
-        for i in b.ids:
-            name = os.path.join(folder, i + ".raw")
-            need(not os.path.lexists(name), "%s exists already" % name)
-            images[i] = open(name + ".partial", "w+b")
     else:
-        need(b.type == "delta" and b.history == before.history and b.ids == before.ids,
+        need(b.type == "delta" and b.history == before.history
+             and b.ids[:len(before.ids)] == before.ids,
              "it is another seed, or not of the history of the one before")
         need(b.start <= before.end < b.end, "it leads from point %d to %d, the images are "
              "at %d: a bundle is missing, or out of turn" % (b.start, b.end, before.end))
+    for i in b.ids:         # all of them, or those that were added since
+        if i not in images:
+            name = os.path.join(folder, i + ".raw")
+            need(not os.path.lexists(name), "%s exists already" % name)
+            images[i] = open(name + ".partial", "w+b")
     b.apply(images)
 
 
@@ -199,10 +207,13 @@ def rescue(folder, paths):
     except (ValueError, TypeError, KeyError, RecursionError, subprocess.CalledProcessError):
         raise Refused("%s: its header, its end or a segment is not as bundle(5) says"
                       % (b.path if b else path)) from None
-    for image in images.values():
+    for i, image in images.items():
         image.flush()
         os.fsync(image.fileno())
-        os.rename(image.name, image.name[:-len(".partial")])
+        if i in gone(before):
+            os.unlink(image.name)
+        else:
+            os.rename(image.name, image.name[:-len(".partial")])
     print("rescue.py: %s holds point %d" % (folder, before.end), file=sys.stderr)
 
 

@@ -51,15 +51,6 @@ filename_volume(char out[FILENAME_SIZE], const char *stem, unsigned volume)
 }
 
 void
-filename_receipts(char out[FILENAME_STEM], const char *vm)
-{
-	char s[SLUG + 1];
-
-	slug(s, vm);
-	snprintf(out, FILENAME_STEM, "%s-%s-", s, header_type_text(BUNDLE_RECEIPT));
-}
-
-void
 filename_keys(char out[FILENAME_SIZE], const char *site, const uint8_t first[RECORD_KEY])
 {
 	char s[SLUG + 1], id[2 * 4 + 1];

@@ -22,9 +22,6 @@ void filename_stem(char out[FILENAME_STEM], const struct header *H);
 /* The name of a volume, from 1 to 99999. */
 void filename_volume(char out[FILENAME_SIZE], const char *stem, unsigned volume);
 
-/* The start that all files of a VM's receipts have in common: "web1-receipt-". */
-void filename_receipts(char out[FILENAME_STEM], const char *vm);
-
 /* The name of a site's key list: "hq.1a2b3c4d.keys", with the start of the first key that it ever had. */
 void filename_keys(char out[FILENAME_SIZE], const char *site, const uint8_t first[RECORD_KEY]);
 

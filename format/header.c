@@ -235,7 +235,7 @@ decode_point(struct point *p, json_t *o)
 static int
 size_is_valid(uint64_t size)
 {
-	return (size > 0 && size <= LIMIT_DISK_SIZE && size % LIMIT_SECTOR == 0);
+	return (size <= LIMIT_DISK_SIZE && size % LIMIT_SECTOR == 0);
 }
 
 static const char *
@@ -258,12 +258,15 @@ decode_disk(struct header *H, struct header_disk *d, json_t *o)
 	return (NULL);
 }
 
-/* Does the id stand among the first n disks, or the first m excluded ones? */
+/*
+ * Does the id stand among the first n disks, or the first m excluded ones?  One that is excluded may have been
+ * replicated before: then it is among the disks too, and of size 0.
+ */
 static int
-id_is_taken(const struct header *H, const char *id, unsigned n, unsigned m)
+id_is_taken(const struct header *H, const char *id, unsigned n, unsigned m, int is_excluded)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (strcmp(H->disks[i].id, id) == 0)
+		if ((!is_excluded || H->disks[i].size > 0) && strcmp(H->disks[i].id, id) == 0)
 			return (1);
 	for (unsigned i = 0; i < m; i++)
 		if (strcmp(H->excluded[i].id, id) == 0)
@@ -286,7 +289,7 @@ decode_disks(struct header *H, json_t *a, json_t *x)
 
 		if ((why = decode_disk(H, d, json_array_get(a, H->ndisks))) != NULL)
 			return (why);
-		if (id_is_taken(H, d->id, H->ndisks, 0))
+		if (id_is_taken(H, d->id, H->ndisks, 0, 0))
 			return ("two disks have the same id");
 	}
 	for (H->nexcluded = 0; H->nexcluded < json_array_size(x); H->nexcluded++) {
@@ -298,7 +301,7 @@ decode_disks(struct header *H, json_t *a, json_t *x)
 		    name_check_disk(d->id) != NULL ||
 		    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
 			return ("an excluded disk without a proper id and size");
-		if (id_is_taken(H, d->id, H->ndisks, H->nexcluded))
+		if (id_is_taken(H, d->id, H->ndisks, H->nexcluded, 1))
 			return ("two disks have the same id");
 	}
 	return (NULL);

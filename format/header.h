@@ -29,7 +29,7 @@ enum bundle_type {
 
 struct header_disk {
 	char id[LIMIT_DISK_ID + 1];
-	uint64_t size;             /* at the point that the bundle leads to */
+	uint64_t size;             /* at the point that the bundle leads to; 0: not there, yet or any more */
 	uint64_t before_size;      /* at the point it starts from; not in a seed */
 	uint8_t before[LEAF_ROOT]; /* and the root there */
 };

@@ -1,6 +1,8 @@
 #include "point.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,6 +31,21 @@ point_time_parse(const char *s)
 		return (-1);
 	point_time_text(again, t);
 	return (strcmp(again, s) == 0 ? t : -1);
+}
+
+void
+point_age_text(char out[POINT_AGE], int64_t seconds)
+{
+	static const struct {
+		int64_t unit;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	size_t i = 0;
+
+	while (i < 3 && seconds < 2 * units[i].unit)
+		i++;
+	seconds = seconds < 0 ? 0 : seconds / units[i].unit;
+	snprintf(out, POINT_AGE, "%" PRId64 " %s%s", seconds, units[i].name, seconds == 1 ? "" : "s");
 }
 
 const char *

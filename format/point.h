@@ -23,6 +23,10 @@ struct point {
 /* "2026-03-01T12:00:00Z" */
 void point_time_text(char out[POINT_TIME], int64_t time);
 
+/* How long so many seconds are, in the largest unit that says something: "3 hours". */
+#define POINT_AGE 32u
+void point_age_text(char out[POINT_AGE], int64_t seconds);
+
 /* The reverse; -1 if s is not of that form or before 1970 or after 9999. */
 int64_t point_time_parse(const char *s);
 

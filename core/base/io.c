@@ -68,6 +68,27 @@ io_open_write(const char *path)
 }
 
 int
+io_open_disk(const char *path)
+{
+	struct stat st;
+	int is_device = stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+	int fd = open_retry(path, is_device ? O_RDWR | O_EXCL : O_RDWR, 0);
+
+	if (fd >= 0)
+		return (fd);
+	return (errno == EBUSY ? say_failed("%s: the system uses it: it is mounted, perhaps", path)
+	                       : failed(path, "open for writing"));
+}
+
+int
+io_is_device(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && S_ISBLK(st.st_mode));
+}
+
+int
 io_create(const char *path)
 {
 	int fd = open_retry(path, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -151,6 +172,93 @@ int
 io_is_writable(const char *dir)
 {
 	return (access(dir, W_OK | X_OK) == 0);
+}
+
+enum io_kind
+io_kind(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0) {
+		if (errno == ENOENT)
+			return (IO_NOTHING);
+		failed(path, "look at");
+		return (IO_UNKNOWN);
+	}
+	return (S_ISREG(st.st_mode)   ? IO_FILE
+	        : S_ISDIR(st.st_mode) ? IO_FOLDER
+	        : S_ISLNK(st.st_mode) ? IO_LINK
+	        : S_ISBLK(st.st_mode) ? IO_DEVICE
+	                              : IO_OTHER);
+}
+
+int
+io_read_link(const char *path, char out[PATH_MAX])
+{
+	ssize_t n = readlink(path, out, PATH_MAX - 1);
+
+	if (n < 0)
+		return (failed(path, "read the link"));
+	out[n] = '\0';
+	return (0);
+}
+
+int
+io_absolute(const char *path, char out[PATH_MAX])
+{
+	return (realpath(path, out) != NULL ? 0 : failed(path, "find"));
+}
+
+int
+io_absolute_name(const char *path, char out[PATH_MAX])
+{
+	char copy[PATH_MAX], name[PATH_MAX], dir[PATH_MAX];
+
+	if (io_path(copy, "%s", path) != 0 || io_path(name, "%s", basename(copy)) != 0 ||
+	    io_path(copy, "%s", path) != 0 || io_absolute(dirname(copy), dir) != 0)
+		return (-1);
+	return (io_path(out, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name));
+}
+
+int
+io_is_same_device(const char *a, const char *b)
+{
+	struct stat one, two;
+
+	return (stat(a, &one) == 0 && stat(b, &two) == 0 && S_ISBLK(one.st_mode) && S_ISBLK(two.st_mode) &&
+	        one.st_rdev == two.st_rdev);
+}
+
+int
+io_allocated(const char *path, uint64_t *bytes)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (stat(path, &st) != 0)
+		return (failed(path, "look at"));
+	*bytes = (uint64_t)st.st_blocks * 512;
+	if (!S_ISBLK(st.st_mode))
+		return (0);
+	if ((fd = io_open_read(path)) < 0)
+		return (-1);
+	rc = io_size(fd, path, bytes);
+	close(fd);
+	return (rc);
+}
+
+int
+io_is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return (0);
+	if (!S_ISREG(st.st_mode)) {
+		errno = EACCES;
+		return (0);
+	}
+	return (access(path, X_OK) == 0);
 }
 
 int
@@ -473,7 +581,8 @@ io_zero(int fd, const char *path, uint64_t offset, uint64_t length)
 	while (rc != 0 && errno == EINTR);
 	if (rc == 0)
 		return (0);
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
+	/* A device does this in multiples of its own blocks only, which may be larger than ours. */
+	if (errno != EOPNOTSUPP && errno != ENOSYS && !(errno == EINVAL && io_is_device(fd)))
 		return (failed(path, "punch a hole"));
 	while (length > 0) {
 		size_t n = length < sizeof zeroes ? (size_t)length : sizeof zeroes;
@@ -714,6 +823,32 @@ io_publish(const char *from, const char *to, const char *dir)
 }
 
 int
+io_publish_new(const char *from, const char *to, const char *dir)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return (io_sync_dir(dir));
+	if (errno == EEXIST)
+		return (say_refused("%s: is there already", to));
+	if (errno != EINVAL && errno != ENOSYS)
+		return (failed(to, "put in place"));
+	/* A file system without that: a hard link does the same. */
+	if (link(from, to) != 0)
+		return (
+		    errno == EEXIST ? say_refused("%s: is there already", to) : failed(to, "put in place"));
+	return (io_remove(from) != 0 ? -1 : io_sync_dir(dir));
+}
+
+int
+io_exchange(const char *a, const char *b, const char *dir)
+{
+	if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0)
+		return (io_sync_dir(dir));
+	if (errno == EINVAL || errno == ENOSYS)
+		return (say_refused("%s: its file system cannot exchange two names in one step", dir));
+	return (failed(a, "exchange"));
+}
+
+int
 io_move(const char *from, const char *from_dir, const char *to, const char *to_dir)
 {
 	if (rename(from, to) != 0)
@@ -748,12 +883,19 @@ int
 io_lock(const char *path)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat mine, there;
 	int fd = open_retry(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return (failed(path, "open the lock"));
-	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS)
-		return (fd);
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {
+		/* Whoever had it may have moved the folder away meanwhile, and this would be a lock on nothing. */
+		if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
+		    mine.st_dev == there.st_dev)
+			return (fd);
+		close(fd);
+		return (-2);
+	}
 	if (errno == EAGAIN || errno == EACCES) {
 		close(fd);
 		return (-2);
@@ -763,6 +905,35 @@ io_lock(const char *path)
 	return (-1);
 }
 
+static int
+has_no_locks(void)
+{
+	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	return (fcntl(fd, F_OFD_SETLK, &l) == 0 || has_no_locks() ? 0 : failed(path, "lock"));
+}
+
+int
+io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length)
+{
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)length
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0)
+		return (l.l_type != F_UNLCK);
+	return (
+	    errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS ? 0 : failed(path, "ask for locks on"));
+}
+
 int
 io_can_write(const char *dir)
 {
@@ -770,12 +941,34 @@ io_can_write(const char *dir)
 }
 
 int
-io_free(const char *path, uint64_t *bytes)
+io_space(const char *path, uint64_t *free, uint64_t *all)
 {
 	struct statvfs v;
 
 	if (statvfs(path, &v) != 0)
 		return (failed(path, "ask for the free space of"));
-	*bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	*free = (uint64_t)v.f_bavail * v.f_frsize;
+	*all = (uint64_t)v.f_blocks * v.f_frsize;
+	return (0);
+}
+
+int
+io_free(const char *path, uint64_t *bytes)
+{
+	uint64_t all;
+
+	return (io_space(path, bytes, &all));
+}
+
+int
+io_link_of(const char *path, char out[PATH_MAX])
+{
+	ssize_t n = readlink(path, out, PATH_MAX - 1);
+
+	if (n < 0 && errno == EINVAL)
+		return (io_path(out, "%s", path));
+	if (n < 0)
+		return (failed(path, "read the link"));
+	out[n] = '\0';
 	return (0);
 }

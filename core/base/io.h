@@ -19,6 +19,15 @@ int io_open_read(const char *path);
 int io_open_write(const char *path);
 int io_create(const char *path);
 
+/**
+ * Open a disk for reading and writing: a file, or a block device, which nobody else may have claimed (it is mounted,
+ * for instance).  The fd or -1.
+ */
+int io_open_disk(const char *path);
+
+/* Is it a block device? */
+int io_is_device(int fd);
+
 /* A file without a name in dir, gone when it is closed. */
 int io_temporary(const char *dir);
 
@@ -36,6 +45,26 @@ int io_exists(const char *path);
 
 /* May this process make files in that folder? */
 int io_is_writable(const char *dir);
+
+/* Is there a file at path that we may run?  If not, errno says why. */
+int io_is_program(const char *path);
+
+/* What is at path itself? */
+enum io_kind { IO_NOTHING, IO_FILE, IO_FOLDER, IO_LINK, IO_DEVICE, IO_OTHER, IO_UNKNOWN };
+enum io_kind io_kind(const char *path);
+
+/* Where a symbolic link leads to; 0 or -1. */
+int io_read_link(const char *path, char out[PATH_MAX]);
+
+/* An absolute path to the same, through no links at all, or through one at its end at most; 0 or -1. */
+int io_absolute(const char *path, char out[PATH_MAX]);
+int io_absolute_name(const char *path, char out[PATH_MAX]);
+
+/* Are these two names, which both must be there, of one block device? */
+int io_is_same_device(const char *a, const char *b);
+
+/* Bytes that a file takes on its file system, without its holes; of a device, all of it. */
+int io_allocated(const char *path, uint64_t *bytes);
 
 /* Is there a symbolic link at path? */
 int io_is_link(const char *path);
@@ -115,7 +144,7 @@ int io_sync_dir(const char *path);
 int io_size(int fd, const char *path, uint64_t *size);
 int io_resize(int fd, const char *path, uint64_t size);
 
-/* Turn a range to zeroes, giving its space back where the file system can. */
+/* Turn a range to zeroes, giving its space back where the file system or device can. */
 int io_zero(int fd, const char *path, uint64_t offset, uint64_t length);
 
 /**
@@ -161,6 +190,12 @@ void io_names_free(char **names);
 /* Rename within one directory, durably. */
 int io_publish(const char *from, const char *to, const char *dir);
 
+/* The same where nothing may be overwritten: 0; 1, said, if something is there; -1. */
+int io_publish_new(const char *from, const char *to, const char *dir);
+
+/* Exchange two entries of one directory in one step, durably: 0; 1, said, where the file system cannot; -1. */
+int io_exchange(const char *a, const char *b, const char *dir);
+
 /* Rename from the folder from_dir to another one, durably: at any moment it is in one of them. */
 int io_move(const char *from, const char *from_dir, const char *to, const char *to_dir);
 
@@ -172,14 +207,27 @@ int io_remove_tree(const char *path);
 
 /**
  * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;
- * -2 if another process holds it; -1 on error.  A file system without locks has nothing to hold it back.
+ * -2 if another process holds it, or has put another one in its place; -1 on error.  A file system without locks has nothing to hold it back.
  */
 int io_lock(const char *path);
+
+/**
+ * Has anybody a lock on any of these bytes, one of another open file?  1 or 0; -1, said.  0 where the file system
+ * has no locks.
+ */
+int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
+
+/* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
+int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
 
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);
 
-/* Bytes free for us on the file system of path. */
+/* Bytes free for us on the file system of path, and how many it has at all. */
 int io_free(const char *path, uint64_t *bytes);
+int io_space(const char *path, uint64_t *free, uint64_t *all);
+
+/* Where the symbolic link at path leads, or path itself if it is none. */
+int io_link_of(const char *path, char out[PATH_MAX]);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,11 +73,16 @@ landlock_rights(void)
 static int
 allow_dir(int ruleset, uint64_t rights, const char *dir)
 {
+	/* What a file that is not a folder may have. */
+	const uint64_t file = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(1) << 14;
 	struct landlock_path_beneath_attr a = { .allowed_access = rights };
+	struct stat st;
 	long rc;
 
 	if ((a.parent_fd = open(dir, O_PATH | O_CLOEXEC)) < 0)
 		return (say_failed("%s: cannot open: %s", dir, strerror(errno)));
+	if (fstat(a.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		a.allowed_access &= file;
 	rc = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &a, 0);
 	close(a.parent_fd);
 	return (rc == 0 ? 0 : say_failed("%s: cannot be allowed in the sandbox: %s", dir, strerror(errno)));

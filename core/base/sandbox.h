@@ -20,7 +20,7 @@ struct sandbox {
 	char *dirs[SANDBOX_DIRS]; /* for SANDBOX_STORE; see sandbox_add */
 };
 
-/* Allow the files below a folder, which must be there: 0 or -1, said. */
+/* Allow the files below a folder, or one file or device, which must be there: 0 or -1, said. */
 int sandbox_add(struct sandbox *B, const char *dir);
 
 /**

@@ -128,6 +128,25 @@ say_note(const char *format, ...)
 }
 
 int
+say_has_person(void)
+{
+	return (isatty(STDIN_FILENO) && isatty(STDERR_FILENO));
+}
+
+int
+say_ask(const char *format, ...)
+{
+	char answer[16];
+	va_list ap;
+
+	va_start(ap, format);
+	line("", format, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: type 'yes' to go on: ", program);
+	return (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0);
+}
+
+int
 say_exit(int rc)
 {
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -29,6 +29,10 @@ void say_refusal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define SAY_LAST 256u
 void say_last(char out[SAY_LAST]);
 
+/* Is there a person at a terminal to be asked?  And the question: 1 for yes, 0 for anything else. */
+int say_has_person(void);
+int say_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Something the person should know. */
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

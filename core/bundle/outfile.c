@@ -251,12 +251,6 @@ outfile_name(const struct outfile *F)
 	return (F->name);
 }
 
-const char *
-outfile_part(const struct outfile *F)
-{
-	return (F->part);
-}
-
 static int
 sync_file(struct outfile *F)
 {

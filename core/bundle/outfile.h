@@ -58,9 +58,6 @@ uint64_t outfile_size(const struct outfile *F);
 
 const char *outfile_name(const struct outfile *F);
 
-/* Where the bytes are until the commit: its name with ".part" behind it. */
-const char *outfile_part(const struct outfile *F);
-
 /* All is written: make it durable, check the rest of it, give it its name.  0; 2 as above; -1. */
 int outfile_commit(struct outfile *F);
 

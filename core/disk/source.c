@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bounds.h"
 #include "base/io.h"
@@ -13,7 +14,7 @@ struct source {
 	const struct source_kind *kind;
 	void *state;
 	char *name;
-	uint64_t size; /* a multiple of LIMIT_SECTOR, not 0, at most LIMIT_DISK_SIZE */
+	uint64_t size; /* a multiple of LIMIT_SECTOR, at most LIMIT_DISK_SIZE, and 0 of none alone */
 };
 
 int
@@ -35,17 +36,27 @@ check_size(const struct source *S)
 	return (0);
 }
 
+static struct source *
+source_new(const char *name)
+{
+	struct source *S = calloc(1, sizeof *S);
+
+	if (S != NULL && (S->name = strdup(name)) != NULL)
+		return (S);
+	free(S);
+	say_failed("out of memory");
+	return (NULL);
+}
+
 int
 source_open(struct source **out, const char *where, enum source_use use, const char *bitmap)
 {
-	struct source *S = calloc(1, sizeof *S);
+	struct source *S = source_new(where);
 	int rc;
 
 	*out = NULL;
-	if (S == NULL || (S->name = strdup(where)) == NULL) {
-		free(S);
-		return (say_failed("out of memory"));
-	}
+	if (S == NULL)
+		return (-1);
 	S->kind = source_is_uri(where) ? &source_nbd : &source_file;
 	if (S->kind == &source_nbd)
 		rc = source_nbd_open(&S->state, &S->size, where, bitmap);
@@ -58,6 +69,29 @@ source_open(struct source **out, const char *where, enum source_use use, const c
 		return (rc);
 	}
 	*out = S;
+	return (0);
+}
+
+int
+source_open_own(struct source **out, const char *where, uint64_t size)
+{
+	struct stat st;
+	int rc;
+
+	if (size == 0)
+		return (source_open_none(out, where));
+	rc = source_open(out, where, SOURCE_OWN, NULL);
+	if (rc == 0 && (*out)->size > size && stat(where, &st) == 0 && S_ISBLK(st.st_mode))
+		(*out)->size = size;
+	return (rc);
+}
+
+int
+source_open_none(struct source **out, const char *name)
+{
+	if ((*out = source_new(name)) == NULL)
+		return (-1);
+	(*out)->kind = &source_none;
 	return (0);
 }
 

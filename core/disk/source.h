@@ -46,6 +46,15 @@ enum source_use {
  */
 int source_open(struct source **S, const char *where, enum source_use use, const char *bitmap);
 
+/**
+ * Open a disk of ours that has that size, under our own lock: of a device that is larger, only its beginning counts.
+ * Of size 0 it need not be there.  As source_open.
+ */
+int source_open_own(struct source **S, const char *where, uint64_t size);
+
+/* A disk of no bytes, in place of one that is not there any more: 0 or -1. */
+int source_open_none(struct source **S, const char *name);
+
 void source_close(struct source *S);
 
 uint64_t source_size(const struct source *S);
@@ -69,7 +78,7 @@ int source_absolute(const char *where, char out[PATH_MAX]);
 int source_is_uri(const char *where);
 
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
-extern const struct source_kind source_file, source_nbd;
+extern const struct source_kind source_file, source_nbd, source_none;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
 

@@ -53,6 +53,8 @@ describe(struct holdings_bundle *b, const struct header *H, const uint8_t *key, 
 	memcpy(b->uuid, H->uuid, HEADER_UUID);
 	b->from = H->from;
 	b->to = H->to;
+	b->epoch = history_epoch(&H->history);
+	b->is_primary = H->is_primary;
 	b->created = H->created;
 	b->vm = strdup(H->vm);
 	b->signer = strdup(H->signer);

@@ -30,6 +30,8 @@ struct holdings_bundle {
 	char *vm, *signer;
 	char uuid[HEADER_UUID];
 	struct point from, to;
+	uint64_t epoch; /* to which the history has come that its header says */
+	int is_primary; /* of a receipt */
 	int64_t created;
 	unsigned ntargets;
 	uint8_t (*targets)[RECORD_KEY];

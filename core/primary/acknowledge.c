@@ -1,61 +1,118 @@
 #include "primary/acknowledge.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "primary/ledger.h"
 #include "base/say.h"
 
-/* The roots that the replica has at the point its disks are at must be the ones that were signed here. */
-static int
-check_roots(const struct primary *P, const struct trust_entry *e, const struct header *H)
-{
-	const struct primary_point *p = primary_point(P, H->from.seq);
+/* A receipt, on its way into the record. */
+struct taking {
+	const struct site *S;
+	struct primary *P;
+	struct primary_target *t;
+	const struct trust_entry *e;
+	const struct header *H;
+	struct point mine; /* the newest point here; seq 0: none */
+};
 
-	if (H->ndisks != P->nreplicated)
+/* --- is it true? -------------------------------------------------------------------------------------- */
+
+/* Is that a point that was cut on our way? */
+static int
+is_ours(const struct taking *k, const struct point *p)
+{
+	const struct primary_point *have = primary_point(k->P, p->seq);
+
+	return (p->seq <= k->mine.seq && (have == NULL || have->point.epoch == p->epoch) &&
+	        history_has(&k->P->role.history, &k->H->history, p));
+}
+
+static int
+check_disks(const struct taking *k)
+{
+	const struct header *H = k->H;
+	const struct primary_point *p = primary_point(k->P, H->from.seq);
+
+	/* It need not know of disks that were added since. */
+	if (H->ndisks > k->P->nreplicated)
 		return (say_refused("%s: the receipt speaks of other disks", H->vm));
 	for (unsigned i = 0; i < H->ndisks; i++)
-		if (strcmp(P->disks[i].id, H->disks[i].id) != 0)
+		if (strcmp(k->P->disks[i].id, H->disks[i].id) != 0)
 			return (say_refused("%s: the receipt speaks of other disks", H->vm));
-	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (p->size[i] != H->disks[i].before_size ||
-		    memcmp(p->root[i], H->disks[i].before, LEAF_ROOT) != 0)
-			return (say_refused("%s: disk %s at site '%s' is not what was sent for point %" PRIu64
-			                    "; run scrub there, then export a seed to it",
-			    P->vm, H->disks[i].id, e->card.name, H->from.seq));
+	for (unsigned i = H->ndisks; p != NULL && i < k->P->nreplicated; i++)
+		if (p->size[i] != 0)
+			return (say_refused("%s: the receipt speaks of other disks", H->vm));
+	if (H->from.seq == 0 || H->from.seq > H->to.seq || !is_ours(k, &H->to) || !is_ours(k, &H->from))
+		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64
+		                    ", which was never cut here",
+		    k->P->vm, H->to.seq, H->to.epoch));
 	return (0);
 }
 
+/* The disk whose root there is not the one that was signed here; -1: they all are, or it is not kept any more. */
 static int
-check(const struct primary *P, const struct trust_entry *e, const struct header *H)
+parted(const struct taking *k)
 {
-	const struct primary_point *last = primary_last(P);
+	const struct primary_point *p = primary_point(k->P, k->H->from.seq);
 
-	if (memcmp(H->lineage, P->lineage, RECORD_ID) != 0)
-		return (say_refused("%s: the receipt is for another lineage of this VM", P->vm));
-	if (H->from.seq == 0 || last == NULL || H->to.epoch != primary_epoch(P) ||
-	    H->from.epoch != primary_epoch(P) || H->to.seq > last->point.seq || H->from.seq > H->to.seq)
-		return (say_refused("%s: the receipt is for point %" PRIu64 " of epoch %" PRIu64
-		                    ", which was never cut here",
-		    P->vm, H->to.seq, H->to.epoch));
-	return (check_roots(P, e, H));
+	for (unsigned i = 0; p != NULL && i < k->H->ndisks; i++)
+		if (p->size[i] != k->H->disks[i].before_size ||
+		    memcmp(p->root[i], k->H->disks[i].before, LEAF_ROOT) != 0)
+			return ((int)i);
+	return (-1);
+}
+
+/* --- the moves ---------------------------------------------------------------------------------------- */
+
+/* The replica's disks are not what was sent: only what is made for them as they are may go there. */
+static int
+part(const struct taking *k, int disk)
+{
+	struct role *r = &k->P->role;
+
+	if (role_step(r, ROLE_PART) == 0) {
+		snprintf(r->cause, sizeof r->cause,
+		    "disk %s at site '%.60s' is not what was sent for point %" PRIu64, k->H->disks[disk].id,
+		    k->e->card.name, k->H->from.seq);
+		if (primary_save(k->P) != 0)
+			return (-1);
+	}
+	return (say_refused("%s: disk %s at site '%s' is not what was sent for point %" PRIu64
+	                    "; run scrub there, then bring what 'vmferry compare' says there and export "
+	                    "--against it, or export a seed to it",
+	    k->P->vm, k->H->disks[disk].id, k->e->card.name, k->H->from.seq));
+}
+
+/* Of a resynchronization only the receipt of what was sent for it is the end. */
+static int
+is_step(const struct taking *k)
+{
+	return (k->P->role.state != ROLE_RESYNCING || k->H->to.seq >= k->t->sent);
 }
 
 static int
-take(struct primary *P, const struct trust_entry *e, const struct header *H)
+take(struct taking *k)
 {
-	struct primary_target *t = primary_target_of(P, e);
+	struct primary *P = k->P;
+	const struct primary_target *t = k->t;
+	char words[ROLE_WORDS];
+	const char *why = role_objection(&P->role, ROLE_RECEIPT, words);
 	enum ledger_news news;
-	int rc;
+	int rc, disk;
 
-	if (t == NULL)
-		return (
-		    say_refused("%s: nothing was ever sent to site '%s', so it has nothing to acknowledge",
-		        P->vm, e->card.name));
-	if ((rc = check(P, e, H)) != 0)
+	if (why != NULL)
+		return (say_refused("%s: %s", P->vm, why));
+	if ((rc = check_disks(k)) != 0)
 		return (rc);
-	news = ledger_acked(P, t, H, (int64_t)time(NULL));
+	if ((disk = parted(k)) >= 0)
+		return (part(k, disk));
+	news = ledger_acked(P, k->t, k->H, (int64_t)time(NULL));
+	if (is_step(k))
+		role_step(&P->role, ROLE_RECEIPT);
+	role_settle_claims(&P->role, &k->mine);
 	if (primary_save(P) != 0)
 		return (-1);
 	if (news == LEDGER_NEWER)
@@ -72,14 +129,189 @@ take(struct primary *P, const struct trust_entry *e, const struct header *H)
 	return (0);
 }
 
+/* --- what is not a part of our own history ------------------------------------------------------------ */
+
+static void
+claim(const struct taking *k)
+{
+	struct role_claim c = { .history = k->H->history,
+		.newest = k->H->to,
+		.is_primary = k->H->is_primary,
+		.heard = (int64_t)time(NULL) };
+
+	memcpy(c.site, k->e->card.sign, RECORD_KEY);
+	role_claim(&k->P->role, &c);
+}
+
+/* The site that began the epoch to which the receipt has come, by the name that it has here. */
+static const char *
+beginner(const struct taking *k)
+{
+	const struct history *h = &k->H->history;
+	const struct trust_entry *e;
+
+	if (h->n == 0 || site_is_own_key(k->S, h->turns[h->n - 1].site))
+		return (site_card(k->S)->name);
+	e = trust_by_key(site_trust(k->S), h->turns[h->n - 1].site);
+	return (e != NULL ? e->card.name : "a site that is not known here");
+}
+
+/* The point behind which the other history left ours; 0: not known. */
+static uint64_t
+fork_at(const struct taking *k)
+{
+	return (history_fork(&k->P->role.history, &k->mine, &k->H->history, &k->H->to).seq);
+}
+
+static int
+stray(const struct taking *k)
+{
+	claim(k);
+	if (primary_save(k->P) != 0)
+		return (-1);
+	return (say_refused("%s: site '%s' has point %" PRIu64 " of epoch %" PRIu64
+	                    ", which has parted from what is here behind "
+	                    "point %" PRIu64 "; say 'vmferry resync %s --keep %s' there",
+	    k->P->vm, k->e->card.name, k->H->to.seq, k->H->to.epoch, fork_at(k), k->P->vm,
+	    site_card(k->S)->name));
+}
+
+/* Stop until a person says which is to be kept. */
+static int
+fence(const struct taking *k, const char *cause)
+{
+	struct primary *P = k->P;
+
+	claim(k);
+	role_fence(&P->role, history_epoch(&k->H->history), cause);
+	if (primary_save(P) != 0)
+		return (-1);
+	return (
+	    say_refused("%s: %s; it is fenced: nothing is sent any more; say 'vmferry resync %s --keep %s' "
+	                "where what is here counts, or '--keep %s'",
+	        P->vm, cause, P->vm, site_card(k->S)->name, k->e->card.name));
+}
+
+static int
+ahead(const struct taking *k)
+{
+	char cause[ROLE_CAUSE];
+
+	snprintf(cause, sizeof cause,
+	    "site '%.60s' has point %" PRIu64 ", and the newest here is %" PRIu64
+	    ": this record is older than what it sent (restored from a backup?)",
+	    k->e->card.name, k->H->to.seq, k->mine.seq);
+	return (fence(k, cause));
+}
+
+/* Is the turn at which they left our epoch at a handover that was taken back? */
+static int
+was_withdrawn(const struct taking *k, uint64_t *seq)
+{
+	const struct role *r = &k->P->role;
+	const struct history *h = &k->H->history;
+	const struct primary_point *p;
+	unsigned i = 0;
+
+	while (i < h->n && h->turns[i].epoch <= primary_epoch(k->P))
+		i++;
+	if (i == h->n || r->withdrawn == 0 || h->turns[i].seq > r->withdrawn)
+		return (0);
+	*seq = h->turns[i].seq;
+	p = primary_point(k->P, *seq);
+	return (*seq == r->withdrawn || (p != NULL && p->point.kind == POINT_FINAL));
+}
+
+/* Somebody else has begun an epoch. */
+static int
+taken_over(const struct taking *k, enum role_meeting meeting)
+{
+	uint64_t epoch = history_epoch(&k->H->history), seq;
+	char cause[ROLE_CAUSE];
+
+	if (was_withdrawn(k, &seq))
+		snprintf(cause, sizeof cause,
+		    "the handover at point %" PRIu64
+		    " was taken back here, and used all the same: site '%.60s' "
+		    "is the primary of epoch %" PRIu64,
+		    seq, beginner(k), epoch);
+	else if (meeting == ROLE_RIVAL)
+		snprintf(cause, sizeof cause,
+		    "site '%.60s' has begun an epoch %" PRIu64 " of its own, behind point %" PRIu64,
+		    beginner(k), epoch, fork_at(k));
+	else
+		snprintf(cause, sizeof cause,
+		    "site '%.60s' has taken over with epoch %" PRIu64 ", behind point %" PRIu64 "%s",
+		    beginner(k), epoch, fork_at(k),
+		    meeting == ROLE_PARTED ? ", and what came later here has parted from it" : "");
+	return (fence(k, cause));
+}
+
+/* The handover was used, as it was meant. */
+static int
+handed_over(const struct taking *k)
+{
+	claim(k);
+	if (primary_save(k->P) != 0)
+		return (-1);
+	say_note("%s: the handover at point %" PRIu64
+	         " was used: site '%s' is its primary now, with epoch %" PRIu64
+	         "; the next bundle of it makes this site a replica",
+	    k->P->vm, fork_at(k), beginner(k), history_epoch(&k->H->history));
+	return (0);
+}
+
+static int
+meet(struct taking *k)
+{
+	const struct header *H = k->H;
+	const struct role *r = &k->P->role;
+	enum role_meeting meeting = role_meet(r, &k->mine, &H->history, &H->to);
+
+	switch (meeting) {
+	case ROLE_PEER:
+	case ROLE_BEHIND:
+		break;
+	case ROLE_STRAY:
+		return (stray(k));
+	case ROLE_AHEAD:
+		return (ahead(k));
+	case ROLE_OVERTAKEN:
+		if (role_may_follow(r, &H->history, trust_has_key(k->e, r->locked_for)))
+			return (handed_over(k));
+		/* fallthrough */
+	case ROLE_PARTED:
+	case ROLE_RIVAL:
+		return (taken_over(k, meeting));
+	}
+	return (take(k));
+}
+
+static int
+admit(struct taking *k)
+{
+	const struct primary_point *last = primary_last(k->P);
+
+	k->t = primary_target_of(k->P, k->e);
+	if (k->t == NULL)
+		return (
+		    say_refused("%s: nothing was ever sent to site '%s', so it has nothing to acknowledge",
+		        k->P->vm, k->e->card.name));
+	if (memcmp(k->H->lineage, k->P->lineage, RECORD_ID) != 0)
+		return (say_refused("%s: the receipt is for another lineage of this VM", k->P->vm));
+	if (last != NULL)
+		k->mine = last->point;
+	return (meet(k));
+}
+
 int
 acknowledge(const struct site *S, const struct trust_entry *e, const struct header *H)
 {
-	struct primary *P;
-	int rc = primary_open(&P, S, H->uuid);
+	struct taking k = { .S = S, .e = e, .H = H };
+	int rc = primary_open(&k.P, S, H->uuid);
 
 	if (rc == 0)
-		rc = take(P, e, H);
-	primary_close(P);
+		rc = admit(&k);
+	primary_close(k.P);
 	return (rc);
 }

@@ -47,6 +47,20 @@ read_header(struct against *A, const struct site *S)
 	                  infile_name(A->in)));
 }
 
+/* Does the replica that was compared have all disks but those that were not there yet at its point? */
+static int
+knows_all(const struct header *H, const struct primary *P)
+{
+	const struct primary_point *p = primary_point(P, H->to.seq);
+
+	if (p == NULL && P->npoints > 0 && H->to.seq < P->points[0].point.seq)
+		p = &P->points[0];
+	for (unsigned i = H->ndisks; i < P->nreplicated; i++)
+		if (p == NULL || p->size[i] != 0)
+			return (0);
+	return (1);
+}
+
 /* Is it a comparison with disks of this very VM? */
 static int
 check_header(const struct against *A, const struct primary *P)
@@ -74,7 +88,7 @@ check_header(const struct against *A, const struct primary *P)
 			known += strcmp(P->disks[i].id, H->disks[k].id) == 0;
 	if (known == 0)
 		return (say_refused("%s: compares none of the VM's disks", name));
-	if (H->to.seq != 0 && (known != P->nreplicated || known != H->ndisks))
+	if (H->to.seq != 0 && (known != H->ndisks || !knows_all(H, P)))
 		return (say_refused("%s: compares other disks than the VM has", name));
 	return (0);
 }
@@ -253,7 +267,7 @@ carry_others(const struct against *A, struct cut *c)
 
 		while (k < A->header->ndisks && strcmp(A->header->disks[k].id, c->P->disks[i].id) != 0)
 			k++;
-		if (k < A->header->ndisks)
+		if (k < A->header->ndisks || source_size(c->sources[i]) == 0)
 			continue;
 		say_note("%s: disk %s was not compared, so it is carried whole", c->P->vm, c->P->disks[i].id);
 		if (ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i])) != 0)

@@ -11,6 +11,41 @@
 #include "base/io.h"
 #include "base/say.h"
 
+/* --- may it be cut? ----------------------------------------------------------------------------------- */
+
+void
+cut_describe(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	static const enum segment_level levels[] = { SEGMENT_DEFAULT, SEGMENT_NONE, SEGMENT_FAST,
+		SEGMENT_DEFAULT, SEGMENT_BEST };
+
+	c->S = S;
+	c->o = o;
+	c->P = P;
+	c->level = levels[o->level != 0 ? o->level : P->wishes.level];
+	c->is_plain = o->plain != 0 ? o->plain > 0 : P->wishes.is_plain;
+}
+
+int
+cut_begin(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P)
+{
+	char words[ROLE_WORDS];
+	const char *why;
+	int rc;
+
+	if (P == NULL && (rc = primary_open(&P, S, o->vm)) != 0)
+		return (rc);
+	cut_describe(c, S, o, P);
+	if ((why = role_objection(&P->role, o->final ? ROLE_PREPARE : ROLE_SEND, words)) != NULL)
+		return (say_refused("%s: %s", P->vm, why));
+	/* What the replica has is not known: what goes there is whole, or made for what it says. */
+	if (P->role.state == ROLE_WAITING_RESYNC && !o->seed && o->against == NULL)
+		return (say_refused("%s: %s: it waits for a resynchronization; bring what 'vmferry compare' "
+		                    "says at the replica and export --against it, or export --seed",
+		    P->vm, P->role.cause));
+	return (0);
+}
+
 /* --- for whom, and from where ------------------------------------------------------------------------- */
 
 static int
@@ -52,7 +87,7 @@ choose_targets(struct cut *c)
 		return (adopt_target(c, &T->entries[0]));
 	if (T->n > 1)
 		return (say_refused("%s: several sites are known; say --to SITE", c->P->vm));
-	if (!c->o->plain)
+	if (!c->is_plain)
 		return (say_refused(
 		    "%s: no site's card is known, so there is nobody to encrypt to; add one with 'vmferry "
 		    "trust add', or say --plain",
@@ -191,7 +226,8 @@ open_leaves(struct cut *c, unsigned i)
 	if (primary_leaves_path(c->P, d->id, path) != 0 || (there = io_exists(path)) < 0)
 		return (-1);
 	c->sums[i] = d->sum;
-	if (there || is_whole || c->P->npoints == 0) {
+	/* Of a disk that was not there at the newest point there need be none yet. */
+	if (there || is_whole || c->P->npoints == 0 || primary_last(c->P)->size[i] == 0) {
 		if ((c->leaves[i] = leaves_open(path, 1)) == NULL)
 			return (-1);
 		if (c->o->changes != NULL)
@@ -234,7 +270,7 @@ cut_open_disks(struct cut *c)
 	int rc;
 
 	for (unsigned i = 0; i < c->P->nreplicated; i++)
-		if ((rc = source_open(&c->sources[i], c->P->disks[i].where, use, bitmap)) != 0)
+		if ((rc = primary_open_disk(c->P, i, use, bitmap, &c->sources[i])) != 0)
 			return (rc);
 	for (unsigned i = 0; i < c->P->nreplicated; i++)
 		if ((rc = open_leaves(c, i)) != 0)
@@ -253,7 +289,7 @@ known_changes(struct cut *c, unsigned i)
 		char path[PATH_MAX];
 		uint64_t seq = c->P->points[k].point.seq;
 
-		if (seq <= c->base)
+		if (seq <= c->base || (k > 0 && primary_was_gone(c->P, k, i)))
 			continue;
 		rc = primary_changes_path(c->P, seq, c->P->disks[i].id, path);
 		if (rc == 0 && (rc = changelog_ranges(path, &one)) == 0) {
@@ -266,14 +302,19 @@ known_changes(struct cut *c, unsigned i)
 	return (rc);
 }
 
-/* A disk that was resized: what was added, and the block in which the end lay or lies, may have changed. */
+/*
+ * A disk that was resized: what was added, and the block in which the end lay or lies, may have changed.  One that was
+ * put in place of another, as a whole.
+ */
 static int
 resized(struct cut *c, unsigned i)
 {
 	uint64_t before = c->P->disks[i].size, now = source_size(c->sources[i]);
 	uint64_t low = before < now ? before : now, from = low / LIMIT_BLOCK * LIMIT_BLOCK;
 
-	if (before == now || c->P->npoints == 0)
+	if (c->P->disks[i].is_new)
+		from = 0;
+	else if (before == now || c->P->npoints == 0)
 		return (0);
 	if (ranges_add_bytes(&c->maybe[i], from, now - from) != 0)
 		return (-1);

@@ -1,6 +1,7 @@
 #ifndef CUT_H_
 #define CUT_H_
 
+#include "bundle/segment.h"
 #include "disk/leaves.h"
 #include "disk/ranges.h"
 #include "disk/source.h"
@@ -14,6 +15,8 @@ struct cut {
 	const struct site *S;
 	const struct export_options *o;
 	struct primary *P;
+	enum segment_level level; /* as o says, or else the record */
+	int is_plain;
 	unsigned ntargets;
 	struct primary_target *targets[LIMIT_TARGETS];
 	struct against *against; /* a comparison that takes the place of base and maps, or NULL */
@@ -26,7 +29,13 @@ struct cut {
 	struct ranges maybe[LIMIT_DISKS]; /* blocks that may have changed since: carried if they did */
 };
 
-/* In this order, with S, o and P set.  Each: 0; 1, said; -1. */
+/* In this order.  Each: 0; 1, said; -1. */
+
+/* Open the VM's record (or take P, which is open), and ask its role whether a point may be cut as o says. */
+int cut_begin(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P);
+
+/* The same without asking: the answer is to be known, and nothing is cut. */
+void cut_describe(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P);
 
 /* The sites that the bundle is for: --to, else those of enable, else the only one that is known. */
 int cut_choose_targets(struct cut *c);

@@ -4,17 +4,24 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "header.h"
 #include "site/site.h"
 
-/* Start protecting a VM. */
+/* Start protecting a VM, or change what is replicated of one that is protected. */
 struct enable_options {
 	const char *vm;
-	unsigned ndisks, nexcluded, nsites;
+	unsigned ndisks, nexcluded, nincluded, nremoved, nsites;
 	const char *disks[LIMIT_DISKS];    /* "ID=PATH" or "ID=NBD-URI" */
-	const char *excluded[LIMIT_DISKS]; /* the same */
+	const char *excluded[LIMIT_DISKS]; /* the same, or "ID" of one that is replicated now */
+	const char *included[LIMIT_DISKS]; /* the same, of one that is excluded now */
+	const char *removed[LIMIT_DISKS];  /* "ID" */
 	const char *sites[LIMIT_TARGETS];  /* names; none: every site known when the first bundle is made */
-	uint64_t frequency;                /* seconds; 0: by hand */
-	unsigned keep;                     /* recovery points that a replica keeps */
+	int has_frequency;
+	uint64_t frequency;      /* seconds; 0: by hand */
+	enum header_level level; /* 0: the default */
+	int plain;               /* 1: bundles are not encrypted; -1: they are; 0: not said, so they are */
+	const char *host;        /* what runs the VM, as host_check_spec has it; NULL: not said, so none */
+	unsigned keep;           /* recovery points that a replica keeps; 0: not said */
 };
 
 /* 0; 1, said; -1. */

@@ -33,7 +33,7 @@ find_pending(struct ship *s)
 {
 	const struct export_options *o = s->cut->o;
 	const struct primary *P = s->cut->P;
-	char wish[PENDING_WISH];
+	char wish[PENDING_WISH], command[PENDING_WISH];
 	int rc = pending_read(&s->pending, P);
 
 	if (o->resume != NULL && (rc == 2 || (rc == 0 && s->pending->way != PENDING_PIPE)))
@@ -48,10 +48,12 @@ find_pending(struct ship *s)
 	if (waybill_wish(o, wish) != 0)
 		return (-1);
 	if (strcmp(wish, s->pending->wish) != 0)
-		return (say_refused("%s: an export was begun and is not finished; go on with it by 'vmferry "
-		                    "export %s%s%s', or "
-		                    "say --anew to give it up",
-		    P->vm, P->vm, s->pending->wish, s->pending->way == PENDING_MEDIA ? " DIR" : ""));
+		return (waybill_command(P, s->pending, command) != 0
+		            ? -1
+		            : say_refused("%s: an export was begun and is not finished; go on with it by "
+		                          "'%s', or say %s to give it up",
+		                  P->vm, command,
+		                  waybill_is_final(s->pending) ? "'vmferry failover --cancel'" : "--anew"));
 	return (0);
 }
 
@@ -84,7 +86,8 @@ run(struct ship *s)
 	return (rc == 0 ? ship_done(s) : rc);
 }
 
-int export(const struct site *S, const struct export_options *o)
+int
+export_opened(const struct site *S, struct primary *P, const struct export_options *o)
 {
 	struct cut *c = calloc(1, sizeof *c);
 	struct ship *s = calloc(1, sizeof *s);
@@ -92,12 +95,11 @@ int export(const struct site *S, const struct export_options *o)
 
 	if (c == NULL || s == NULL) {
 		say_failed("out of memory");
+		primary_close(P);
 		goto done;
 	}
 	s->cut = c;
-	c->S = S;
-	c->o = o;
-	if ((rc = primary_open(&c->P, S, o->vm)) == 0)
+	if ((rc = cut_begin(c, S, o, P)) == 0)
 		rc = run(s);
 	if (rc != 0)
 		rc = ship_stop(s, rc);
@@ -107,4 +109,9 @@ done:
 	free(s);
 	free(c);
 	return (rc);
+}
+
+int export(const struct site *S, const struct export_options *o)
+{
+	return (export_opened(S, NULL, o));
 }

@@ -111,6 +111,19 @@ make_room(struct primary *P)
 }
 
 void
+ledger_cut(struct primary *P, int64_t at)
+{
+	struct primary_cuts *c = &P->cuts;
+
+	if (c->frequency != P->wishes.frequency)
+		c->n = 0;
+	c->frequency = P->wishes.frequency;
+	if (c->n == PRIMARY_CUTS)
+		memmove(c->at, c->at + 1, --c->n * sizeof *c->at);
+	c->at[c->n++] = at;
+}
+
+void
 ledger_sent(struct primary *P, const struct primary_shipment *s)
 {
 	for (unsigned i = 0; i < P->ntargets; i++) {

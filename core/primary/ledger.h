@@ -25,6 +25,9 @@ uint64_t ledger_base(const struct primary *P, const struct primary_target *t, en
 /* A shipment has left: s with the targets that it is for. */
 void ledger_sent(struct primary *P, const struct primary_shipment *s);
 
+/* A point was cut at that time. */
+void ledger_cut(struct primary *P, int64_t at);
+
 enum ledger_news {
 	LEDGER_NEWER,     /* t has more than was known */
 	LEDGER_KNOWN,     /* it was known already */

@@ -13,7 +13,8 @@
 #include "jsontext.h"
 #include "wire.h"
 
-int
+/* The path of a file in its folder. */
+static int
 pending_path(const struct primary *P, const char *name, char out[PATH_MAX])
 {
 	return (io_path(out, "%s/pending/%s", P->dir, name));

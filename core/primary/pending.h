@@ -72,9 +72,6 @@ int pending_remove(const struct primary *P);
 /* Accepts NULL. */
 void pending_free(struct pending *p);
 
-/* The path of a file in its folder. */
-int pending_path(const struct primary *P, const char *name, char out[PATH_MAX]);
-
 /* Keep the sets of what may have changed, and get them again: 0; -1. */
 int pending_keep_sets(const struct primary *P, const struct ranges sets[]);
 int pending_get_sets(const struct primary *P, struct ranges sets[]);

@@ -31,6 +31,7 @@ struct plan {
 	uint64_t volumes;
 	uint64_t room;      /* on the medium */
 	uint64_t speed;     /* of the medium, bytes a second; 0: not known */
+	uint64_t read_for;  /* seconds that it took to find out */
 	uint64_t write_for; /* seconds */
 	uint64_t line_for;
 };
@@ -48,13 +49,13 @@ measure(struct plan *p)
 	struct cut *c = p->cut;
 
 	p->pack = (struct pack){ .secret = &c->P->secret,
-		.level = c->o->level,
+		.level = c->level,
 		.disks = p->disks,
 		.ndisks = c->P->nreplicated,
 		.trailer = &p->trailer,
 		.what = "sampling",
 		.is_dry = 1 };
-	p->pack.crypt.cipher = c->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
+	p->pack.crypt.cipher = c->is_plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
 	randombytes_buf(p->pack.crypt.key, sizeof p->pack.crypt.key);
 	for (unsigned i = 0; i < p->pack.ndisks; i++)
 		p->disks[i] = (struct pack_disk){ .source = c->sources[i],
@@ -158,9 +159,8 @@ print_json(const struct plan *p)
 	return (rc);
 }
 
-/* Bytes with a unit, as a person says them. */
-static void
-size_text(char out[32], uint64_t n)
+void
+plan_size_text(char out[PLAN_TEXT], uint64_t n)
 {
 	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB" };
 	double v = (double)n;
@@ -173,8 +173,8 @@ size_text(char out[32], uint64_t n)
 	snprintf(out, 32, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
 }
 
-static void
-time_text(char out[32], uint64_t s)
+void
+plan_time_text(char out[PLAN_TEXT], uint64_t s)
 {
 	if (s < 120)
 		snprintf(out, 32, "%" PRIu64 " s", s);
@@ -193,14 +193,14 @@ print_medium(const struct plan *p)
 
 	if (p->cut->o->media == NULL)
 		return;
-	size_text(volume, p->volume);
-	size_text(room, p->room);
+	plan_size_text(volume, p->volume);
+	plan_size_text(room, p->room);
 	printf("volumes: %" PRIu64 " of %s\n", p->volumes, volume);
 	printf("medium: %s free", room);
 	if (p->bytes > p->room && p->room > 0)
 		printf(", so some %" PRIu64 " like it", parts_of(p->bytes, p->room));
-	size_text(speed, p->speed);
-	time_text(takes, p->write_for);
+	plan_size_text(speed, p->speed);
+	plan_time_text(takes, p->write_for);
 	if (p->speed != 0)
 		printf("; takes %s a second as tried just now: %s to write", speed, takes);
 	putchar('\n');
@@ -213,9 +213,9 @@ print_words(const struct plan *p)
 	char changed[32], bytes[32], sampled[32], text[32];
 	uint64_t arrival = p->write_for + p->w->transit;
 
-	size_text(changed, p->most);
-	size_text(bytes, p->bytes);
-	size_text(sampled, p->sampled);
+	plan_size_text(changed, p->most);
+	plan_size_text(bytes, p->bytes);
+	plan_size_text(sampled, p->sampled);
 	if (c->base == 0)
 		printf("%s: a %s to point %" PRIu64 "\n", c->P->vm, cut_is_seed(c) ? "seed" : "delta",
 		    next_seq(c->P));
@@ -233,18 +233,46 @@ print_words(const struct plan *p)
 		if (t->acked != 0)
 			printf("has point %" PRIu64 " for sure, ", t->acked);
 		printf("will be at point %" PRIu64, next_seq(c->P));
-		time_text(text, arrival);
+		plan_time_text(text, arrival);
 		if (p->w->transit != 0)
 			printf(", which is %s old on arrival", text);
 		putchar('\n');
 	}
 	if (p->w->bandwidth == 0)
 		return;
-	time_text(text, p->line_for);
+	plan_time_text(text, p->line_for);
 	printf("on the line: %s", text);
 	if (p->w->transit != 0)
 		printf("; %s is faster", p->line_for < arrival ? "the line" : "shipping");
 	putchar('\n');
+}
+
+static int64_t
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (t.tv_sec);
+}
+
+/* All that there is to find out. */
+static int
+find_out(struct plan *p)
+{
+	struct cut *c = p->cut;
+	int64_t start = now();
+	int rc;
+
+	if ((rc = cut_choose_targets(c)) != 0 || (rc = cut_choose_base(c)) != 0 ||
+	    (rc = cut_open_disks(c)) != 0 || (rc = cut_find_changes(c)) != 0 || (rc = measure(p)) != 0)
+		return (rc);
+	p->read_for = (uint64_t)(now() - start);
+	if ((rc = look_at_medium(p)) != 0)
+		return (rc);
+	p->write_for = parts_of(p->bytes, p->speed);
+	p->line_for = parts_of(p->bytes, p->w->bandwidth);
+	return (0);
 }
 
 static int
@@ -260,12 +288,8 @@ run(struct plan *p)
 		say_note(
 		    "%s: an export was begun and is not finished; this is the plan of a new one", c->P->vm);
 	pending_free(pending);
-	if ((rc = cut_choose_targets(c)) != 0 || (rc = cut_choose_base(c)) != 0 ||
-	    (rc = cut_open_disks(c)) != 0 || (rc = cut_find_changes(c)) != 0 || (rc = measure(p)) != 0 ||
-	    (rc = look_at_medium(p)) != 0)
+	if ((rc = find_out(p)) != 0)
 		return (rc);
-	p->write_for = parts_of(p->bytes, p->speed);
-	p->line_for = parts_of(p->bytes, p->w->bandwidth);
 	if (p->w->json)
 		return (print_json(p));
 	print_words(p);
@@ -285,13 +309,34 @@ plan(const struct site *S, const struct export_options *o, const struct plan_opt
 	}
 	p->w = w;
 	p->cut = c;
-	c->S = S;
-	c->o = o;
-	if ((rc = primary_open(&c->P, S, o->vm)) == 0)
+	if ((rc = cut_begin(c, S, o, NULL)) == 0)
 		rc = run(p);
 	cut_free(c);
 done:
 	free(c);
+	free(p);
+	return (rc);
+}
+
+int
+plan_estimate(struct cut *c, const struct plan_options *w, struct plan_estimate *out)
+{
+	struct plan *p = calloc(1, sizeof *p);
+	int rc;
+
+	if (p == NULL)
+		return (say_failed("out of memory"));
+	p->w = w;
+	p->cut = c;
+	if ((rc = find_out(p)) == 0)
+		*out = (struct plan_estimate){ .from = c->base,
+			.to = next_seq(c->P),
+			.changed = p->most,
+			.bytes = p->bytes,
+			.sampled = p->sampled,
+			.read_for = p->read_for,
+			.write_for = p->write_for,
+			.line_for = p->line_for };
 	free(p);
 	return (rc);
 }

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "primary/export.h"
+#include "primary/cut.h"
 
 /* What an export would be: how much, in how many volumes, for how long, and how old on arrival. */
 struct plan_options {
@@ -17,5 +17,22 @@ struct plan_options {
  * moment, to see how fast it is.  0; 1, said; -1.
  */
 int plan(const struct site *S, const struct export_options *o, const struct plan_options *w);
+
+/* The same for other verbs that look ahead, in numbers.  c was begun, or described.  0; 1, said; -1. */
+struct plan_estimate {
+	uint64_t from, to;  /* points */
+	uint64_t changed;   /* bytes of the disks */
+	uint64_t bytes;     /* of the bundle, from a sample */
+	uint64_t sampled;   /* that had so many bytes of the disks */
+	uint64_t read_for;  /* seconds that it took just now to read what is to be read */
+	uint64_t write_for; /* seconds to write it to the medium; 0: not known, or there is none */
+	uint64_t line_for;  /* seconds on the line; 0: none was named */
+};
+int plan_estimate(struct cut *c, const struct plan_options *w, struct plan_estimate *out);
+
+/* Bytes and seconds with a unit, as a person says them. */
+#define PLAN_TEXT 32u
+void plan_size_text(char out[PLAN_TEXT], uint64_t n);
+void plan_time_text(char out[PLAN_TEXT], uint64_t s);
 
 #endif

@@ -102,6 +102,30 @@ primary_target_of(struct primary *P, const struct trust_entry *e)
 }
 
 int
+primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out)
+{
+	const struct primary_disk *d = &P->disks[disk];
+
+	return (d->is_gone ? source_open_none(out, d->id) : source_open(out, d->where, use, bitmap));
+}
+
+void
+primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT])
+{
+	struct leaf_sum none = { 0, 0 };
+
+	*size = 0;
+	leaf_root(root, &P->secret, &none, 0);
+}
+
+int
+primary_was_gone(const struct primary *P, unsigned i, unsigned disk)
+{
+	return (P->points[i].size[disk] == 0 && P->points[i - 1].size[disk] == 0);
+}
+
+int
 primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX])
 {
 	return (io_path(out, "%s/leaves/%s", P->dir, disk));
@@ -218,6 +242,7 @@ primary_open(struct primary **P, const struct site *S, const char *vm)
 		return (-1);
 	if ((rc = take_lock(*P)) == 0 && (rc = read_record(*P)) == 0)
 		rc = catch_up(*P);
+	reminders_settle_home(&(*P)->reminders, (*P)->role.history.n, site_card(S)->sign);
 	if (rc != 0) {
 		primary_close(*P);
 		*P = NULL;
@@ -273,6 +298,45 @@ primary_create(const struct site *S, struct primary *P)
 		rc = io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid);
 	if (rc == 0 && (rc = create_folder(S, P)) != 0)
 		io_remove_tree(P->dir);
+	return (rc);
+}
+
+int
+primary_lock_all(const struct site *S)
+{
+	char path[PATH_MAX];
+	int lock;
+
+	if (io_path(path, "%s/primaries/lock", site_home(S)) != 0)
+		return (-1);
+	if ((lock = io_lock(path)) == -2)
+		say_refusal(
+		    "%s: another vmferry is enabling or removing a VM; run the command again", site_home(S));
+	return (lock);
+}
+
+int
+primary_sweep(const struct site *S)
+{
+	int lock = primary_lock_all(S), rc = lock == -2 ? 1 : -1;
+
+	if (lock >= 0)
+		rc = remove_abandoned(S);
+	io_close(lock);
+	return (rc);
+}
+
+int
+primary_remove(struct primary *P, const struct site *S)
+{
+	char all[PATH_MAX], gone[PATH_MAX];
+	int rc = -1;
+
+	/* First it is none to anybody any more, then its files go. */
+	if (io_path(all, "%s/primaries", site_home(S)) == 0 && io_path(gone, "%s/.%s", all, P->uuid) == 0 &&
+	    io_publish(P->dir, gone, all) == 0)
+		rc = io_remove_tree(gone);
+	primary_close(P);
 	return (rc);
 }
 
@@ -335,7 +399,8 @@ prune(struct primary *P)
 		uint64_t seq = P->points[i].point.seq;
 
 		for (unsigned k = 0; i > 0 && k < P->nreplicated; k++)
-			if (fold_changes(P, seq, P->points[i + 1].point.seq, P->disks[k].id) != 0)
+			if (!primary_was_gone(P, (unsigned)i, k) &&
+			    fold_changes(P, seq, P->points[i + 1].point.seq, P->disks[k].id) != 0)
 				return (-1);
 		gone[n++] = seq;
 		forget_point(P, (unsigned)i);
@@ -354,14 +419,17 @@ prune(struct primary *P)
 int
 primary_commit(struct primary *P, const struct primary_point *point)
 {
+	struct primary_cuts before = P->cuts;
 	char dir[PATH_MAX];
 
 	/* The record is to name maps of changes whose entries are durable. */
 	if (io_path(dir, "%s/changes", P->dir) != 0 || io_sync_dir(dir) != 0)
 		return (-1);
 	P->points[P->npoints++] = *point;
+	ledger_cut(P, point->point.time);
 	if (primary_save(P) != 0) {
 		P->npoints--;
+		P->cuts = before;
 		return (-1);
 	}
 	if (catch_up(P) != 0)

@@ -5,9 +5,11 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "disk/source.h"
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -20,10 +22,18 @@
  *    pending/           an export that is not finished; see pending.h
  *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
+
+/*
+ * Disks that were ever replicated keep their places for good, since segments name them by these: one that is added comes
+ * behind them, and has size 0 and the root of that at all points before; one that is not replicated any more has so
+ * from the next point on.
+ */
 struct primary_disk {
 	char id[LIMIT_DISK_ID + 1];
 	char where[PATH_MAX]; /* an absolute path or a URI */
 	int is_excluded;
+	int is_gone; /* was replicated, and is not any more: nothing is read of it */
+	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
 };
@@ -63,6 +73,14 @@ struct primary_point {
 	uint8_t root[LIMIT_DISKS][LEAF_ROOT];
 };
 
+/* When the last points were cut, at that frequency: what is needed to see whether it is kept. */
+#define PRIMARY_CUTS 64u
+struct primary_cuts {
+	uint64_t frequency; /* seconds */
+	unsigned n;         /* in the order of cutting */
+	int64_t at[PRIMARY_CUTS];
+};
+
 struct primary {
 	char dir[PATH_MAX];
 	int lock;
@@ -70,13 +88,15 @@ struct primary {
 	char uuid[HEADER_UUID];
 	uint8_t lineage[RECORD_ID];
 	struct role role;
+	struct reminders reminders;
+	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;
 	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
-	unsigned ndisks;    /* replicated ones first, then excluded ones */
+	unsigned ndisks;    /* those that are or were replicated first, then excluded ones */
 	unsigned nreplicated;
 	struct primary_disk disks[2 * LIMIT_DISKS];
 	unsigned ntargets;
@@ -87,8 +107,20 @@ struct primary {
 	struct primary_point *points;
 };
 
-/* Make the record of a new replication: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
+/**
+ * Keep others from enabling or removing a VM of this site meanwhile: the lock, to be closed; -2, said, if another has
+ * it; -1.
+ */
+int primary_lock_all(const struct site *S);
+
+/* Make the record of a new replication, under that lock: P's names, disks, targets and wishes are set.  0; 1 said; -1. */
 int primary_create(const struct site *S, struct primary *P);
+
+/* Remove the record and all that is kept with it, but no disk, and close it.  0 or -1. */
+int primary_remove(struct primary *P, const struct site *S);
+
+/* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
+int primary_sweep(const struct site *S);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted
@@ -120,6 +152,16 @@ struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 /* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
+
+/* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
+int primary_open_disk(
+    const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out);
+
+/* The size and root of a disk that is not there. */
+void primary_no_disk(const struct primary *P, uint64_t *size, uint8_t root[LEAF_ROOT]);
+
+/* Was the disk not there both at points[i], which is not the first, and at the one before: nothing changed on it? */
+int primary_was_gone(const struct primary *P, unsigned i, unsigned disk);
 
 /* Paths of a disk's leaves, and of its changes at a point. */
 int primary_leaves_path(const struct primary *P, const char *disk, char out[PATH_MAX]);

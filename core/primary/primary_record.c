@@ -19,8 +19,8 @@ encode_disks(const struct primary *P)
 
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
-		json_t *o = json_pack("{s:s,s:s,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
-		    d->is_excluded, "size", (json_int_t)d->size);
+		json_t *o = json_pack("{s:s,s:s,s:b,s:b,s:b,s:I}", "id", d->id, "where", d->where, "excluded",
+		    d->is_excluded, "gone", d->is_gone, "new", d->is_new, "size", (json_int_t)d->size);
 		uint8_t sum[LEAF_ROOT];
 
 		leaf_sum_pack(sum, &d->sum);
@@ -93,6 +93,29 @@ encode_points(const struct primary *P)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_cuts(const struct primary *P)
+{
+	json_t *a = json_array();
+	int bad = 0;
+
+	for (unsigned i = 0; i < P->cuts.n; i++)
+		bad |= json_array_append_new(a, json_integer((json_int_t)P->cuts.at[i]));
+	return (
+	    json_pack("{s:I,s:o}", "frequency", (json_int_t)P->cuts.frequency, "at", jsontext_whole(a, bad)));
+}
+
+/* What was not known of it when it began is taken from its first point. */
+static json_t *
+encode_reminders(const struct primary *P)
+{
+	struct reminders m = P->reminders;
+
+	if (m.since == 0 && P->npoints > 0)
+		m.since = P->points[0].point.time;
+	return (reminders_encode(&m));
+}
+
 int
 primary_record_write(const char *path, const struct primary *P)
 {
@@ -104,6 +127,8 @@ primary_record_write(const char *path, const struct primary *P)
 
 	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "cuts", encode_cuts(P));
+	bad |= json_object_set_new(o, "reminders", encode_reminders(P));
 	bad |= json_object_set_new(o, "disks", encode_disks(P));
 	bad |= json_object_set_new(o, "targets", encode_targets(P));
 	bad |= json_object_set_new(o, "shipments", encode_shipments(P));
@@ -128,6 +153,8 @@ decode_disks(struct primary *P, const json_t *a)
 			return (-1);
 		leaf_sum_unpack(&d->sum, sum);
 		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
+		d->is_gone = json_is_true(json_object_get(o, "gone"));
+		d->is_new = json_is_true(json_object_get(o, "new"));
 		P->nreplicated += !d->is_excluded;
 	}
 	return (P->nreplicated > 0 && P->nreplicated <= LIMIT_DISKS ? 0 : -1);
@@ -237,6 +264,27 @@ decode_points(struct primary *P, const json_t *a)
 	return (0);
 }
 
+/* There is none in older records. */
+static int
+decode_cuts(struct primary *P, const json_t *o)
+{
+	const json_t *at = json_object_get(o, "at");
+
+	if (o == NULL)
+		return (0);
+	if (jsontext_get_number(o, "frequency", LIMIT_SEQ, &P->cuts.frequency) != 0 || !json_is_array(at) ||
+	    json_array_size(at) > PRIMARY_CUTS)
+		return (-1);
+	for (P->cuts.n = 0; P->cuts.n < json_array_size(at); P->cuts.n++) {
+		const json_t *t = json_array_get(at, P->cuts.n);
+
+		if (!json_is_integer(t) || json_integer_value(t) < 0)
+			return (-1);
+		P->cuts.at[P->cuts.n] = (int64_t)json_integer_value(t);
+	}
+	return (0);
+}
+
 /* What the records of the first version do not have. */
 static int
 decode_role(struct primary *P, const json_t *o)
@@ -283,7 +331,9 @@ decode(struct primary *P, const json_t *o)
 	leaf_secret_make(&P->secret, P->leaf_seed);
 	if (decode_disks(P, jsontext_get(o, "disks")) != 0 ||
 	    decode_targets(P, jsontext_get(o, "targets")) != 0 ||
-	    decode_shipments(P, json_object_get(o, "shipments")) != 0)
+	    decode_shipments(P, json_object_get(o, "shipments")) != 0 ||
+	    decode_cuts(P, json_object_get(o, "cuts")) != 0 ||
+	    reminders_decode(&P->reminders, json_object_get(o, "reminders")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")) != 0 ? -1 : decode_role(P, o));
 }

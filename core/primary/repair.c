@@ -237,7 +237,7 @@ open_disks(struct repairing *p)
 	for (unsigned i = 0; i < p->H->ndisks; i++)
 		for (unsigned k = 0; k < p->P->nreplicated; k++)
 			if (strcmp(p->P->disks[k].id, p->H->disks[i].id) == 0 &&
-			    source_open(&p->sources[i], p->P->disks[k].where, SOURCE_LIVE, NULL) < 0)
+			    primary_open_disk(p->P, k, SOURCE_LIVE, NULL, &p->sources[i]) < 0)
 				return (-1);
 	return (0);
 }

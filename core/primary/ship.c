@@ -18,7 +18,7 @@ void
 ship_fill(struct ship *s)
 {
 	s->pack.secret = &s->cut->P->secret;
-	s->pack.level = s->cut->o->level;
+	s->pack.level = s->cut->level;
 	s->pack.disks = s->disks;
 	s->pack.ndisks = s->cut->P->nreplicated;
 	s->pack.trailer = &s->trailer;
@@ -91,9 +91,14 @@ ship_take_point(struct ship *s)
 	}
 	if (have != NULL)
 		return (0);
+	/* The lock is in the same write as the final point. */
+	if (s->header.has_handover ? role_prepare(&P->role, p.point.seq, s->header.handover)
+	                           : role_step(&P->role, ROLE_SEND))
+		return (say_failed("%s: point %" PRIu64 " may not be taken in any more", P->vm, p.point.seq));
 	for (unsigned i = 0; i < P->nreplicated; i++) {
 		P->disks[i].sum = s->pending->disks[i].sum;
 		P->disks[i].size = p.size[i];
+		P->disks[i].is_new = 0;
 	}
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)
 		if (s->cut->targets[i]->seeded == 0)

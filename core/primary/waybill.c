@@ -14,12 +14,12 @@
 #include "primary/against.h"
 
 static const char *
-level_text(enum segment_level level)
+level_text(enum header_level level)
 {
-	return (level == SEGMENT_NONE   ? "none"
-	        : level == SEGMENT_FAST ? "fast"
-	        : level == SEGMENT_BEST ? "best"
-	                                : "default");
+	return (level == HEADER_LEVEL_NONE   ? "none"
+	        : level == HEADER_LEVEL_FAST ? "fast"
+	        : level == HEADER_LEVEL_BEST ? "best"
+	                                     : "default");
 }
 
 /* The file at path from anywhere: its folder, which is there, without links and dots. */
@@ -53,17 +53,35 @@ waybill_wish(const struct export_options *o, char out[PENDING_WISH])
 	if (o->against != NULL &&
 	    (strcmp(o->against, "-") == 0 ? io_path(against, "-") : waybill_output(o->against, against)) != 0)
 		return (-1);
-	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->seed ? " --seed" : "",
-	    o->delta ? " --delta" : "", seq, against[0] == '\0' ? "" : " --against ", against,
-	    o->changes == NULL ? "" : " --changes ", o->changes == NULL ? "" : o->changes,
-	    o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to, o->plain ? " --plain" : "",
-	    o->level == SEGMENT_DEFAULT ? "" : " --compress ",
-	    o->level == SEGMENT_DEFAULT ? "" : level_text(o->level), o->live_unsafe ? " --live-unsafe" : "",
+	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->final ? " --planned" : "",
+	    o->seed ? " --seed" : "", o->delta && !o->final ? " --delta" : "", seq,
+	    against[0] == '\0' ? "" : " --against ", against, o->changes == NULL ? "" : " --changes ",
+	    o->changes == NULL ? "" : o->changes, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
+	    o->plain == 0  ? ""
+	    : o->plain > 0 ? " --plain"
+	                   : " --encrypt",
+	    o->level == 0 ? "" : " --compress ", o->level == 0 ? "" : level_text(o->level),
+	    o->live_unsafe ? " --live-unsafe" : "",
 	    o->media != NULL  ? " --media"
 	    : path[0] == '\0' ? ""
 	                      : " -o ",
 	    o->media != NULL ? "" : path);
 	return (n < 0 || n >= (int)PENDING_WISH ? say_failed("the command line is too long") : 0);
+}
+
+int
+waybill_command(const struct primary *P, const struct pending *p, char out[PENDING_WISH])
+{
+	int n = snprintf(out, PENDING_WISH, "vmferry %s %s%s%s", waybill_is_final(p) ? "failover" : "export",
+	    P->vm, p->wish, p->way == PENDING_MEDIA ? " DIR" : "");
+
+	return (n < 0 || n >= (int)PENDING_WISH ? say_failed("the command line is too long") : 0);
+}
+
+int
+waybill_is_final(const struct pending *p)
+{
+	return (strncmp(p->wish, " --planned", 10) == 0);
 }
 
 /* Where a delta starts: at a point of ours, or at that of the comparison, which we need not know. */
@@ -74,6 +92,8 @@ start_from(struct ship *s)
 	const struct header *A = s->cut->against == NULL ? NULL : against_header(s->cut->against);
 	struct header *H = &s->header;
 
+	for (unsigned i = 0; i < H->ndisks; i++)
+		primary_no_disk(s->cut->P, &H->disks[i].before_size, H->disks[i].before);
 	if (base != NULL)
 		H->from = base->point;
 	for (unsigned i = 0; base != NULL && i < H->ndisks; i++) {
@@ -121,11 +141,11 @@ make_header(struct ship *s)
 	strcpy(H->signer, site_card(s->cut->S)->name);
 	H->created = (int64_t)time(NULL);
 	H->to = (struct point){ primary_epoch(s->cut->P), last == NULL ? 1 : last->point.seq + 1, H->created,
-		POINT_STANDARD };
+		s->cut->o->final ? POINT_FINAL : POINT_STANDARD };
 	say_roles(H, s->cut->P);
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
-	H->cipher = s->cut->o->plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
+	H->cipher = s->cut->is_plain ? RECORD_CLEAR : RECORD_XCHACHA20POLY1305;
 	for (unsigned i = 0; i < s->cut->P->ndisks; i++) {
 		const struct primary_disk *d = &s->cut->P->disks[i];
 
@@ -138,6 +158,17 @@ make_header(struct ship *s)
 		H->disks[H->ndisks++].size = source_size(s->cut->sources[i]);
 	}
 	start_from(s);
+}
+
+/* To the only site that it is for: by the key that the lock knows already, if it is locked. */
+static void
+hand_over(struct ship *s)
+{
+	const struct role *r = &s->cut->P->role;
+
+	s->header.has_handover = 1;
+	memcpy(s->header.handover, r->state == ROLE_PREPARED ? r->locked_for : s->header.targets[0].key,
+	    RECORD_KEY);
 }
 
 static int
@@ -162,6 +193,8 @@ seal(struct ship *s)
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, s->pack.crypt.key, s->cut->P->leaf_seed, H->targets[H->ntargets++].seal);
 	}
+	if (s->cut->o->final)
+		hand_over(s);
 	if (s->cut->ntargets == 0) {
 		H->has_leaf_seed = 1;
 		memcpy(H->leaf_seed, s->cut->P->leaf_seed, LEAF_SEED);
@@ -192,18 +225,17 @@ make_member(struct ship *s)
 static int
 make_pending(struct ship *s)
 {
-	const struct export_options *o = s->cut->o;
 	struct pending *p = s->pending = calloc(1, sizeof *p);
 	int rc;
 
 	if (p == NULL || (p->text = malloc((size_t)s->member.record.stored)) == NULL)
 		return (say_failed("out of memory"));
-	if (waybill_wish(o, p->wish) != 0)
+	if (waybill_wish(s->cut->o, p->wish) != 0)
 		return (-1);
 	p->started = (int64_t)time(NULL);
 	p->base = s->cut->base;
 	p->is_lost = s->cut->is_lost;
-	p->level = o->level;
+	p->level = s->cut->level;
 	memcpy(p->key, s->pack.crypt.key, sizeof p->key);
 	memcpy(p->raw, s->member.raw, RECORD_SIZE);
 	p->text_size = (size_t)s->member.record.stored;

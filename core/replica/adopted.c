@@ -65,7 +65,7 @@ take_disk(struct disks *D, const struct replica *R, unsigned i, const struct ado
 	if (!is_adopted && io_remove(disk) != 0)
 		return (-1);
 	D->images[i] = is_adopted ? image_open(disk) : image_create(disk, size);
-	if (D->images[i] == NULL || image_resize(D->images[i], size) != 0 || io_remove(leaves) != 0 ||
+	if (D->images[i] == NULL || image_resize(D->images[i], 0, size) != 0 || io_remove(leaves) != 0 ||
 	    (D->leaves[i] = leaves_open(leaves, 1)) == NULL)
 		return (-1);
 	return (0);
@@ -93,7 +93,7 @@ take_leaves(void *context, uint64_t start, size_t n, const uint64_t *leaves)
 }
 
 static int
-read_disk(const struct disks *D, const struct replica *R, unsigned i, struct leaf_sum *sum)
+read_disk(const struct disks *D, const struct replica *R, unsigned i, uint64_t size, struct leaf_sum *sum)
 {
 	struct source *S;
 	struct scan_job job = { .secret = &R->secret,
@@ -106,7 +106,7 @@ read_disk(const struct disks *D, const struct replica *R, unsigned i, struct lea
 
 	if (replica_disk_path(R, i, path) != 0)
 		return (-1);
-	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
+	if ((rc = source_open_own(&S, path, size)) != 0)
 		return (rc);
 	job.source = S;
 	if ((rc = leaves_clear(D->leaves[i], 0, LIMIT_DISK_SIZE / LIMIT_BLOCK)) == 0)
@@ -116,10 +116,10 @@ read_disk(const struct disks *D, const struct replica *R, unsigned i, struct lea
 }
 
 int
-adopted_read(const struct disks *D, const struct replica *R, struct leaf_sum *sums)
+adopted_read(const struct disks *D, const struct replica *R, const struct header *H, struct leaf_sum *sums)
 {
 	for (unsigned i = 0; i < R->ndisks; i++)
-		if (read_disk(D, R, i, &sums[i]) != 0)
+		if (read_disk(D, R, i, H->disks[i].size, &sums[i]) != 0)
 			return (-1);
 	return (disks_sync(D, R));
 }

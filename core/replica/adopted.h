@@ -21,8 +21,9 @@ int adopted_check(const struct site *S, const struct trust_entry *e, const struc
  */
 int adopted_take(struct disks *D, const struct replica *R, const struct site *S, const struct header *H);
 
-/* Read the disks, write their leaves, durably, and set the sums over them.  0 or -1. */
-int adopted_read(const struct disks *D, const struct replica *R, struct leaf_sum *sums);
+/* Read the disks, of the sizes in H, write their leaves, durably, and set the sums over them.  0 or -1. */
+int adopted_read(
+    const struct disks *D, const struct replica *R, const struct header *H, struct leaf_sum *sums);
 
 /* A replica was made of them: what is left of the adoption goes, if there is anything. */
 int adopted_done(const struct site *S, const struct header *H);

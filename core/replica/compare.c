@@ -20,6 +20,10 @@
 static int
 check_state(const struct replica *R, const struct compare_options *o)
 {
+	char words[ROLE_WORDS];
+
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	if (replica_last(R) == NULL)
 		return (say_refused(
 		    "%s: the replica waits for its seed: there is nothing to compare; import it", R->vm));
@@ -60,7 +64,7 @@ mend_leaves(const struct replica *R, unsigned i, struct leaves *L, const char *p
 
 	if (replica_disk_path(R, i, disk) != 0 || io_path(dir, "%s/leaves", R->dir) != 0)
 		return (-1);
-	if ((rc = source_open(&S, disk, SOURCE_OWN, NULL)) != 0)
+	if ((rc = source_open_own(&S, disk, want->size)) != 0)
 		return (rc);
 	job.source = S;
 	if ((rc = leaves_clear(L, 0, LIMIT_DISK_SIZE / LIMIT_BLOCK)) == 0 && (rc = scan_run(&job)) == 0 &&

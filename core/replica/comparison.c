@@ -74,7 +74,7 @@ from_disk(struct comparing *c)
 	struct scan_job job = {
 		.secret = c->C->secret, .what = "comparing", .sum = &sum, .take = take_leaves, .context = c
 	};
-	int rc = source_open(&S, c->C->disks[c->disk], SOURCE_OWN, NULL);
+	int rc = source_open_own(&S, c->C->disks[c->disk], c->C->header.disks[c->disk].size);
 
 	if (rc != 0)
 		return (rc);

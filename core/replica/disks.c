@@ -8,6 +8,22 @@
 
 #define BATCH 512u
 
+/* A new one in place of what is there; where it lies elsewhere, that is written over. */
+static struct image *
+create_image(const struct replica *R, unsigned i, const char *path, uint64_t size)
+{
+	struct image *I;
+
+	if (!replica_disk_is_elsewhere(R, i))
+		return (io_remove(path) != 0 ? NULL : image_create(path, size));
+	if ((I = image_open(path)) == NULL || image_fits(I, size) != 0 ||
+	    image_resize(I, LIMIT_DISK_SIZE, 0) != 0 || image_resize(I, 0, size) != 0) {
+		image_free(I);
+		return (NULL);
+	}
+	return (I);
+}
+
 int
 disks_create(struct disks *D, const struct replica *R, const struct header *H)
 {
@@ -16,8 +32,8 @@ disks_create(struct disks *D, const struct replica *R, const struct header *H)
 	memset(D, 0, sizeof *D);
 	for (D->n = 0; D->n < R->ndisks; D->n++) {
 		if (replica_disk_path(R, D->n, disk) != 0 || replica_leaves_path(R, D->n, leaves) != 0 ||
-		    io_remove(disk) != 0 || io_remove(leaves) != 0 ||
-		    (D->images[D->n] = image_create(disk, H->disks[D->n].size)) == NULL ||
+		    io_remove(leaves) != 0 ||
+		    (D->images[D->n] = create_image(R, D->n, disk, H->disks[D->n].size)) == NULL ||
 		    (D->leaves[D->n] = leaves_open(leaves, 1)) == NULL) {
 			D->n++;
 			disks_close(D);
@@ -25,6 +41,21 @@ disks_create(struct disks *D, const struct replica *R, const struct header *H)
 		}
 	}
 	return (0);
+}
+
+/* One that was of no size so far may have to be made: its entry was not durable, or it is about to be added. */
+static int
+is_new(const struct replica *R, unsigned i)
+{
+	return (replica_last(R) != NULL && replica_last(R)->disks[i].size == 0);
+}
+
+static struct image *
+open_image(const struct replica *R, unsigned i, const char *path)
+{
+	int there = is_new(R, i) ? io_exists(path) : 1;
+
+	return (there < 0 ? NULL : there ? image_open(path) : image_create(path, 0));
 }
 
 int
@@ -35,8 +66,8 @@ disks_open(struct disks *D, const struct replica *R)
 	memset(D, 0, sizeof *D);
 	for (D->n = 0; D->n < R->ndisks; D->n++) {
 		if (replica_disk_path(R, D->n, disk) != 0 || replica_leaves_path(R, D->n, leaves) != 0 ||
-		    (D->images[D->n] = image_open(disk)) == NULL ||
-		    (D->leaves[D->n] = leaves_open(leaves, 0)) == NULL) {
+		    (D->images[D->n] = open_image(R, D->n, disk)) == NULL ||
+		    (D->leaves[D->n] = leaves_open(leaves, is_new(R, D->n))) == NULL) {
 			D->n++;
 			disks_close(D);
 			return (-1);

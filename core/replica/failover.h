@@ -3,12 +3,13 @@
 
 #include <stdint.h>
 
-#include "site/site.h"
+#include "replica/replica.h"
 
 /* Failovers at a replica; see doc/ROLES.md. */
 struct failover_options {
 	const char *vm;
 	uint64_t point;     /* 0: the newest */
+	int is_planned;     /* complete: the second half of a planned failover was meant */
 	int start;          /* start the VM at this site's host */
 	int yes;            /* a person's word for what cannot be taken back; else a terminal is asked */
 	int is_dry;         /* check everything, say what it would be, change nothing */
@@ -22,12 +23,18 @@ struct failover_options {
 int failover_test(const struct site *S, const struct failover_options *o);
 int failover_test_stop(const struct site *S, const struct failover_options *o);
 
-/* The second half of a planned failover. */
+/* The second half of a planned failover: the disks are where the primary has locked itself, and nothing is lost. */
 int failover_planned(const struct site *S, const struct failover_options *o);
 
 /* Start from a point, on overlays; then for good, or not at all. */
 int failover_unplanned(const struct site *S, const struct failover_options *o);
 int failover_complete(const struct site *S, const struct failover_options *o);
 int failover_cancel(const struct site *S, const struct failover_options *o);
+
+/**
+ * Put what the VM wrote since a failover that is complete into the disks: 0, also if it was so before; 1, said: it
+ * still runs on its overlays; -1.  May be done again after any interruption.
+ */
+int failover_settle(struct replica *R, const struct site *S);
 
 #endif

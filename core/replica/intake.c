@@ -115,11 +115,15 @@ int
 intake_parted(const struct replica *R, const struct header *H)
 {
 	const struct replica_point *p = replica_point(R, H->from.seq);
+	struct replica_disk_point none = { 0, { 0, 0 }, { 0 } };
 
-	for (unsigned i = 0; p != NULL && i < H->ndisks; i++)
-		if (memcmp(p->disks[i].root, H->disks[i].before, LEAF_ROOT) != 0 ||
-		    p->disks[i].size != H->disks[i].before_size)
+	leaf_root(none.root, &R->secret, &none.sum, none.size);
+	for (unsigned i = 0; p != NULL && i < H->ndisks; i++) {
+		const struct replica_disk_point *d = i < R->ndisks ? &p->disks[i] : &none;
+
+		if (memcmp(d->root, H->disks[i].before, LEAF_ROOT) != 0 || d->size != H->disks[i].before_size)
 			return ((int)i);
+	}
 	return (-1);
 }
 
@@ -203,30 +207,34 @@ intake_is_complete(const struct replica_staged *s)
 	            : -1);
 }
 
-/* Does b begin where a ended, or on the next disk where a's was at its end? */
-static int
-is_next(const struct header *H, const struct chain_place *a, const struct chain_place *b)
+/* From the end of a disk to the start of the next one of which there is anything, or behind the last one. */
+static struct chain_place
+step(const struct header *H, struct chain_place at)
 {
-	if (a->disk == b->disk)
-		return (a->offset == b->offset);
-	return (b->disk == a->disk + 1 && b->offset == 0 && a->offset == H->disks[a->disk].size);
+	while (at.disk < H->ndisks && at.offset == H->disks[at.disk].size) {
+		at.disk++;
+		at.offset = 0;
+	}
+	return (at);
 }
 
 int
 intake_is_covered(const struct replica_staged *s, const struct header *H)
 {
-	struct chain_place at = { 0, 0, 0 };
+	struct chain_place at = { 0, 0, 0 }, first;
 
 	for (unsigned i = 0; i < s->nvolumes; i++) {
 		const struct chain_volume *v = &s->volumes[i].chain;
 
 		if (v->after == v->before)
 			continue;
-		if (!is_next(H, &at, &v->first))
+		at = step(H, at);
+		first = step(H, v->first);
+		if (at.disk != first.disk || at.offset != first.offset)
 			return (0);
 		at = v->last;
 	}
-	return (at.disk + 1 == H->ndisks && at.offset == H->disks[at.disk].size);
+	return (step(H, at).disk == H->ndisks);
 }
 
 struct replica_staged *

@@ -23,6 +23,7 @@ struct merging {
 	struct replica *R;
 	const struct site *S;
 	struct disks disks;
+	unsigned known;                             /* disks that the replica had before the bundle */
 	struct replica_disk_point now[LIMIT_DISKS]; /* where the bundle leads */
 	int want_undo;
 	int damaged; /* the disks were not what they should be where the bundle replaces them */
@@ -81,16 +82,24 @@ plan_sizes(struct merging *m, const struct header *H)
 	return (0);
 }
 
+/* The disks that the bundle would have added are not there. */
+static void
+forget_new_disks(struct merging *m)
+{
+	m->R->ndisks = m->known;
+}
+
 /* The bundle does not lead where its primary signed: it leaves the inbox, and the replica stays as it is. */
 static int
-reject(struct merging *m, const char *disk)
+reject(struct merging *m, unsigned disk)
 {
 	struct replica *R = m->R;
 
 	role_step(&R->role, ROLE_PART);
+	forget_new_disks(m);
 	snprintf(R->role.cause, sizeof R->role.cause,
 	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
-	    disk);
+	    R->disks[disk]);
 	replica_drop_staged(R, 0);
 	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);
@@ -118,7 +127,7 @@ make_plan(struct merging *m, struct inbox *b)
 		return (rc);
 	for (unsigned i = 0; i < m->R->ndisks; i++)
 		if (memcmp(m->now[i].root, T->root[i], LEAF_ROOT) != 0)
-			return (reject(m, m->R->disks[i]));
+			return (reject(m, i));
 	return (0);
 }
 
@@ -161,7 +170,7 @@ describe_undo(struct undo *u, const struct merging *m, const struct header *of)
 		memcpy(u->trailer.root[i], last->disks[i].root, LEAF_ROOT);
 		if (replica_disk_path(m->R, i, path) != 0)
 			return (-1);
-		if ((rc = source_open(&u->sources[i], path, SOURCE_OWN, NULL)) != 0)
+		if ((rc = source_open_own(&u->sources[i], path, last->disks[i].size)) != 0)
 			return (rc);
 		u->disks[i] = (struct pack_disk){ .source = u->sources[i],
 			.leaves = m->disks.leaves[i],
@@ -244,18 +253,39 @@ static int
 resize(struct merging *m, unsigned i)
 {
 	uint64_t end = LIMIT_DISK_SIZE / LIMIT_BLOCK, size = m->R->merged[i].size;
-	uint64_t first = (size + LIMIT_BLOCK - 1) / LIMIT_BLOCK;
+	uint64_t first = (size + LIMIT_BLOCK - 1) / LIMIT_BLOCK, old = replica_last(m->R)->disks[i].size;
 
-	if (image_resize(m->disks.images[i], size) != 0)
+	if (image_resize(m->disks.images[i], old, size) != 0)
 		return (-1);
-	return (size == replica_last(m->R)->disks[i].size
-	            ? 0
-	            : leaves_clear(m->disks.leaves[i], first, end - first));
+	return (size == old ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
+}
+
+/* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */
+static int
+is_for_us(const struct site *S, const struct header *H)
+{
+	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
+}
+
+/* What the replica is to take over from the header of a bundle that was merged. */
+struct wishes {
+	unsigned keep, nexcluded;
+	int is_handover;
+	struct header_excluded excluded[LIMIT_DISKS];
+};
+
+static void
+take_wishes(struct wishes *w, const struct site *S, const struct header *H)
+{
+	w->is_handover = is_for_us(S, H);
+	w->keep = H->keep;
+	w->nexcluded = H->nexcluded;
+	memcpy(w->excluded, H->excluded, sizeof w->excluded);
 }
 
 /* The record moves on: the disks are at the bundle's point. */
 static int
-conclude(struct replica *R, unsigned keep)
+conclude(struct replica *R, const struct wishes *w)
 {
 	struct replica_point p;
 
@@ -264,7 +294,10 @@ conclude(struct replica *R, unsigned keep)
 	memcpy(p.disks, R->merged, sizeof p.disks);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
-	R->keep = keep;
+	role_received(&R->role, &p.point, w->is_handover);
+	R->keep = w->keep;
+	R->nexcluded = w->nexcluded;
+	memcpy(R->excluded, w->excluded, sizeof R->excluded);
 	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }
 
@@ -273,11 +306,11 @@ static int
 apply_staged(struct merging *m)
 {
 	struct inbox b;
-	unsigned keep = 0;
+	struct wishes w;
 	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
-		keep = b.header->keep;
+		take_wishes(&w, m->S, b.header);
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
 		if (rc == 0)
@@ -286,10 +319,24 @@ apply_staged(struct merging *m)
 	inbox_close(&b);
 	if (rc == 0)
 		rc = disks_sync(&m->disks, m->R);
-	return (rc == 0 ? conclude(m->R, keep) : rc);
+	return (rc == 0 ? conclude(m->R, &w) : rc);
 }
 
 /* --- */
+
+/* Open the disks, those too that the bundle adds, and see that they can become as large as they must. */
+static int
+open_disks(struct merging *m, const struct header *H)
+{
+	int rc;
+
+	m->known = m->R->ndisks;
+	replica_add_disks(m->R, H);
+	rc = disks_open(&m->disks, m->R);
+	for (unsigned i = 0; rc == 0 && i < H->ndisks && i < m->R->ndisks; i++)
+		rc = image_fits(m->disks.images[i], H->disks[i].size);
+	return (rc);
+}
 
 static int
 prepare(struct merging *m)
@@ -297,15 +344,17 @@ prepare(struct merging *m)
 	struct inbox b;
 	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
-	if (rc == 0) {
+	if (rc == 0 && (rc = open_disks(m, b.header)) == 0) {
 		m->want_undo = b.header->keep > 1 || replica_has_pins(m->R);
 		rc = make_plan(m, &b);
 	}
 	if (rc == 0 && m->want_undo)
 		rc = write_undo(m, b.header);
 	inbox_close(&b);
-	if (rc != 0)
+	if (rc != 0) {
+		forget_new_disks(m);
 		return (rc);
+	}
 	/* The merge itself mends what it replaces; the way back keeps the damage, and the points say so. */
 	for (unsigned i = 0; m->damaged && i < m->R->npoints; i++)
 		m->R->points[i].is_damaged = 1;
@@ -325,9 +374,8 @@ merge_one(struct replica *R, const struct site *S)
 		return (say_failed("out of memory"));
 	m->R = R;
 	m->S = S;
-	if ((rc = disks_open(&m->disks, R)) == 0 && !R->merging)
-		rc = prepare(m);
-	if (rc == 0)
+	m->known = R->ndisks;
+	if ((rc = R->merging ? disks_open(&m->disks, R) : prepare(m)) == 0)
 		rc = apply_staged(m);
 	disks_close(&m->disks);
 	combined_free(m->combined);
@@ -355,10 +403,28 @@ put_first(struct replica *R, int i)
 	R->staged[0] = s;
 }
 
+const char *
+merge_waits(const struct replica *R, char words[ROLE_WORDS])
+{
+	if (R->test.is_on) {
+		snprintf(words, ROLE_WORDS,
+		    "a test failover from point %" PRIu64
+		    " stands; end it with 'vmferry failover --stop-test'",
+		    R->test.at.seq);
+		return (words);
+	}
+	/* A placeholder has nothing that could wait. */
+	return (replica_last(R) == NULL ? NULL : role_objection(&R->role, ROLE_MERGE, words));
+}
+
 int
 merge_all(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = 0, i;
+
+	if (merge_waits(R, words) != NULL)
+		return (0);
 
 	while (rc == 0 && (i = intake_next(R)) >= 0) {
 		put_first(R, i);

@@ -11,7 +11,15 @@
  * on.  An interruption at any moment leaves the point before or, after merge_recover, the point after.
  */
 
-/* Merge all that is staged: 0; 1, said, where a bundle does not lead where it says; -1. */
+/**
+ * Must merges wait, because the VM runs from these disks, or what is here is not to go on?  NULL, or why, put into words.
+ * What comes in meanwhile is staged, and acknowledged.
+ */
+const char *merge_waits(const struct replica *R, char words[ROLE_WORDS]);
+
+/**
+ * Merge all that is staged, unless merges wait: 0; 1, said, where a bundle does not lead where it says; -1.
+ */
 int merge_all(struct replica *R, const struct site *S);
 
 /* Finish a merge that was interrupted while it was applied; to be called before the disks are looked at. */

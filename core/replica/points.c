@@ -8,6 +8,17 @@
 #include "jsontext.h"
 #include "base/say.h"
 
+/* What stands on that point; "" for nothing. */
+static const char *
+standing(const struct replica *R, const struct replica_point *p)
+{
+	if (R->test.is_on && R->test.at.seq == p->point.seq)
+		return ("test");
+	return (R->role.at.seq == p->point.seq && (replica_is_live(R) || R->role.state == ROLE_FAILOVER)
+	            ? "failover"
+	            : "");
+}
+
 static json_t *
 disks_json(const struct replica *R, const struct replica_point *p)
 {
@@ -34,9 +45,10 @@ print_json(const struct replica *R)
 
 		point_time_text(time, p->point.time);
 		json_array_append_new(
-		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b,s:o}", "seq", (json_int_t)p->point.seq, "epoch",
-		           (json_int_t)p->point.epoch, "time", time, "kind", point_kind_text(p->point.kind),
-		           "pinned", p->is_pinned, "damaged", p->is_damaged, "disks", disks_json(R, p)));
+		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b,s:s,s:o}", "seq", (json_int_t)p->point.seq,
+		           "epoch", (json_int_t)p->point.epoch, "time", time, "kind",
+		           point_kind_text(p->point.kind), "pinned", p->is_pinned, "damaged", p->is_damaged,
+		           "stands", standing(R, p), "disks", disks_json(R, p)));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(a);
@@ -55,11 +67,12 @@ points_print(const struct replica *R, int json)
 		const struct replica_point *p = &R->points[i];
 
 		point_time_text(time, p->point.time);
-		printf("%8" PRIu64 " %6" PRIu64 "  %-20s  %-8s  %s\n", p->point.seq, p->point.epoch, time,
-		    point_kind_text(p->point.kind),
+		printf("%8" PRIu64 " %6" PRIu64 "  %-20s  %-8s  %-8s %s\n", p->point.seq, p->point.epoch,
+		    time, point_kind_text(p->point.kind),
 		    p->is_damaged  ? "damaged"
 		    : p->is_pinned ? "pinned"
-		                   : "");
+		                   : "",
+		    standing(R, p));
 	}
 	return (0);
 }

@@ -36,6 +36,8 @@ check_size(const struct trust_entry *e, const struct header *H)
 static int
 check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
 {
+	const struct replica_point *last = replica_last(R);
+
 	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
 	if (H->nparts == 0 && !trust_has_key(e, R->key))
 		return (say_refused(
@@ -46,13 +48,14 @@ check_identity(const struct replica *R, const struct trust_entry *e, const struc
 		    "%s: the bundle is of another lineage than the replica: the VM was enabled anew at '%s'; "
 		    "histories are not mixed without a person's word",
 		    H->vm, R->primary));
-	if (R->ndisks != H->ndisks)
-		return (
-		    say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
-	for (unsigned i = 0; i < H->ndisks; i++)
+	for (unsigned i = 0; i < H->ndisks && i < R->ndisks; i++)
 		if (strcmp(R->disks[i], H->disks[i].id) != 0)
 			return (say_refused("%s: the bundle has a disk '%s' where the replica has '%s'",
 			    H->vm, H->disks[i].id, R->disks[i]));
+	/* Disks are added behind the others, and stay; so only what leads to an older point may have fewer. */
+	if (H->ndisks < R->ndisks && last != NULL && H->to.seq > last->point.seq)
+		return (
+		    say_refused("%s: the bundle has %u disks, the replica %u", H->vm, H->ndisks, R->ndisks));
 	return (0);
 }
 
@@ -192,13 +195,24 @@ check_same(const struct replica *R, const struct receiving *c)
 	return (say_refused("%s: it has the id of another bundle, of which a part is here", R->vm));
 }
 
+/* A paused or disabled replica takes nothing in. */
+static int
+check_role(const struct replica *R)
+{
+	char words[ROLE_WORDS];
+	const char *why = role_objection(&R->role, ROLE_RECEIVE, words);
+
+	return (why == NULL ? 0 : say_refused("%s: %s", R->vm, why));
+}
+
 static int
 receive_into(struct replica *R, struct receiving *c)
 {
 	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_identity(R, c->e, H)) != 0 || (rc = check_same(R, c)) != 0)
+	if ((rc = check_role(R)) != 0 || (rc = check_identity(R, c->e, H)) != 0 ||
+	    (rc = check_same(R, c)) != 0)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
@@ -430,7 +444,7 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 		return (say_refused(
 		    "it is the rest of a bundle whose beginning is not here, or none at all; export it "
 		    "from its beginning"));
-	if ((rc = open_cut(R, &s, &staged)) != 0)
+	if ((rc = open_cut(R, &s, &staged)) != 0 || (rc = check_role(*R)) != 0)
 		return (rc);
 	if ((c->e = trust_by_key(site_trust(c->S), staged->key)) == NULL)
 		return (say_refused("%s: site '%s' is not known any more", (*R)->vm, (*R)->primary));

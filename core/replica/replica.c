@@ -32,7 +32,38 @@ replica_point(const struct replica *R, uint64_t seq)
 int
 replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 {
+	if (replica_disk_is_elsewhere(R, disk))
+		return (io_path(out, "%s", R->where[disk]));
 	return (io_path(out, "%s/disks/%s.raw", R->dir, R->disks[disk]));
+}
+
+int
+replica_disk_is_elsewhere(const struct replica *R, unsigned disk)
+{
+	return (R->where[disk][0] != '\0');
+}
+
+int
+replica_has_disks_of(const struct replica *R, const struct header *H)
+{
+	for (unsigned i = 0; i < R->ndisks && i < H->ndisks; i++)
+		if (strcmp(R->disks[i], H->disks[i].id) != 0)
+			return (0);
+	return (1);
+}
+
+void
+replica_add_disks(struct replica *R, const struct header *H)
+{
+	struct replica_disk_point none = { 0, { 0, 0 }, { 0 } };
+
+	leaf_root(none.root, &R->secret, &none.sum, none.size);
+	for (; R->ndisks < H->ndisks; R->ndisks++) {
+		strcpy(R->disks[R->ndisks], H->disks[R->ndisks].id);
+		R->where[R->ndisks][0] = '\0';
+		for (unsigned k = 0; k < R->npoints; k++)
+			R->points[k].disks[R->ndisks] = none;
+	}
 }
 
 int
@@ -151,12 +182,20 @@ each_store(void *context, const char *uuid)
 {
 	const struct stores *s = context;
 	char path[PATH_MAX], real[PATH_MAX];
+	struct replica *R;
+	int rc;
 
 	if (io_path(path, "%s/replicas/%s", site_home(s->S), uuid) != 0)
 		return (-1);
 	if (realpath(path, real) == NULL)
 		return (say_failed("%s: cannot find: %s", path, strerror(errno)));
-	return (s->each(s->context, real));
+	if ((rc = s->each(s->context, real)) != 0 || replica_look_at(&R, real) != 0)
+		return (rc); /* said, if its record is damaged; it is not in the way of the others */
+	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i) && io_exists(R->where[i]) == 1)
+			rc = s->each(s->context, R->where[i]);
+	replica_close(R);
+	return (rc);
 }
 
 int
@@ -185,15 +224,25 @@ replica_new(struct replica **R, const struct site *S, const char *uuid)
 }
 
 int
-replica_look(struct replica **R, const struct site *S, const char *uuid)
+replica_look_at(struct replica **R, const char *dir)
 {
-	if (replica_new(R, S, uuid) != 0)
-		return (-1);
-	if (read_record(*R) == 0)
+	if ((*R = calloc(1, sizeof **R)) == NULL)
+		return (say_failed("out of memory"));
+	(*R)->lock = -1;
+	if (io_path((*R)->dir, "%s", dir) == 0 && read_record(*R) == 0)
 		return (0);
 	replica_close(*R);
 	*R = NULL;
 	return (-1);
+}
+
+int
+replica_look(struct replica **R, const struct site *S, const char *uuid)
+{
+	char dir[PATH_MAX];
+
+	*R = NULL;
+	return (io_path(dir, "%s/replicas/%s", site_home(S), uuid) != 0 ? -1 : replica_look_at(R, dir));
 }
 
 struct search {
@@ -341,11 +390,10 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	R->wishes = H->wishes;
 	if (!H->has_wishes)
 		R->wishes.level = HEADER_LEVEL_DEFAULT;
-	strcpy(R->host, "none");
+	strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
 	R->keep = H->keep;
-	R->ndisks = H->ndisks;
-	for (unsigned i = 0; i < H->ndisks; i++)
-		strcpy(R->disks[i], H->disks[i].id);
+	R->ndisks = 0;
+	replica_add_disks(R, H);
 	R->nexcluded = H->nexcluded;
 	memcpy(R->excluded, H->excluded, sizeof R->excluded);
 	memcpy(R->leaf_seed, leaf_seed, LEAF_SEED);
@@ -455,13 +503,21 @@ replica_remove(struct replica *R, const struct site *S)
 	return (rc);
 }
 
-/* The points beyond the limit, up to the first that is pinned. */
+/* Does a test or a failover stand on that point? */
+static int
+is_stood_on(const struct replica *R, const struct point *p)
+{
+	return ((R->test.is_on && R->test.at.seq == p->seq) ||
+	        (R->role.state == ROLE_FAILOVER && R->role.at.seq == p->seq));
+}
+
+/* The points beyond the limit, up to the first that is pinned or stood on. */
 static unsigned
 surplus(const struct replica *R)
 {
 	unsigned n = 0;
 
-	while (R->npoints - n > R->keep && !R->points[n].is_pinned)
+	while (R->npoints - n > R->keep && !R->points[n].is_pinned && !is_stood_on(R, &R->points[n].point))
 		n++;
 	return (n);
 }
@@ -555,8 +611,50 @@ tidy_folder(const struct replica *R, const char *folder)
 	return (rc);
 }
 
+/* The copies in the folder of disks that lie elsewhere now. */
+static int
+tidy_disks(const struct replica *R)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i) &&
+		    (io_path(path, "%s/disks/%s.raw", R->dir, R->disks[i]) != 0 || io_remove(path) != 0 ||
+		        io_path(path, "%s/disks/.%s.part", R->dir, R->disks[i]) != 0 || io_remove(path) != 0))
+			return (-1);
+	return (0);
+}
+
+int
+replica_is_live(const struct replica *R)
+{
+	return (R->role.state == ROLE_FAILED_OVER || R->role.state == ROLE_TURNED);
+}
+
+/* What a test or a failover left that does not stand any more, or never did. */
+static int
+tidy_failover(const struct replica *R)
+{
+	const struct {
+		const char *name;
+		int stands;
+	} folders[] = { { "test.new", 0 }, { "failover.new", 0 }, { "test", R->test.is_on },
+		{ "failover", R->failover.has_overlays },
+		{ "excluded", replica_is_live(R) || R->role.state == ROLE_FAILOVER } };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (!folders[i].stands &&
+		    (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || io_remove_tree(path) != 0))
+			return (-1);
+	}
+	return (0);
+}
+
 int
 replica_tidy(const struct replica *R)
 {
-	return (tidy_folder(R, "inbox") != 0 ? -1 : tidy_folder(R, "undo"));
+	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
+		return (-1);
+	return (tidy_disks(R));
 }

@@ -9,6 +9,7 @@
 #include "header.h"
 #include "leaf.h"
 #include "point.h"
+#include "role/reminders.h"
 #include "role/role.h"
 #include "site/site.h"
 
@@ -16,13 +17,18 @@
  * The replica's side of a replication, in HOME/replicas/UUID/, which may be a link to STORE/UUID/:
  *
  *    state                  this record
- *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way
+ *    disks/DISK.raw         the disks: a whole recovery point, but while a merge is under way; any may lie elsewhere
  *    leaves/DISK            their leaves
  *    inbox/ID.N.vmf         volume N of a verified bundle that is not yet merged
  *    inbox/ID.N.part        as much of one as had come when the line broke
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
+ *    test/, failover/       overlays on the disks, of a test and of a failover (replica/overlays.h)
+ *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
+ *
+ * A VM's disks keep their places for good, since segments name them by these: one that is added comes last, and has size
+ * 0 and the root of that at all points before; one that is not replicated any more has so from some point on.
  */
 struct replica_disk_point {
 	uint64_t size;
@@ -76,10 +82,34 @@ struct replica_compared {
 	struct point at;
 };
 
+/* The cause of an error that scrub has found. */
+#define REPLICA_DAMAGE "scrub found damage"
+
 #define REPLICA_COMPARED 8u  /* so many are remembered, the last ones */
 #define REPLICA_STAGED 4096u /* bundles in an inbox at most */
 #define REPLICA_WAITING_MAX \
 	(UINT64_C(1) << 38) /* bytes of bundles that wait for others, if nothing else is said */
+
+#define REPLICA_RESULT 256u
+
+/* A test failover, and the last one before. */
+struct replica_test {
+	int is_on;       /* its overlays are in test/ */
+	int is_complete; /* and its duplicate is as it was asked for */
+	struct point at;
+	int64_t since;
+	/* Of the last one that was ended; seq 0: there was none. */
+	struct point last;
+	int64_t ended;
+	char result[REPLICA_RESULT];
+};
+
+/* A failover, beside what the role says of it. */
+struct replica_failover {
+	int64_t since;
+	int has_overlays; /* the VM has its disks in failover/; what they hold is not in the disks here */
+	int is_defined;   /* this site's host has the VM with the disks as they are now */
+};
 
 struct replica {
 	char dir[PATH_MAX];
@@ -92,6 +122,7 @@ struct replica {
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret;
 	struct role role;
+	struct reminders reminders;
 	unsigned nheirs; /* the sites that may continue when the primary is gone, as that has said */
 	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
 	struct header_wishes wishes; /* of the primary, for the other direction */
@@ -99,6 +130,8 @@ struct replica {
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
+	/* An absolute path, of a file or block device; empty: disks/DISK.raw. */
+	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;
@@ -107,6 +140,11 @@ struct replica {
 	unsigned ncompared;
 	struct replica_compared compared[REPLICA_COMPARED];
 	struct replica_seed seed;
+	struct replica_test test;
+	struct replica_failover failover;
+	/* A disk is on its way to a file that was not there before, which may be put there from here on; to "": none. */
+	unsigned moving;
+	char moving_to[PATH_MAX];
 	int merging; /* the first staged bundle is being applied, and leads to: */
 	struct replica_disk_point merged[LIMIT_DISKS];
 	int merging_undo; /* and the way back from it is in undo/ */
@@ -118,6 +156,9 @@ int replica_open(struct replica **R, const struct site *S, const char *vm);
 /* The record alone, for those who only look; no lock. */
 int replica_look(struct replica **R, const struct site *S, const char *uuid);
 
+/* The same of whatever folder has one, which need not be known to a site. */
+int replica_look_at(struct replica **R, const char *dir);
+
 /* The same by name or UUID: 0; 1, said, if there is none; -1. */
 int replica_look_for(struct replica **R, const struct site *S, const char *vm);
 
@@ -126,7 +167,7 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
-/* Call each with every folder in which replicas lie or may come to lie; as replica_each. */
+/* Call each with every folder in which replicas lie or may come to lie, and every disk elsewhere; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
 /**
@@ -140,10 +181,16 @@ int replica_create(struct replica **R, const struct site *S, const struct trust_
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
 
-/* Remove a replica, its files and all, and close it. */
+/* Remove a replica, its files and all, and close it.  Disks that lie elsewhere stay. */
 int replica_remove(struct replica *R, const struct site *S);
 
 void replica_close(struct replica *R);
+
+/* Do H and R name the same disks, but for those that one of them has behind the other's last? */
+int replica_has_disks_of(const struct replica *R, const struct header *H);
+
+/* Take in the disks of H that are not there yet, of size 0 at all points; only in memory. */
+void replica_add_disks(struct replica *R, const struct header *H);
 
 /* Replace the record by R, durably. */
 int replica_save(const struct replica *R);
@@ -153,6 +200,9 @@ struct replica_point *replica_last(const struct replica *R);
 
 /* The point of that seq, or NULL. */
 struct replica_point *replica_point(const struct replica *R, uint64_t seq);
+
+/* Does that disk lie elsewhere than in the replica's folder? */
+int replica_disk_is_elsewhere(const struct replica *R, unsigned disk);
 
 int replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
 int replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
@@ -176,7 +226,10 @@ unsigned replica_drop_surplus(struct replica *R);
 /* The same, durably; replica_tidy takes their files.  0 or -1. */
 int replica_prune(struct replica *R);
 
-/* Remove what lies in inbox/ and undo/ and is not named by the record, which was saved. */
+/* Are the disks the VM's own now, and at no recovery point any more? */
+int replica_is_live(const struct replica *R);
+
+/* Remove what lies in inbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
 int replica_tidy(const struct replica *R);
 
 int replica_has_pins(const struct replica *R);

@@ -146,6 +146,19 @@ encode_names(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+/* Of the disks that lie elsewhere, where. */
+static json_t *
+encode_where(const struct replica *R)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i))
+			bad |= json_object_set_new(o, R->disks[i], json_string(R->where[i]));
+	return (jsontext_whole(o, bad));
+}
+
 static json_t *
 encode_excluded(const struct replica *R)
 {
@@ -188,6 +201,37 @@ encode_heirs(const struct replica *R)
 	return (jsontext_whole(a, bad));
 }
 
+static json_t *
+encode_test(const struct replica_test *t)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	if (t->is_on) {
+		bad |= json_object_set_new(o, "at", encode_point(&t->at));
+		bad |= json_object_set_new(o, "since", json_integer((json_int_t)t->since));
+		bad |= json_object_set_new(o, "complete", json_boolean(t->is_complete));
+	}
+	if (t->last.seq != 0) {
+		bad |= json_object_set_new(o, "last", encode_point(&t->last));
+		bad |= json_object_set_new(o, "ended", json_integer((json_int_t)t->ended));
+		bad |= json_object_set_new(o, "result", json_string(t->result));
+	}
+	return (jsontext_whole(o, bad));
+}
+
+/* What was not known of it when its seed came in is taken from its first point. */
+static json_t *
+encode_reminders(const struct replica *R)
+{
+	struct reminders m = R->reminders;
+
+	if (m.since == 0 && R->npoints > 0)
+		m.since = R->points[0].point.time;
+	reminders_settle_home(&m, R->role.history.n, R->key);
+	return (reminders_encode(&m));
+}
+
 int
 replica_record_write(const char *path, const struct replica *R)
 {
@@ -200,14 +244,25 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "key", R->key, RECORD_KEY);
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
+	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
+	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->test.is_on || R->test.last.seq != 0)
+		bad |= json_object_set_new(o, "test", encode_test(&R->test));
+	if (R->failover.since != 0)
+		bad |= json_object_set_new(o, "failover",
+		    json_pack("{s:I,s:b,s:b}", "since", (json_int_t)R->failover.since, "overlays",
+		        R->failover.has_overlays, "defined", R->failover.is_defined));
 	if (R->npoints == 0)
 		bad |= json_object_set_new(o, "seed", encode_seed(R));
+	if (R->moving_to[0] != '\0')
+		bad |= json_object_set_new(
+		    o, "moving", json_pack("{s:i,s:s}", "disk", (int)R->moving, "to", R->moving_to));
 	if (R->merging)
 		bad |= json_object_set_new(o, "merging",
 		    json_pack("{s:b,s:o}", "undo", R->merging_undo, "disks",
@@ -315,12 +370,14 @@ decode_volume(struct replica_volume *v, const json_t *o)
 }
 
 static int
-decode_end(const struct replica *R, struct trailer *T, const json_t *o)
+decode_end(struct trailer *T, const json_t *o)
 {
 	uint64_t volumes;
 
-	T->ndisks = R->ndisks;
-	if (jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
+	/* It may know of disks that the replica does not have yet, or not of those that were added since. */
+	T->ndisks = (unsigned)(json_string_length(json_object_get(o, "roots")) / (2 * LEAF_ROOT));
+	if (T->ndisks > LIMIT_DISKS ||
+	    jsontext_get_number(o, "segments", LIMIT_SEGMENTS, &T->segments) != 0 ||
 	    jsontext_get_number(o, "data", INT64_MAX, &T->data) != 0 ||
 	    jsontext_get_number(o, "zero", INT64_MAX, &T->zero) != 0 ||
 	    jsontext_get_number(o, "stored", INT64_MAX, &T->stored) != 0 ||
@@ -332,7 +389,7 @@ decode_end(const struct replica *R, struct trailer *T, const json_t *o)
 }
 
 static int
-decode_one_staged(const struct replica *R, struct replica_staged *s, const json_t *o)
+decode_one_staged(struct replica_staged *s, const json_t *o)
 {
 	const json_t *from = json_object_get(o, "from"), *end = json_object_get(o, "end"),
 	             *volumes = json_object_get(o, "volumes");
@@ -352,7 +409,7 @@ decode_one_staged(const struct replica *R, struct replica_staged *s, const json_
 	s->on_disks = json_is_true(json_object_get(o, "on_disks"));
 	s->is_whole = json_is_true(json_object_get(o, "whole"));
 	s->has_end = end != NULL;
-	if (end != NULL && decode_end(R, &s->end, end) != 0)
+	if (end != NULL && decode_end(&s->end, end) != 0)
 		return (-1);
 	for (size_t i = 0; i < json_array_size(volumes); i++)
 		if (decode_volume(&v, json_array_get(volumes, i)) != 0 || replica_add_volume(s, &v) != 0)
@@ -367,7 +424,7 @@ decode_staged(struct replica *R, const json_t *a)
 
 	for (size_t i = 0; i < json_array_size(a); i++) {
 		memset(&s, 0, sizeof s);
-		if (decode_one_staged(R, &s, json_array_get(a, i)) != 0 || replica_add_staged(R, &s) != 0) {
+		if (decode_one_staged(&s, json_array_get(a, i)) != 0 || replica_add_staged(R, &s) != 0) {
 			free(s.volumes);
 			return (-1);
 		}
@@ -412,6 +469,20 @@ decode_seed(struct replica *R, const json_t *o)
 	                jsontext_get_number(o, "zero", INT64_MAX, &R->seed.zero) != 0
 	            ? -1
 	            : 0);
+}
+
+/* There are none in the record of a replica whose disks all lie in its folder. */
+static int
+decode_where(struct replica *R, const json_t *o)
+{
+	for (unsigned i = 0; o != NULL && i < R->ndisks; i++) {
+		if (json_object_get(o, R->disks[i]) == NULL)
+			continue;
+		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
+		    R->where[i][0] != '/')
+			return (-1);
+	}
+	return (0);
 }
 
 static int
@@ -475,6 +546,58 @@ decode_role(struct replica *R, const json_t *o)
 	return (0);
 }
 
+/* Of a replica that never was tested there is nothing. */
+static int
+decode_test(struct replica_test *t, const json_t *o)
+{
+	const json_t *at = json_object_get(o, "at"), *last = json_object_get(o, "last");
+	uint64_t n;
+
+	if (at != NULL) {
+		if (decode_point(&t->at, at) != 0 || jsontext_get_number(o, "since", INT64_MAX, &n) != 0)
+			return (-1);
+		t->since = (int64_t)n;
+		t->is_on = 1;
+		t->is_complete = json_is_true(json_object_get(o, "complete"));
+	}
+	if (last == NULL)
+		return (0);
+	if (decode_point(&t->last, last) != 0 || jsontext_get_number(o, "ended", INT64_MAX, &n) != 0)
+		return (-1);
+	t->ended = (int64_t)n;
+	return (jsontext_get_string(o, "result", t->result, sizeof t->result));
+}
+
+static int
+decode_failover(struct replica_failover *f, const json_t *o)
+{
+	uint64_t since;
+
+	if (o == NULL)
+		return (0);
+	if (jsontext_get_number(o, "since", INT64_MAX, &since) != 0)
+		return (-1);
+	f->since = (int64_t)since;
+	f->has_overlays = json_is_true(json_object_get(o, "overlays"));
+	f->is_defined = json_is_true(json_object_get(o, "defined"));
+	return (0);
+}
+
+/* There is none where no disk is on its way to another place. */
+static int
+decode_moving(struct replica *R, const json_t *o)
+{
+	uint64_t disk;
+
+	if (o == NULL)
+		return (0);
+	if (R->ndisks == 0 || jsontext_get_number(o, "disk", R->ndisks - 1, &disk) != 0 ||
+	    jsontext_get_string(o, "to", R->moving_to, sizeof R->moving_to) != 0)
+		return (-1);
+	R->moving = (unsigned)disk;
+	return (0);
+}
+
 static int
 decode(struct replica *R, const json_t *o)
 {
@@ -493,11 +616,17 @@ decode(struct replica *R, const json_t *o)
 	R->keep = (unsigned)keep;
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
+	    decode_where(R, json_object_get(o, "where")) != 0 ||
+	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
 	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
+	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
+	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);
+	reminders_settle_home(&R->reminders, R->role.history.n, R->key);
 	R->merging = m != NULL;
 	R->merging_undo = json_is_true(json_object_get(m, "undo"));
 	return (m == NULL ? 0 : decode_disk_points(R, R->merged, json_object_get(m, "disks")));

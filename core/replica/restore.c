@@ -16,8 +16,8 @@ struct restoring {
 	const struct site *S;
 	const char *dir;
 	const struct replica_point *point;
-	struct image
-	    *images[LIMIT_DISKS]; /* NULL: there already, whole, since a restore that was interrupted */
+	struct image *images
+	    [LIMIT_DISKS]; /* NULL: there already, since a restore that was interrupted, or not at that point */
 };
 
 static int
@@ -74,14 +74,16 @@ copy_disks(struct restoring *r)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (unsigned i = 0; i < r->R->ndisks; i++) {
-		int there = is_there(r, i);
+		uint64_t size = replica_last(r->R)->disks[i].size;
+		int there = r->point->disks[i].size == 0 ? 1 : is_there(r, i);
 
 		if (there == 1)
 			continue;
 		if (there != 0)
 			return (there == 2 ? say_refused("%s: nothing is overwritten", r->dir) : -1);
 		if (replica_disk_path(r->R, i, from) != 0 || part_path(r, i, to) != 0 || io_remove(to) != 0 ||
-		    (r->images[i] = image_create(to, 0)) == NULL || image_copy(r->images[i], from) != 0)
+		    (r->images[i] = image_create(to, 0)) == NULL ||
+		    (size > 0 && image_copy(r->images[i], from, size) != 0))
 			return (-1);
 	}
 	return (0);
@@ -105,7 +107,7 @@ go_back(struct restoring *r, const struct replica_point *to)
 
 	for (unsigned i = 0; rc == 0 && i < r->R->ndisks; i++)
 		if (r->images[i] != NULL)
-			rc = image_resize(r->images[i], to->disks[i].size);
+			rc = image_resize(r->images[i], (to + 1)->disks[i].size, to->disks[i].size);
 	b.U.secret = NULL;
 	if (rc == 0)
 		rc = inbox_run(&b, r, apply, "undo");
@@ -174,10 +176,13 @@ int
 restore(struct replica *R, const struct site *S, uint64_t seq, const char *dir)
 {
 	struct restoring r = { .R = R, .S = S, .dir = dir };
+	char words[ROLE_WORDS];
 	int rc;
 
 	if ((rc = merge_recover(R, S)) != 0)
 		return (rc);
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	r.point = seq == 0 ? replica_last(R) : replica_point(R, seq);
 	if (r.point == NULL)
 		return (say_refused(

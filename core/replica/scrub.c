@@ -41,7 +41,7 @@ scrub_disk(const struct replica *R, unsigned i)
 
 	if (replica_disk_path(R, i, path) != 0)
 		return (-1);
-	if ((rc = source_open(&S, path, SOURCE_OWN, NULL)) != 0)
+	if ((rc = source_open_own(&S, path, want->size)) != 0)
 		return (rc);
 	if (replica_leaves_path(R, i, path) != 0 || (L = leaves_open(path, 0)) == NULL)
 		rc = -1;
@@ -69,13 +69,14 @@ scrub_bundle(struct inbox *b, int rc)
 
 /* All of it, so that a person hears of every damage at once. */
 static int
-scrub_all(const struct replica *R, const struct site *S)
+scrub_all(const struct replica *R, const struct site *S, int only_folder)
 {
 	struct inbox b;
 	int bad = 0, rc = 0;
 
 	for (unsigned i = 0; rc >= 0 && i < R->ndisks; i++)
-		bad |= (rc = scrub_disk(R, i)) > 0;
+		if (!only_folder || !replica_disk_is_elsewhere(R, i))
+			bad |= (rc = scrub_disk(R, i)) > 0;
 	for (unsigned i = 0; rc >= 0 && i + 1 < R->npoints; i++) {
 		rc = inbox_open_undo(&b, R, S, &R->points[i].point);
 		bad |= (rc = scrub_bundle(&b, rc)) > 0;
@@ -90,19 +91,27 @@ scrub_all(const struct replica *R, const struct site *S)
 }
 
 int
+scrub_folder(const struct replica *R, const struct site *S)
+{
+	return (scrub_all(R, S, 1));
+}
+
+int
 scrub(struct replica *R, const struct site *S)
 {
+	char words[ROLE_WORDS];
 	int rc = merge_recover(R, S);
 
 	if (rc != 0)
 		return (rc);
+	if (replica_is_live(R))
+		return (say_refused("%s: %s", R->vm, role_objection(&R->role, ROLE_MERGE, words)));
 	if (replica_last(R) == NULL)
 		return (say_refused("%s: the replica waits for its seed: there is nothing to prove", R->vm));
-	if ((rc = scrub_all(R, S)) < 0)
+	if ((rc = scrub_all(R, S, 0)) < 0)
 		return (-1);
-	role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK);
-	if (rc != 0)
-		snprintf(R->role.cause, sizeof R->role.cause, "scrub found damage");
+	if (role_step(&R->role, rc == 0 ? ROLE_RESYNCED : ROLE_BREAK) == 0 && rc != 0)
+		snprintf(R->role.cause, sizeof R->role.cause, "%s", REPLICA_DAMAGE);
 	if (replica_save(R) != 0)
 		return (-1);
 	if (rc == 0)

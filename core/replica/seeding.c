@@ -150,7 +150,7 @@ finish(struct seeding *s)
 	rc = staging_add_volume(R, s->c, 0);
 	e = intake_find(R, s->c->U->header->id);
 	if (rc == 0 && e->is_whole && adopted_is_meant(s->c->U->header) &&
-	    adopted_read(&s->disks, R, R->seed.sums) != 0)
+	    adopted_read(&s->disks, R, s->c->U->header, R->seed.sums) != 0)
 		return (-1);
 	if (rc == 0 && e->is_whole)
 		rc = conclude(R, e, s->c->U->header);
@@ -178,6 +178,12 @@ begin(struct seeding *s)
 	if (adopted_is_meant(H) && (rc = adopted_check(s->c->S, s->c->e, H)) != 0)
 		return (rc);
 	s->s = intake_to_disks(R, s->s);
+	/* What came early may know of disks that were not there at its point. */
+	if (R->ndisks > H->ndisks)
+		R->ndisks = H->ndisks;
+	replica_add_disks(R, H);
+	R->nexcluded = H->nexcluded;
+	memcpy(R->excluded, H->excluded, sizeof R->excluded);
 	/* Until the disks are there, the record must not say that some of it is on them. */
 	rc = adopted_is_meant(H) ? adopted_take(&s->disks, R, s->c->S, H) : disks_create(&s->disks, R, H);
 	if (rc != 0)

@@ -276,6 +276,23 @@ site_is_own_key(const struct site *S, const uint8_t key[RECORD_KEY])
 	return (keylist_find(&S->keys->list, key) != NULL);
 }
 
+const char *
+site_name_of(const struct site *S, const uint8_t key[RECORD_KEY], char out[SITE_NAMED])
+{
+	const struct trust_entry *e;
+	char hex[17];
+
+	if (site_is_own_key(S, key)) {
+		snprintf(out, SITE_NAMED, "%s", S->card.name);
+	} else if ((e = trust_by_key(&S->trust, key)) != NULL) {
+		snprintf(out, SITE_NAMED, "%s", e->card.name);
+	} else {
+		sodium_bin2hex(hex, sizeof hex, key, 8);
+		snprintf(out, SITE_NAMED, "key %s...", hex);
+	}
+	return (out);
+}
+
 size_t
 site_card_text(const struct site *S, char out[CARD_MAX])
 {
@@ -479,6 +496,7 @@ add(struct trust *T, void *context)
 	strcpy(named->store, e->store);
 	named->max_size = e->max_size;
 	named->inbox = e->inbox;
+	strcpy(named->host, e->host);
 	return (0);
 }
 

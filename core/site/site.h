@@ -36,6 +36,10 @@ const uint8_t *site_secret(const struct site *S);
 const struct keylist *site_keys(const struct site *S);
 size_t site_keys_text(const struct site *S, char out[KEYLIST_MAX]);
 
+/* The name of the site with that key: our own, or one of the trust file; else the beginning of the key.  Returns out. */
+#define SITE_NAMED (LIMIT_NAME + 32u)
+const char *site_name_of(const struct site *S, const uint8_t key[RECORD_KEY], char out[SITE_NAMED]);
+
 /* Is, or was, it a key of this very site?  So what it signed itself stays its own when it changes its keys. */
 int site_is_own_key(const struct site *S, const uint8_t key[RECORD_KEY]);
 

@@ -103,6 +103,8 @@ set(struct trust_entry *e, const char *key, const char *value)
 		strcpy(e->vm, value);
 	} else if (strcmp(key, "store") == 0 && value[0] == '/') {
 		strcpy(e->store, value);
+	} else if (strcmp(key, "host") == 0 && value[0] != '\0') {
+		strcpy(e->host, value);
 	} else if (strcmp(key, "max-size") == 0 || strcmp(key, "inbox") == 0) {
 		errno = 0;
 		*(key[0] == 'm' ? &e->max_size : &e->inbox) = strtoull(value, &end, 10);
@@ -207,6 +209,8 @@ encode_line(FILE *f, const struct trust_entry *e)
 		fprintf(f, " max-size=%" PRIu64, e->max_size);
 	if (e->inbox != 0)
 		fprintf(f, " inbox=%" PRIu64, e->inbox);
+	if (e->host[0] != '\0')
+		fprintf(f, " host=\"%s\"", e->host);
 	encode_keys(f, e);
 	fprintf(f, "\n");
 }

@@ -13,7 +13,7 @@
  *
  *    site="hq" sign=HEX box=HEX vm="web*" store="/srv/replicas" max-size=2199023255552
  *
- * and maybe inbox=BYTES.  An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
+ * and maybe inbox=BYTES and host="HOST", what runs its VMs here after a failover.  An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
  * site is also a primary which may replicate the VMs of that pattern to here.  What is known of its keys:
  *
  *    earlier=SIGN/BOX/FROM/until/TIME     a key it had before (or revoked/TIME), oldest first; one word for each
@@ -31,6 +31,7 @@ struct trust_entry {
 	char store[PATH_MAX];    /* absolute, or empty: in the site's home */
 	uint64_t max_size;       /* bytes of disk for each VM; 0: no limit */
 	uint64_t inbox;          /* bytes that may wait in the inbox of each VM; 0: the default */
+	char host[PATH_MAX];     /* what runs its VMs here, as host/host.h has it; empty: none */
 	unsigned nearlier;
 	struct keylist_key earlier[TRUST_EARLIER]; /* none of them is current */
 	uint64_t version;                          /* of the key list last taken; 0: none */

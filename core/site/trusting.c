@@ -51,6 +51,14 @@ set_store(struct trust_entry *e, const char *store)
 	return (io_path(e->store, "%s/%s", cwd, store));
 }
 
+static int
+set_host(struct trust_entry *e, const char *host)
+{
+	if (strpbrk(host, "\"\n\r") != NULL || host[0] == '\0')
+		return (say_refused("'%s': the name of a host has no quotes and is one line", host));
+	return (io_path(e->host, "%s", host));
+}
+
 int
 trusting_add(struct site *S, const char *cardfile, const struct trusting_options *o)
 {
@@ -67,6 +75,8 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 		rc = set_pattern(e, o->vm);
 	if (rc == 0 && o->store != NULL)
 		rc = set_store(e, o->store);
+	if (rc == 0 && o->host != NULL)
+		rc = set_host(e, o->host);
 	if (rc == 0)
 		rc = site_trust_add(S, e);
 	if (rc == 0) {
@@ -95,6 +105,7 @@ entry_json(const struct trust_entry *e)
 	json_object_set_new(
 	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
 	json_object_set_new(o, "inbox", e->inbox == 0 ? json_null() : json_integer((json_int_t)e->inbox));
+	json_object_set_new(o, "host", e->host[0] == '\0' ? json_null() : json_string(e->host));
 	json_object_set_new(o, "revoked", e->is_revoked ? json_string(cutoff) : json_null());
 	return (o);
 }
@@ -121,6 +132,8 @@ trusting_list(const struct site *S, int json)
 			printf("  at most %" PRIu64 " bytes", e->max_size);
 		if (e->inbox != 0)
 			printf("  inbox %" PRIu64 " bytes", e->inbox);
+		if (e->host[0] != '\0')
+			printf("  host %s", e->host);
 		printf("%s\n", e->is_revoked ? "  revoked" : "");
 	}
 	if (json)

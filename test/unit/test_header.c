@@ -343,6 +343,21 @@ expect_changes(const struct change *c, size_t n, int is_trailer)
 	}
 }
 
+Test(header, an_excluded_disk_may_have_been_replicated_before)
+{
+	struct header H = sample_header(BUNDLE_DELTA);
+	json_t *o = sample(BUNDLE_DELTA, 0);
+
+	set(o, "excluded.0.id", "\"root\"");
+	cr_expect_not_null(decode_json(&H, 0, o));
+	set(o, "disks.0.size", "0");
+	cr_expect_null(decode_json(&H, 0, o));
+	/* But two disks do not share an id, whatever is left of them. */
+	set(o, "disks.1.id", "\"root\"");
+	cr_expect_not_null(decode_json(&H, 0, o));
+	json_decref(o);
+}
+
 /* The same, of a combined delta. */
 static void
 expect_combined(const struct change *c, size_t n)
@@ -410,9 +425,9 @@ Test(header, holds_each_field_to_its_range)
 		{ BUNDLE_DELTA, 1, "disks.0.size", "512" },
 		{ BUNDLE_DELTA, 1, "disks.0.size", "70368744177664" },
 		{ BUNDLE_DELTA, 0, "disks.0.size", "70368744178176" },
-		{ BUNDLE_DELTA, 0, "disks.0.size", "0" },
+		{ BUNDLE_DELTA, 1, "disks.0.size", "0" },
 		{ BUNDLE_DELTA, 0, "disks.0.size", "513" },
-		{ BUNDLE_DELTA, 0, "disks.0.before_size", "0" },
+		{ BUNDLE_DELTA, 1, "disks.0.before_size", "0" },
 		{ BUNDLE_DELTA, 0, "disks.0.before_size", "513" },
 		{ BUNDLE_DELTA, 0, "disks.0.before_size", "70368744178176" },
 		{ BUNDLE_DELTA, 0, "disks.0.before_root", "\"" HEX12 "\"" },

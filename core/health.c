@@ -1,0 +1,463 @@
+#include "health.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "history.h"
+#include "replica/missing.h"
+
+/* --- causes ------------------------------------------------------------------------------------------- */
+
+/* A new cause behind those that are as bad; NULL: there are too many. */
+static struct health_cause *
+place(struct health *h, const char *name, enum health_grade grade)
+{
+	unsigned i = h->n;
+
+	if (grade != HEALTH_NOTE && grade > h->grade)
+		h->grade = grade;
+	while (i > 0 && h->causes[i - 1].grade < grade)
+		i--;
+	if (i == HEALTH_CAUSES)
+		return (NULL);
+	if (h->n == HEALTH_CAUSES)
+		h->n--;
+	memmove(&h->causes[i + 1], &h->causes[i], (h->n - i) * sizeof *h->causes);
+	h->n++;
+	h->causes[i] = (struct health_cause){ .name = name, .grade = grade };
+	return (&h->causes[i]);
+}
+
+/* What is so: a cause without a remedy as yet, or NULL. */
+static struct health_cause *__attribute__((format(printf, 4, 5)))
+cause(struct health *h, const char *name, enum health_grade grade, const char *format, ...)
+{
+	struct health_cause *c = place(h, name, grade);
+	va_list ap;
+
+	if (c == NULL)
+		return (NULL);
+	va_start(ap, format);
+	vsnprintf(c->text, sizeof c->text, format, ap);
+	va_end(ap);
+	return (c);
+}
+
+/* And what a person should do. */
+static void __attribute__((format(printf, 2, 3))) remedy(struct health_cause *c, const char *format, ...)
+{
+	va_list ap;
+
+	if (c == NULL)
+		return;
+	va_start(ap, format);
+	vsnprintf(c->remedy, sizeof c->remedy, format, ap);
+	va_end(ap);
+}
+
+const char *
+health_grade_text(enum health_grade grade)
+{
+	static const char *const texts[] = { "normal", "note", "warning", "critical" };
+
+	return (texts[grade]);
+}
+
+void
+health_age(char out[32], int64_t seconds)
+{
+	point_age_text(out, seconds);
+}
+
+/* Seconds since then; 0 where a clock went back. */
+static int64_t
+since(const struct health_facts *f, int64_t then)
+{
+	return (then < f->now ? f->now - then : 0);
+}
+
+/* --- at both ------------------------------------------------------------------------------------------ */
+
+static void
+look_at_claims(struct health *h, const char *vm, const struct role *r)
+{
+	if (r->nclaims == 0)
+		return;
+	remedy(cause(h, "split-history", HEALTH_WARNING,
+	           "%u other site%s told of points that are no part of the history here", r->nclaims,
+	           r->nclaims == 1 ? " has" : "s have"),
+	    "see 'vmferry status %s --branches'", vm);
+}
+
+static void
+look_at_rest(struct health *h, const char *vm, const struct role *r)
+{
+	if (r->state == ROLE_SUSPENDED)
+		remedy(cause(h, "paused", HEALTH_WARNING, "it is paused"),
+		    "'vmferry resume %s' takes it up again", vm);
+	if (r->state == ROLE_DISABLED)
+		remedy(cause(h, "disabled", HEALTH_NOTE, "it is disabled"),
+		    "'vmferry resume %s' takes it up again", vm);
+	if (r->state == ROLE_RESYNCING)
+		remedy(cause(h, "resynchronizing", HEALTH_WARNING, "it is being resynchronized%s%s",
+		           r->cause[0] == '\0' ? "" : ": ", r->cause),
+		    "%s",
+		    r->side == ROLE_REPLICA ? "bring what 'vmferry export --against' makes at its primary"
+		                            : "wait for the receipt");
+}
+
+/* What keeps it from going on by itself. */
+static void
+look_at_stop(struct health *h, const char *vm, const struct role *r)
+{
+	const char *why = r->cause[0] != '\0' ? r->cause : "no cause was written down";
+
+	if (r->is_fenced)
+		remedy(cause(h, "fenced", HEALTH_CRITICAL, "%s", why),
+		    "see 'vmferry status %s --branches', then say 'vmferry resync %s --keep SITE'", vm, vm);
+	else if (r->state == ROLE_ERROR && strcmp(r->cause, REPLICA_DAMAGE) == 0)
+		remedy(cause(h, "root-mismatch", HEALTH_CRITICAL, "%s", why),
+		    "'vmferry compare %s' says what the disks hold; import what the primary makes of it", vm);
+	else if (r->state == ROLE_ERROR)
+		remedy(cause(h, "stopped", HEALTH_CRITICAL, "%s", why),
+		    "when you have looked, say 'vmferry resync %s%s'", vm,
+		    r->side == ROLE_PRIMARY ? " --keep SITE" : "");
+	else if (r->state == ROLE_WAITING_RESYNC)
+		remedy(
+		    cause(h, "resync-needed", HEALTH_CRITICAL, "%s%s", r->cause[0] == '\0' ? "" : r->cause,
+		        r->cause[0] == '\0' ? "it cannot be proven that both sites go on from the same" : ""),
+		    "%s 'vmferry resync %s'",
+		    r->side == ROLE_REPLICA ? "begin with" : "at the replica, begin with", vm);
+	else if (r->cause[0] != '\0' && r->state != ROLE_RESYNCING)
+		remedy(cause(h, "stopped", HEALTH_CRITICAL, "%s", why),
+		    "look at it, then say 'vmferry resync %s'", vm);
+}
+
+static void
+look_at_age(
+    struct health *h, const struct health_facts *f, const struct point *last, uint64_t every, int is_primary)
+{
+	uint64_t most = every > HEALTH_LATE / HEALTH_LATE_CYCLES ? every * HEALTH_LATE_CYCLES : HEALTH_LATE;
+	int64_t age = since(f, last->time);
+
+	if (last->seq == 0)
+		return;
+	if (is_primary && last->time > f->now + HEALTH_AHEAD)
+		remedy(cause(h, "clock", HEALTH_WARNING,
+		           "the last point is of a time to come: the clock went back, so ages are not known"),
+		    "set the clock right");
+	if (every != 0 && (uint64_t)age > most)
+		remedy(cause(h, "late", HEALTH_WARNING,
+		           "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64,
+		           age, every),
+		    "%s",
+		    is_primary ? "see why no export has run"
+		               : "bring the bundles that are on their way, or export at the primary");
+}
+
+/* After a failover: addresses and names lead to this site only when a person has seen to that. */
+static void
+look_at_names(struct health *h, const char *vm, const struct role *r, const struct reminders *m)
+{
+	uint64_t epoch = history_epoch(&r->history);
+
+	if (epoch > 1 && m->dns < epoch)
+		remedy(
+		    cause(h, "dns-unconfirmed", HEALTH_WARNING,
+		        "nobody has confirmed that addresses and DNS lead to this site since its failover"),
+		    "change them, then say 'vmferry confirm %s dns'", vm);
+}
+
+/* --- a primary ---------------------------------------------------------------------------------------- */
+
+/* Cycles in a time of that length, to the nearest: one whose cut comes a little early or late is none missed. */
+static uint64_t
+cycles_in(int64_t from, int64_t to, uint64_t every)
+{
+	uint64_t length = to > from ? (uint64_t)(to - from) : 0;
+
+	return ((length + every / 2) / every);
+}
+
+uint64_t
+health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
+{
+	const struct primary_cuts *c = &P->cuts;
+	uint64_t every = P->wishes.frequency, all = 0, n;
+	int64_t start, at;
+
+	*missed = 0;
+	if (every == 0 || c->frequency != every || c->n == 0)
+		return (0);
+	start = every > (uint64_t)INT64_MAX / PRIMARY_CUTS || now <= (int64_t)(every * PRIMARY_CUTS)
+	            ? 0
+	            : now - (int64_t)(every * PRIMARY_CUTS);
+	at = c->at[0] > start ? c->at[0] : start;
+	for (unsigned i = c->at[0] > start ? 1 : 0; i < c->n; i++) {
+		if (c->at[i] < at) /* longer ago than is looked at, or the clock went back */
+			continue;
+		n = cycles_in(at, c->at[i], every);
+		all += n;
+		*missed += n > 0 ? n - 1 : 0;
+		at = c->at[i];
+	}
+	n = cycles_in(at, now, every);
+	n -= n > 0; /* the one that is due now may still come */
+	*missed += n;
+	return (all + n);
+}
+
+static void
+look_at_cycles(struct health *h, const struct primary *P, const struct health_facts *f)
+{
+	uint64_t missed, all = health_cycles(P, f->now, &missed);
+
+	if (all >= HEALTH_FEW_CYCLES && missed * 5 >= all)
+		remedy(cause(h, "cycles-missed", HEALTH_WARNING,
+		           "%" PRIu64 " of the last %" PRIu64 " cycles were missed", missed, all),
+		    "see why no export has run then, or set a lower frequency");
+}
+
+static void
+look_at_target(struct health *h, const struct primary_target *t, const char *flight)
+{
+	const char *sep = flight == NULL ? "" : "; ", *text = flight == NULL ? "" : flight;
+
+	if (t->back != 0)
+		remedy(cause(h, "went-back", HEALTH_WARNING,
+		           "site '%.64s' had point %" PRIu64 " and went back to %" PRIu64 "%s%s", t->name,
+		           t->acked, t->back, sep, text),
+		    "the next export starts there, where that is still kept, else export --seed");
+	else if (t->acked == 0)
+		remedy(cause(h, "no-receipt", HEALTH_WARNING, "no receipt of site '%.64s' has come yet%s%s",
+		           t->name, sep, text),
+		    "bring the receipt of its import here: 'vmferry import'");
+	else
+		cause(h, "acknowledged", HEALTH_NOTE, "site '%.64s' has point %" PRIu64 " for sure%s%s",
+		    t->name, t->acked, sep, text);
+}
+
+static void
+look_at_sending(struct health *h, const struct primary *P, const struct health_facts *f)
+{
+	char age[32];
+
+	if (P->role.state == ROLE_PREPARED)
+		remedy(cause(h, "locked", HEALTH_WARNING,
+		           "it is locked at point %" PRIu64 " for a planned failover", P->role.locked),
+		    "complete that at the replica, or take it back with 'vmferry failover %s --cancel'",
+		    P->vm);
+	if (P->npoints == 0)
+		remedy(cause(h, "seed-pending", HEALTH_WARNING, "nothing was sent yet"),
+		    "start with 'vmferry export %s --seed'", P->vm);
+	for (unsigned i = 0; P->npoints > 0 && i < P->ntargets; i++)
+		look_at_target(h, &P->targets[i], f->flight == NULL ? NULL : f->flight[i]);
+	if (f->pending == NULL)
+		return;
+	health_age(age, since(f, f->pending_since));
+	remedy(cause(h, "export-unfinished",
+	           since(f, f->pending_since) > HEALTH_UNFINISHED ? HEALTH_WARNING : HEALTH_NOTE,
+	           "an export, begun %s ago, is not finished%s%s", age, f->pending[0] == '\0' ? "" : ": ",
+	           f->pending),
+	    "the same command goes on with it");
+}
+
+static void
+look_at_return(struct health *h, const struct primary *P, const struct health_facts *f)
+{
+	char age[32];
+
+	if (f->is_home || P->reminders.since == 0 || since(f, P->reminders.since) <= HEALTH_BACK_AFTER)
+		return;
+	health_age(age, since(f, P->reminders.since));
+	remedy(cause(h, "not-failed-back", HEALTH_WARNING, "it has run here for %s, away from %s%s%s", age,
+	           f->home == NULL ? "the site where it began" : "site '", f->home == NULL ? "" : f->home,
+	           f->home == NULL ? "" : "'"),
+	    "fail back with 'vmferry failover %s --planned'", P->vm);
+}
+
+void
+health_primary(struct health *h, const struct primary *P, const struct health_facts *f)
+{
+	struct point last = { 0, 0, 0, POINT_STANDARD };
+
+	h->grade = HEALTH_NORMAL;
+	h->n = 0;
+	if (P->npoints > 0)
+		last = P->points[P->npoints - 1].point;
+	look_at_stop(h, P->vm, &P->role);
+	look_at_rest(h, P->vm, &P->role);
+	look_at_claims(h, P->vm, &P->role);
+	look_at_sending(h, P, f);
+	look_at_age(h, f, &last, P->role.state == ROLE_DISABLED ? 0 : P->wishes.frequency, 1);
+	if (P->role.state != ROLE_DISABLED)
+		look_at_cycles(h, P, f);
+	look_at_names(h, P->vm, &P->role, &P->reminders);
+	look_at_return(h, P, f);
+}
+
+/* --- a replica ---------------------------------------------------------------------------------------- */
+
+static void
+look_at_points(struct health *h, const struct replica *R)
+{
+	for (unsigned i = 0; i < R->npoints; i++) {
+		if (!R->points[i].is_damaged)
+			continue;
+		remedy(cause(h, "points-damaged", HEALTH_CRITICAL,
+		           "point %" PRIu64
+		           " and others before it may not come back: the disks had changed by themselves",
+		           R->points[i].point.seq),
+		    "'vmferry scrub %s' proves what is here; test the disks below it", R->vm);
+		return;
+	}
+}
+
+static void
+note_missing(void *context, const char *text)
+{
+	remedy(cause(context, "bundles-missing", HEALTH_WARNING, "%s", text), "bring what is missing");
+}
+
+static void
+look_at_intake(struct health *h, const struct replica *R)
+{
+	if (R->role.state == ROLE_WAITING)
+		remedy(cause(h, "seed-pending", HEALTH_WARNING, "the seed is not in yet"),
+		    "import all of it: 'vmferry import'");
+	missing_each(R, note_missing, h);
+	if (R->merging)
+		remedy(cause(h, "merge-interrupted", HEALTH_WARNING, "a merge was interrupted"),
+		    "the next command on it goes on: 'vmferry merge %s'", R->vm);
+}
+
+uint64_t
+health_need(const struct replica *R)
+{
+	uint64_t need = 0;
+
+	for (unsigned i = 0; i < R->nstaged; i++)
+		for (unsigned k = 0; k < R->staged[i].nvolumes; k++)
+			if (R->staged[i].type != BUNDLE_SEED && need <= INT64_MAX)
+				need += R->staged[i].volumes[k].stored;
+	return (need);
+}
+
+static void
+look_at_space(struct health *h, const struct replica *R, const struct health_facts *f)
+{
+	uint64_t need = health_need(R), least = f->space / 100 * HEALTH_SPACE_PERCENT;
+
+	if (least > HEALTH_SPACE_ENOUGH)
+		least = HEALTH_SPACE_ENOUGH;
+	if (!f->has_space || f->space_free >= need + least)
+		return;
+	remedy(cause(h, "disk-short", HEALTH_CRITICAL,
+	           "the disk of the replica is short of space: %" PRIu64 " MiB are free, and %" PRIu64
+	           " MiB are needed",
+	           f->space_free >> 20, (need + least + 0xfffff) >> 20),
+	    "make room there, or keep fewer points: 'vmferry points %s --prune'", R->vm);
+}
+
+static void
+look_at_failover(struct health *h, const struct replica *R)
+{
+	if (R->role.state == ROLE_FAILOVER)
+		remedy(cause(h, "failover-incomplete", HEALTH_WARNING,
+		           "it has failed over to point %" PRIu64 ", not for good", R->role.at.seq),
+		    "say 'vmferry failover %s --complete' or '--cancel'", R->vm);
+	if (R->role.state == ROLE_TURNED)
+		remedy(cause(h, "reverse-unfinished", HEALTH_CRITICAL,
+		           "turning it into the primary was interrupted"),
+		    "'vmferry reverse %s' completes it", R->vm);
+	if (R->role.state != ROLE_FAILED_OVER)
+		return;
+	remedy(
+	    cause(h, "not-reversed", HEALTH_WARNING, "it has failed over to here, and nothing protects it"),
+	    "turn the direction with 'vmferry reverse %s'", R->vm);
+	look_at_names(h, R->vm, &R->role, &R->reminders);
+}
+
+/* What stands beside the state. */
+static void
+look_at_standing(struct health *h, const struct replica *R)
+{
+	char since[POINT_TIME];
+
+	point_time_text(since, R->test.since);
+	if (R->test.is_on)
+		remedy(cause(h, "test-stands", HEALTH_NOTE,
+		           "a test failover from point %" PRIu64 " stands since %s, and merges wait",
+		           R->test.at.seq, since),
+		    "end it with 'vmferry failover %s --stop-test'", R->vm);
+	point_time_text(since, R->test.ended);
+	if (R->test.last.seq != 0)
+		cause(h, "tested", HEALTH_NOTE, "tested at %s, from point %" PRIu64 ": %.*s", since,
+		    R->test.last.seq, (int)sizeof R->test.result, R->test.result);
+	if (R->role.state == ROLE_FAILED_OVER && R->failover.has_overlays)
+		remedy(cause(h, "not-settled", HEALTH_NOTE,
+		           "what the VM wrote since the failover is on overlays, not in its disks"),
+		    "when it is shut down, say 'vmferry failover %s --complete'", R->vm);
+}
+
+static void
+look_at_networks(struct health *h, const struct replica *R)
+{
+	const struct reminders *m = &R->reminders;
+
+	if (m->missing[0] != '\0' && m->network < m->asked)
+		remedy(cause(h, "network-missing", HEALTH_WARNING,
+		           "the host here does not have these networks of the VM: %s", m->missing),
+		    "make them, then say 'vmferry confirm %s network'", R->vm);
+}
+
+static void
+look_at_tests(struct health *h, const struct replica *R, const struct health_facts *f)
+{
+	const struct reminders *m = &R->reminders;
+	int64_t begun = m->since != 0    ? m->since
+	                : R->npoints > 0 ? R->points[0].point.time
+	                                 : f->now,
+	        tested = R->test.ended > m->tested ? R->test.ended : m->tested,
+	        last = tested > begun ? tested : begun,
+	        every = m->test_every != 0 ? (int64_t)m->test_every : HEALTH_TEST_EVERY;
+	char age[32], due[32];
+
+	if (R->npoints == 0 || since(f, last) <= every)
+		return;
+	health_age(age, since(f, last));
+	health_age(due, every);
+	remedy(tested >= begun && tested != 0
+	           ? cause(h, "test-overdue", HEALTH_WARNING, "the last test was %s ago; one is due every %s",
+	                 age, due)
+	           : cause(h, "test-overdue", HEALTH_WARNING,
+	                 "no test was made in the %s that it is here; one is due every %s", age, due),
+	    "try it: 'vmferry failover %s --test'", R->vm);
+}
+
+void
+health_replica(struct health *h, const struct replica *R, const struct health_facts *f)
+{
+	struct point last = { 0, 0, 0, POINT_STANDARD };
+	int is_live = R->role.state == ROLE_FAILOVER || R->role.state == ROLE_FAILED_OVER ||
+	              R->role.state == ROLE_TURNED;
+
+	h->grade = HEALTH_NORMAL;
+	h->n = 0;
+	if (R->npoints > 0)
+		last = R->points[R->npoints - 1].point;
+	look_at_stop(h, R->vm, &R->role);
+	look_at_points(h, R);
+	look_at_space(h, R, f);
+	look_at_rest(h, R->vm, &R->role);
+	look_at_failover(h, R);
+	look_at_standing(h, R);
+	look_at_claims(h, R->vm, &R->role);
+	look_at_intake(h, R);
+	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);
+	look_at_networks(h, R);
+	if (!is_live && R->role.state != ROLE_DISABLED)
+		look_at_tests(h, R, f);
+}

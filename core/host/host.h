@@ -1,0 +1,146 @@
+#ifndef HOST_H_
+#define HOST_H_
+
+#include <stdint.h>
+
+#include "bounds.h"
+
+/*
+ * The hypervisor at a site.  Kinds: "none", where a person does by hand what is to be done, and
+ * "exec:/PATH/OF/PROGRAM", where a program does it (vmferry-host(7)).  To add a kind, write its functions in a
+ * file host_KIND.c and name it in host.c.
+ */
+struct host;
+
+/* What all functions below return but for 0 (done), 1 (refused, said) and -1 (failed, said). */
+#define HOST_NOTHING \
+	2 /* there is nobody to ask (none): nothing was done, nothing said; a person has to do it */
+
+#define HOST_NETWORKS 64u /* networks of one VM */
+#define HOST_DISKS (2 * LIMIT_DISKS)
+#define HOST_DEFINITION 262144u /* bytes in a definition */
+
+enum host_purpose {
+	HOST_PLACEHOLDER, /* the initial copy is not in */
+	HOST_REPLICA,     /* a replica: off, and stays so */
+	HOST_TEST,        /* a test failover: a duplicate */
+	HOST_FAILOVER,    /* a failover that is not completed */
+	HOST_PRIMARY,     /* the VM itself */
+	HOST_FENCED,      /* was the VM; another site has it now */
+};
+
+enum host_format {
+	HOST_RAW,
+	HOST_QCOW2,
+};
+
+struct host_disk {
+	const char *id;
+	const char *
+	    path; /* absolute; a file or block device; for an excluded disk it may be NULL: make an empty one */
+	enum host_format format;
+	uint64_t size; /* bytes */
+	int is_excluded;
+};
+
+/* A VM as the host is to have it.  All is borrowed. */
+struct host_vm {
+	const char
+	    *uuid; /* as the VM is known by to vmferry; that of a test's duplicate is the host's to make */
+	const char *name; /* as it is to be called at the host: "web1", "web1 - Test" */
+	const char *vm; /* the name that vmferry knows it by: "web1" in both cases; NULL: the same as name */
+	enum host_purpose purpose;
+	const struct host_disk *disks;
+	unsigned ndisks; /* at most HOST_DISKS */
+	const char
+	    *definition; /* the definition as it came from the primary (libvirt XML or another), or NULL */
+	int is_isolated; /* on a network where it meets no other machine; else networks as defined */
+	int may_start;   /* else the host should refuse to start it */
+};
+
+enum host_run {
+	HOST_UNKNOWN, /* nobody can say: of kind none */
+	HOST_ABSENT,  /* the host has no VM of that name */
+	HOST_OFF,
+	HOST_PAUSED,
+	HOST_RUNNING,
+};
+
+/* How a VM that is off came to be so. */
+enum host_stop {
+	HOST_STOP_UNKNOWN,
+	HOST_SHUT_DOWN,  /* the guest shut itself down: its disks are whole */
+	HOST_TURNED_OFF, /* as if its power was cut */
+	HOST_CRASHED,
+};
+
+struct host_state {
+	enum host_run run;
+	enum host_stop stop; /* HOST_STOP_UNKNOWN unless run is HOST_OFF */
+};
+
+struct host_networks {
+	unsigned nnetworks, nmissing;
+	char networks[HOST_NETWORKS][LIMIT_NAME + 1]; /* that the VM wants */
+	char missing[HOST_NETWORKS][LIMIT_NAME + 1];  /* those of them that this host does not have */
+};
+
+/* Is this the name of a host, in its form?  NULL, or why not. */
+const char *host_check_spec(const char *spec);
+
+/**
+ * Prepare to ask the host named by spec ("none", "exec:PATH").  0; 1, said, if there is no such kind or its
+ * program is not there to be run; -1.  Nothing is asked yet.
+ */
+int host_open(struct host **H, const char *spec);
+void host_close(struct host *H);
+
+/* The name it was opened by, and whether there is nobody to ask. */
+const char *host_spec(const struct host *H);
+int host_is_none(const struct host *H);
+
+/**
+ * Let the host have this VM, off, as described; one of that name is changed to it, also if this was done before.
+ * 0, 1, -1 or HOST_NOTHING, as all that follow.
+ */
+int host_define(struct host *H, const struct host_vm *vm);
+
+/* How the VM is: 0 (with HOST_UNKNOWN where there is nobody to ask), 1 or -1. */
+int host_state(struct host *H, const char *name, struct host_state *out);
+
+/* Start the VM; that it runs already is fine. */
+int host_start(struct host *H, const char *name);
+
+/* Ask the guest to shut itself down and wait until it is off; that it is off already is fine.  May take minutes. */
+int host_shutdown(struct host *H, const char *name);
+
+/* Let the host forget the VM, turned off at once if it runs.  Its disks stay.  That it is absent is fine. */
+int host_undefine(struct host *H, const char *name);
+
+/**
+ * Which networks the VM wants, and which of them the host lacks.  out is empty on HOST_NOTHING.
+ */
+int host_networks(struct host *H, const struct host_vm *vm, struct host_networks *out);
+
+/* Words for a person and keys for --json: "replica", "running", "shutdown". */
+const char *host_purpose_name(enum host_purpose p);
+const char *host_run_name(enum host_run r);
+const char *host_stop_name(enum host_stop s);
+
+/* What a kind does.  Results as above; what is passed in was checked. */
+struct host_kind {
+	int (*define)(void *state, const struct host_vm *vm);
+	int (*state)(void *state, const char *name, struct host_state *out);
+	int (*start)(void *state, const char *name);
+	int (*shutdown)(void *state, const char *name);
+	int (*undefine)(void *state, const char *name);
+	int (*networks)(void *state, const struct host_vm *vm, struct host_networks *out);
+	void (*close)(void *state);
+};
+
+/* The kinds.  Each takes what is behind the colon of its name, sets *state, and returns as host_open does. */
+extern const struct host_kind host_none, host_exec;
+int host_none_open(void **state, const char *rest);
+int host_exec_open(void **state, const char *rest);
+
+#endif

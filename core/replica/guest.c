@@ -1,0 +1,277 @@
+#include "replica/guest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/say.h"
+#include "disk/image.h"
+#include "replica/overlays.h"
+
+#define GUEST_NAME (LIMIT_NAME + 8)
+
+/* A VM as the host is to have it, with room for all that is in it. */
+struct described {
+	struct host_vm vm;
+	char name[GUEST_NAME];
+	struct host_disk disks[HOST_DISKS];
+	char paths[HOST_DISKS][PATH_MAX];
+};
+
+static void
+name_it(const struct replica *R, enum guest g, char out[GUEST_NAME])
+{
+	snprintf(out, GUEST_NAME, "%s%s", R->vm, g == GUEST_TEST ? " - Test" : "");
+}
+
+static const char *
+overlays_of(enum guest g)
+{
+	return (g == GUEST_TEST ? OVERLAYS_TEST : OVERLAYS_FAILOVER);
+}
+
+static int
+excluded_path(const struct replica *R, enum guest g, unsigned i, char out[PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	if (realpath(R->dir, dir) == NULL)
+		return (say_failed("%s: cannot find it", R->dir));
+	return (io_path(
+	    out, "%s/%s/%s.raw", dir, g == GUEST_TEST ? OVERLAYS_TEST : "excluded", R->excluded[i].id));
+}
+
+/* --- the host ------------------------------------------------------------------------------------------- */
+
+int
+guest_prepare(struct replica *R, const struct site *S)
+{
+	const struct trust_entry *e = trust_by_key(site_trust(S), R->key);
+	struct host *H;
+	int rc;
+
+	if (e != NULL)
+		strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
+	rc = host_open(&H, R->host);
+	host_close(H);
+	if (rc == 1)
+		say_note("%s: the host is named by 'vmferry trust add --host'", R->vm);
+	return (rc);
+}
+
+int
+guest_make_excluded(const struct replica *R, enum guest g)
+{
+	char path[PATH_MAX], dir[PATH_MAX];
+	int rc = 0;
+
+	if (R->nexcluded == 0)
+		return (0);
+	if (io_path(dir, "%s/%s", R->dir, g == GUEST_TEST ? OVERLAYS_TEST : "excluded") != 0 ||
+	    io_mkdir(dir, 0700) != 0)
+		return (-1);
+	for (unsigned i = 0; rc == 0 && i < R->nexcluded; i++) {
+		struct image *I;
+		int there;
+
+		if (excluded_path(R, g, i, path) != 0 || (there = io_exists(path)) < 0)
+			return (-1);
+		if (there)
+			continue;
+		I = image_create(path, R->excluded[i].size);
+		rc = I == NULL ? -1 : image_sync(I);
+		image_free(I);
+	}
+	return (rc == 0 ? io_sync_dir(dir) : -1);
+}
+
+static void
+add_disk(struct described *d, const char *id, uint64_t size, enum host_format format, int is_excluded)
+{
+	unsigned n = d->vm.ndisks++;
+
+	d->disks[n] = (struct host_disk){
+		.id = id, .path = d->paths[n], .format = format, .size = size, .is_excluded = is_excluded
+	};
+}
+
+static int
+describe(struct described *d, const struct replica *R, enum guest g, const struct replica_point *at)
+{
+	static const enum host_purpose purposes[] = { HOST_TEST, HOST_FAILOVER, HOST_PRIMARY };
+
+	memset(d, 0, sizeof *d);
+	name_it(R, g, d->name);
+	d->vm = (struct host_vm){ .uuid = R->uuid,
+		.name = d->name,
+		.vm = R->vm,
+		.purpose = purposes[g],
+		.disks = d->disks,
+		.is_isolated = g == GUEST_TEST,
+		.may_start = 1 };
+	for (unsigned i = 0; i < R->ndisks; i++) {
+		char *path = d->paths[d->vm.ndisks];
+
+		if (at->disks[i].size == 0)
+			continue;
+		if ((g == GUEST_PRIMARY ? overlays_base(R, i, path)
+		                        : overlays_path(R, overlays_of(g), i, path)) != 0)
+			return (-1);
+		add_disk(d, R->disks[i], at->disks[i].size, g == GUEST_PRIMARY ? HOST_RAW : HOST_QCOW2, 0);
+	}
+	for (unsigned i = 0; i < R->nexcluded; i++) {
+		if (excluded_path(R, g, i, d->paths[d->vm.ndisks]) != 0)
+			return (-1);
+		add_disk(d, R->excluded[i].id, R->excluded[i].size, HOST_RAW, 1);
+	}
+	return (0);
+}
+
+static const char *
+format_name(enum host_format f)
+{
+	return (f == HOST_QCOW2 ? "qcow2" : "raw");
+}
+
+/* A path as an option of QEMU within single quotes of the shell takes it. */
+static void
+print_quoted(const char *path)
+{
+	for (; *path != '\0'; path++)
+		if (*path == '\'')
+			fputs("'\\''", stdout);
+		else if (*path == ',')
+			fputs(",,", stdout);
+		else
+			putchar(*path);
+}
+
+static void
+print(const struct described *d, int is_none)
+{
+	for (unsigned i = 0; i < d->vm.ndisks; i++) {
+		const struct host_disk *k = &d->disks[i];
+
+		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, k->path,
+		    format_name(k->format), k->size, k->is_excluded ? ", empty: not replicated" : "");
+	}
+	if (!is_none)
+		return;
+	printf("%s: to try it: qemu-system-x86_64 -enable-kvm -m 2G%s", d->name,
+	    d->vm.is_isolated ? " -nic none" : "");
+	for (unsigned i = 0; i < d->vm.ndisks; i++) {
+		fputs(" -drive 'file=", stdout);
+		print_quoted(d->disks[i].path);
+		printf(",format=%s,if=virtio'", format_name(d->disks[i].format));
+	}
+	putchar('\n');
+}
+
+int
+guest_define(const struct replica *R, enum guest g, const struct replica_point *at)
+{
+	struct described *d = malloc(sizeof *d);
+	struct host *H = NULL;
+	int rc = -1;
+
+	if (d == NULL)
+		return (say_failed("out of memory"));
+	if (describe(d, R, g, at) == 0 && (rc = host_open(&H, R->host)) == 0) {
+		rc = host_define(H, &d->vm);
+		if (rc == 0 || rc == HOST_NOTHING) {
+			print(d, rc == HOST_NOTHING);
+			rc = 0;
+		}
+	}
+	host_close(H);
+	free(d);
+	return (rc);
+}
+
+int
+guest_show(const struct replica *R, enum guest g, const struct replica_point *at)
+{
+	struct described *d = malloc(sizeof *d);
+	int rc;
+
+	if (d == NULL)
+		return (say_failed("out of memory"));
+	if ((rc = describe(d, R, g, at)) == 0)
+		print(d, strcmp(R->host, "none") == 0);
+	free(d);
+	return (rc);
+}
+
+int
+guest_start(const struct replica *R, enum guest g)
+{
+	char name[GUEST_NAME];
+	struct host *H;
+	int rc = host_open(&H, R->host);
+
+	name_it(R, g, name);
+	if (rc == 0 && (rc = host_start(H, name)) == HOST_NOTHING) {
+		say_note("%s: there is no host to ask: start it by hand", name);
+		rc = 0;
+	}
+	host_close(H);
+	return (rc);
+}
+
+int
+guest_check_off(const struct replica *R, enum guest g)
+{
+	struct host_state s = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	char name[GUEST_NAME];
+	struct host *H;
+	int rc = host_open(&H, R->host);
+
+	name_it(R, g, name);
+	if (rc == 0 && (rc = host_state(H, name, &s)) == HOST_NOTHING)
+		rc = 0;
+	if (rc == 0 && (s.run == HOST_RUNNING || s.run == HOST_PAUSED))
+		rc = say_refused("%s: is %s at this site's host; shut it down, and say this again", name,
+		    host_run_name(s.run));
+	host_close(H);
+	return (rc);
+}
+
+int
+guest_end(const struct replica *R, enum guest g)
+{
+	struct host_state s = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	char name[GUEST_NAME];
+	struct host *H;
+	int rc = host_open(&H, R->host);
+
+	name_it(R, g, name);
+	if (rc == 0 && (rc = host_state(H, name, &s)) == HOST_NOTHING)
+		rc = 0;
+	if (rc == 0 && (s.run == HOST_RUNNING || s.run == HOST_PAUSED) && (rc = host_shutdown(H, name)) > 0 &&
+	    (rc == HOST_NOTHING || g == GUEST_TEST))
+		rc = 0;
+	if (rc == 0 && (rc = host_undefine(H, name)) == HOST_NOTHING)
+		rc = 0;
+	host_close(H);
+	return (rc);
+}
+
+int
+guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out)
+{
+	struct described *d = malloc(sizeof *d);
+	struct host *H = NULL;
+	int rc = -1;
+
+	if (d == NULL)
+		return (say_failed("out of memory"));
+	out->nnetworks = out->nmissing = 0;
+	if (describe(d, R, GUEST_PRIMARY, at) == 0 && (rc = host_open(&H, R->host)) == 0 &&
+	    (rc = host_networks(H, &d->vm, out)) == HOST_NOTHING)
+		rc = 0;
+	host_close(H);
+	free(d);
+	return (rc);
+}

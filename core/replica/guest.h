@@ -1,0 +1,41 @@
+#ifndef GUEST_H_
+#define GUEST_H_
+
+#include "host/host.h"
+#include "replica/replica.h"
+
+/*
+ * The VM of a replica at this site's host: as the duplicate of a test, on the overlays of a failover, or on the disks
+ * themselves.  Where there is no host to ask, a person is told what is to be done.
+ */
+enum guest {
+	GUEST_TEST,     /* "NAME - Test", isolated, on the overlays of the test */
+	GUEST_FAILOVER, /* on those of the failover */
+	GUEST_PRIMARY,  /* on the disks */
+};
+
+/* Take over from the trust file which host it is; only in memory.  Can it be asked?  0; 1, said; -1. */
+int guest_prepare(struct replica *R, const struct site *S);
+
+/* Make the empty disks that stand for those that are not replicated; of a test in its folder.  0 or -1. */
+int guest_make_excluded(const struct replica *R, enum guest g);
+
+/* Let the host have it, with the disks as of the point at, and print where these are: 0; 1, said; -1. */
+int guest_define(const struct replica *R, enum guest g, const struct replica_point *at);
+
+/* Print where they are, and no more: 0 or -1. */
+int guest_show(const struct replica *R, enum guest g, const struct replica_point *at);
+
+/* Start it: 0; 1, said; -1.  Where nobody can be asked, that is said, and 0. */
+int guest_start(const struct replica *R, enum guest g);
+
+/* Is it off, as far as the host can say?  0; 1, said; -1. */
+int guest_check_off(const struct replica *R, enum guest g);
+
+/* Shut it down and let the host forget it; a duplicate that does not shut down is turned off.  0; 1, said; -1. */
+int guest_end(const struct replica *R, enum guest g);
+
+/* Which networks would it miss? */
+int guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out);
+
+#endif

@@ -1,0 +1,34 @@
+#include "side.h"
+
+#include <string.h>
+
+#include "base/say.h"
+#include "primary/primary.h"
+#include "replica/replica.h"
+
+int
+side_of(const struct site *S, const char *vm, enum role_side *side)
+{
+	char ours[HEADER_UUID], theirs[HEADER_UUID];
+	int sent = primary_find(S, vm, ours), received = replica_find(S, vm, theirs);
+	struct replica *R;
+
+	*side = ROLE_PRIMARY;
+	if (sent < 0 || received < 0)
+		return (-1);
+	if (!sent && !received)
+		return (say_refused("%s: no such VM is replicated here", vm));
+	if (sent && received && strcmp(ours, theirs) != 0)
+		return (say_refused(
+		    "%s: a VM of that name is protected here, and another one is replicated to here; say "
+		    "which by its UUID: %s or %s",
+		    vm, ours, theirs));
+	if (!received)
+		return (0);
+	if (replica_look(&R, S, theirs) != 0)
+		return (-1);
+	if (R->role.state != ROLE_TURNED)
+		*side = ROLE_REPLICA;
+	replica_close(R);
+	return (0);
+}

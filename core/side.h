@@ -1,0 +1,14 @@
+#ifndef SIDE_H_
+#define SIDE_H_
+
+#include "role/role.h"
+#include "site/site.h"
+
+/**
+ * What this site is to a VM, by name or UUID, now: the side whose record has the say.  A replica has it, but where it
+ * has turned; a primary beside one that has not is a leftover of a change of roles.  0; 1, said, if nothing is known
+ * of it here, or a name stands for two VMs; -1.
+ */
+int side_of(const struct site *S, const char *vm, enum role_side *side);
+
+#endif
