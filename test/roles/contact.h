@@ -107,26 +107,6 @@ met_by_failed_over(struct world *w, struct site *s, const struct bundle *b)
 	save_replica(w, s);
 }
 
-/* Of the bundles that wait, those that are not on the new way can never be merged. */
-static inline void
-take_new_way(struct world *w, struct site *s, const struct bundle *b)
-{
-	struct replica *R = s->R;
-
-	if (memcmp(R->key, w->sites[b->signer].key, RECORD_KEY) != 0) {
-		w->events[EV_FOLLOWED_HEIR]++;
-		tell(w, "  %c follows %c, which is an heir", name_of(s), 'a' + (int)b->signer);
-	}
-	memcpy(R->key, w->sites[b->signer].key, RECORD_KEY);
-	for (unsigned i = R->nstaged; i-- > 0;) {
-		const struct bundle *x = bundle_of(w, R->staged[i].id);
-
-		if (x->is_exact || !history_has(&b->history, &x->history, &x->to))
-			replica_drop_staged(R, i);
-	}
-	R->role.history = b->history;
-}
-
 /* What was made against a comparison fits the disks as they were then. */
 static inline int
 is_compared(const struct world *w, const struct replica *R, const struct bundle *b)
@@ -147,7 +127,7 @@ static inline int
 receive(struct world *w, struct site *s, const struct bundle *b)
 {
 	struct replica *R = s->R;
-	enum intake x = judge(w, R, b);
+	enum intake x = intake_judge(R, header_of(w, b), 1);
 
 	if (!may(w, &R->role, ROLE_RECEIVE) || (x != INTAKE_FITS && x != INTAKE_EARLY))
 		return (1);
@@ -156,16 +136,12 @@ receive(struct world *w, struct site *s, const struct bundle *b)
 	if (x == INTAKE_FITS && b->type == BUNDLE_DELTA && w->plant != PLANT_PARTED &&
 	    intake_parted(R, header_of(w, b)) >= 0) {
 		part(w, s, "a delta starts from what is not here");
+		save_replica(w, s);
 		return (1);
 	}
 	role_received(&R->role, &b->to, b->handover == s->id);
-	R->nheirs = 0;
-	for (unsigned i = 0; i < w->nsites; i++)
-		if (b->heirs >> i & 1)
-			memcpy(R->heirs[R->nheirs++], w->sites[i].key, RECORD_KEY);
 	if (R->npoints == 0 && b->type == BUNDLE_SEED) {
 		s->disk = b->after;
-		R->role.history = b->history;
 		moved(w, s, b);
 	} else {
 		stage(w, s, b);
@@ -176,34 +152,43 @@ receive(struct world *w, struct site *s, const struct bundle *b)
 	return (0);
 }
 
+/* Where we are, as far as this is here for good: the role is given the history that has led there. */
+static inline struct point
+here(const struct replica *R, struct role *r)
+{
+	*r = R->role;
+	return (intake_held_by(R, &r->history));
+}
+
 /* A seed or delta. */
 static inline void
 met_by_replica(struct world *w, struct site *s, const struct bundle *b)
 {
 	struct replica *R = s->R;
-	struct point mine = held(w, R);
-	enum role_meeting m = meet(w, &R->role, &mine, b);
+	struct role there;
+	struct point mine = here(R, &there);
+	enum role_meeting m = meet(w, &there, &mine, b);
 	int is_mine = memcmp(R->key, w->sites[b->signer].key, RECORD_KEY) == 0;
 
-	if (b->is_exact && is_mine && is_compared(w, R, b)) {
+	if ((b->is_exact && is_mine && is_compared(w, R, b)) ||
+	    ((m == ROLE_PEER || m == ROLE_AHEAD) && is_mine)) {
 		receive(w, s, b);
 		return;
 	}
-	if (m == ROLE_PEER || m == ROLE_AHEAD) {
-		if (is_mine && receive(w, s, b) != 0)
-			save_replica(w, s);
-		return;
-	}
-	if (m == ROLE_BEHIND)
-		return;
 	if (m == ROLE_OVERTAKEN && (is_heir(w, R, b->signer) || w->plant == PLANT_HEIR) && !b->is_exact) {
 		if (!is_heir(w, R, b->signer))
 			fail(w, "%c follows %c, which is no heir", name_of(s), 'a' + (int)b->signer);
-		take_new_way(w, s, b);
-		if (receive(w, s, b) != 0 && R->role.state != ROLE_WAITING_RESYNC)
-			load(w, s);
-		else if (R->role.state == ROLE_WAITING_RESYNC)
-			save_replica(w, s);
+		receive(w, s, b);
+		return;
+	}
+	/* The same site goes on in an epoch of which a part is here already. */
+	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_BEHIND) {
+		for (unsigned i = 0; i < R->nstaged; i++)
+			if (m != ROLE_BEHIND &&
+			    memcmp(R->staged[i].key, w->sites[b->signer].key, RECORD_KEY) == 0) {
+				receive(w, s, b);
+				return;
+			}
 		return;
 	}
 	claim(w, s, &R->role, b);
@@ -215,6 +200,7 @@ met_by_replica(struct world *w, struct site *s, const struct bundle *b)
 static inline void
 meet_replica(struct world *w, struct site *s, const struct bundle *b)
 {
+	struct role there;
 	struct point mine;
 	enum role_meeting m;
 
@@ -223,8 +209,8 @@ meet_replica(struct world *w, struct site *s, const struct bundle *b)
 			met_by_replica(w, s, b);
 		return;
 	}
-	mine = held(w, s->R);
-	m = meet(w, &s->R->role, &mine, b);
+	mine = here(s->R, &there);
+	m = meet(w, &there, &mine, b);
 	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_BEHIND)
 		return;
 	claim(w, s, &s->R->role, b);

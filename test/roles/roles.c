@@ -2,7 +2,7 @@
  * Simulated histories of sites whose VM changes hands, over the real decisions: core/role, the ledger and the intake.
  *
  *    roles --table                     the tables of doc/ROLES.md
- *    roles [--steps N] [--seed N] [--sites N] [--plant NAME]
+ *    roles [--steps N] [--seconds N] [--seed N] [--sites N] [--plant NAME]
  *
  * A history fails where something of truth.h is not so; it is told with as few steps as do it.
  */
@@ -51,10 +51,12 @@ enum {
 	DROP,
 	VERBS
 };
-static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 6, 8, 2, 16, 4, 2, 5, 8, 5, 3, 5, 3, 3, 1, 3, 1, 1, 2, 3, 2, 2, 2, 1 };
+static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 6, 8, 2, 16, 4, 2, 5, 8, 5, 3, 5, 3, 3, 1, 3, 1,
+	1, 2, 3, 2, 2, 2, 1 };
 
 struct options {
 	uint64_t steps, seed;
+	double seconds; /* at least so many, and so many steps */
 	unsigned sites;
 	enum plant plant;
 };
@@ -176,7 +178,7 @@ drop(struct world *w, struct site *s)
 	if (!is_copy(s) || R->npoints < 2 || R->merging || R->role.state == ROLE_FAILOVER)
 		return;
 	for (unsigned i = 0; i < R->npoints; i++)
-		if (i + 1 == R->npoints || (!R->points[i].is_pinned && !R->points[i].is_damaged))
+		if (i + 1 == R->npoints || (!R->points[i].is_pinned && !R->points[i].is_branch))
 			R->points[n++] = R->points[i];
 	R->npoints = n;
 	save_replica(w, s);
@@ -412,7 +414,8 @@ step(struct world *w, uint64_t dice)
 			open_site(w, &w->sites[i]);
 		}
 		if (was_live && !is_live(&w->sites[site]) && !is_copy(&w->sites[site]))
-			fail(w, "%c was interrupted, and is neither primary nor replica", name_of(&w->sites[site]));
+			fail(w, "%c was interrupted, and is neither primary nor replica",
+			    name_of(&w->sites[site]));
 	}
 	w->crash_in = 0;
 	check_all(w);
@@ -493,14 +496,24 @@ never(const struct world *w, uint64_t steps)
 	return (n);
 }
 
+static double
+seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((double)t.tv_sec + (double)t.tv_nsec / 1e9);
+}
+
 static int
 play_all(struct world *w, const struct options *o)
 {
 	uint64_t steps = 0, histories = 0;
 	static struct play p;
+	double begun = seconds_now();
 
 	printf("roles: seed %" PRIu64 "\n", o->seed);
-	for (; steps < o->steps; histories++) {
+	for (; steps < o->steps || seconds_now() - begun < o->seconds; histories++) {
 		compose(w, &p, (o->seed << 32) + histories);
 		if (!run(w, o, &p)) {
 			int rc = tell_failed(w, o, &p);
@@ -534,7 +547,7 @@ parse(int argc, char *argv[], struct options *o)
 {
 	static const struct option longs[] = { { "steps", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' }, { "sites", required_argument, NULL, 'k' },
-		{ "plant", required_argument, NULL, 'p' }, { "table", no_argument, NULL, 't' }, { 0 } };
+		{ "plant", required_argument, NULL, 'p' }, { "table", no_argument, NULL, 'd' }, { "seconds", required_argument, NULL, 't' }, { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -545,13 +558,16 @@ parse(int argc, char *argv[], struct options *o)
 		case 's':
 			o->seed = strtoull(optarg, NULL, 10);
 			break;
+		case 't':
+			o->seconds = strtod(optarg, NULL);
+			break;
 		case 'k':
 			o->sites = (unsigned)strtoul(optarg, NULL, 10);
 			break;
 		case 'p':
 			o->plant = plant_of(optarg);
 			break;
-		case 't':
+		case 'd':
 			print_tables();
 			exit(0);
 		default:

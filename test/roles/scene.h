@@ -95,7 +95,7 @@ struct site {
 	uint64_t heard; /* the highest epoch */
 	unsigned restored;
 	uint8_t got[BUNDLES], backup_got[BUNDLES]; /* bundles that it took in */
-	unsigned nbranches; /* contents that gave way, which nobody has dropped */
+	unsigned nbranches;                        /* contents that gave way, which nobody has dropped */
 	struct content branches[BRANCHES];
 };
 
@@ -125,8 +125,8 @@ enum plant {
 	PLANTS
 };
 
-static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "used", "raise", "fence",
-	"heir", "keep", "claim", "parted", "restored", "test", "order" };
+static const char *const plant_names[PLANTS] = { "none", "epoch", "lock", "handover", "used", "raise",
+	"fence", "heir", "keep", "claim", "parted", "restored", "test", "order" };
 
 enum event {
 	EV_EXPORT,

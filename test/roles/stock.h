@@ -21,35 +21,6 @@ id_of(const struct world *w, const struct bundle *b, uint8_t id[RECORD_ID])
 	id[1] = (uint8_t)(n >> 8);
 }
 
-/*
- * The intake compares epochs by their number; whether a bundle of another one continues what is here is for the
- * histories to say.  So it is given points of one epoch: this is the one place where that is done.
- */
-static inline struct point
-flat(struct point p)
-{
-	p.epoch = p.seq == 0 ? 0 : 1;
-	return (p);
-}
-
-static inline uint64_t
-flatten(struct replica *R)
-{
-	struct replica_point *p = R->npoints == 0 ? NULL : &R->points[R->npoints - 1];
-	uint64_t epoch = p == NULL ? 0 : p->point.epoch;
-
-	if (p != NULL)
-		p->point.epoch = 1;
-	return (epoch);
-}
-
-static inline void
-unflatten(struct replica *R, uint64_t epoch)
-{
-	if (R->npoints > 0)
-		R->points[R->npoints - 1].point.epoch = epoch;
-}
-
 static inline struct header *
 header_of(struct world *w, const struct bundle *b)
 {
@@ -58,54 +29,14 @@ header_of(struct world *w, const struct bundle *b)
 	H.type = b->type;
 	id_of(w, b, H.id);
 	H.created = b->created;
-	H.from = flat(b->from);
-	H.to = flat(b->to);
+	H.from = b->from;
+	H.to = b->to;
+	H.history = b->history;
 	H.has_against = b->is_exact;
 	H.ndisks = 1;
 	H.disks[0].size = H.disks[0].before_size = LIMIT_BLOCK * BLOCKS;
 	memcpy(H.disks[0].before, &b->before, LEAF_ROOT);
 	return (&H);
-}
-
-static inline enum intake
-judge(struct world *w, struct replica *R, const struct bundle *b)
-{
-	uint64_t epoch = flatten(R);
-	enum intake x = intake_judge(R, header_of(w, b), 1);
-
-	unflatten(R, epoch);
-	return (x);
-}
-
-static inline int
-next_to_merge(struct replica *R)
-{
-	uint64_t epoch = flatten(R);
-	int i = intake_next(R);
-
-	unflatten(R, epoch);
-	return (i);
-}
-
-/* The newest point that is here for good and on the way. */
-static inline struct point
-held(struct world *w, struct replica *R)
-{
-	struct point p =
-	    R->npoints == 0 ? (struct point){ 0, 0, 0, POINT_STANDARD } : R->points[R->npoints - 1].point;
-	uint64_t epoch = flatten(R), seq = intake_held(R).seq;
-
-	unflatten(R, epoch);
-	for (unsigned i = 0; i < R->nstaged; i++) {
-		const struct bundle *b = bundle_of(w, R->staged[i].id);
-
-		if (b->is_exact)
-			return (p);
-	}
-	for (unsigned i = 0; i < R->nstaged; i++)
-		if (R->staged[i].to.seq == seq && seq > p.seq)
-			return (bundle_of(w, R->staged[i].id)->to);
-	return (p);
 }
 
 /* A bundle, in one volume, is here whole. */
@@ -115,7 +46,6 @@ stage(struct world *w, struct site *s, const struct bundle *b)
 	struct replica_staged *x = intake_entry(s->R, header_of(w, b), w->sites[b->signer].key);
 	struct replica_volume v;
 	struct trailer end;
-	uint64_t epoch = flatten(s->R);
 
 	memset(&v, 0, sizeof v);
 	memset(&end, 0, sizeof end);
@@ -123,7 +53,6 @@ stage(struct world *w, struct site *s, const struct bundle *b)
 	v.chain.is_last = 1;
 	if (x == NULL || intake_add(s->R, x, &v, &end) != 0)
 		fail(w, "a bundle cannot be staged");
-	unflatten(s->R, epoch);
 }
 
 static inline struct content
@@ -137,50 +66,32 @@ put(const struct content *disk, const struct bundle *b)
 	return (c);
 }
 
-/*
- * Points that are not on the new way are a branch: they stay, and nothing is to start from them.  Bundles that wait
- * and are not on it could only lead astray.
- */
-static inline void
-mark_branch(struct world *w, struct replica *R, const struct history *old, const struct history *new)
-{
-	for (unsigned i = R->nstaged; i-- > 1;) {
-		const struct bundle *b = bundle_of(w, R->staged[i].id);
-
-		if (!history_has(new, &b->history, &b->to))
-			replica_drop_staged(R, i);
-	}
-	for (unsigned i = 0; i < R->npoints; i++)
-		if (!R->points[i].is_damaged && !history_has(new, old, &R->points[i].point))
-			R->points[i].is_damaged = 1;
-}
-
-/* The disks are at the end of that bundle. */
+/* The disks are at the end of that bundle, and who made it is followed. */
 static inline void
 moved(struct world *w, struct site *s, const struct bundle *b)
 {
 	struct replica *R = s->R;
 	struct replica_point p;
-	struct history old = R->role.history;
-	uint64_t epoch = flatten(R);
-	unsigned before = R->npoints;
 	char text[80];
 
 	memset(&p, 0, sizeof p);
-	p.point = flat(b->to);
+	p.point = b->to;
 	p.disks[0].size = LIMIT_BLOCK * BLOCKS;
 	memcpy(p.disks[0].root, &b->after, LEAF_ROOT);
-	if (b->is_exact) {
-		unflatten(R, epoch);
-		mark_branch(w, R, &old, &b->history);
-		R->role.history = b->history;
-		epoch = flatten(R);
+	if (memcmp(R->key, w->sites[b->signer].key, RECORD_KEY) != 0) {
+		w->events[EV_FOLLOWED_HEIR]++;
+		tell(w, "  %c follows %c, which is an heir", name_of(s), 'a' + (int)b->signer);
 	}
+	memcpy(R->key, w->sites[b->signer].key, RECORD_KEY);
+	R->nheirs = 0;
+	for (unsigned i = 0; i < w->nsites; i++)
+		if (b->heirs >> i & 1)
+			memcpy(R->heirs[R->nheirs++], w->sites[i].key, RECORD_KEY);
+	if (!R->merging)
+		R->role.history = b->history;
 	if (intake_moved(R, &p) != 0)
 		fail(w, "no memory");
-	R->points[R->npoints - 1].point = b->to;
-	if (before > 0 && R->npoints > 1)
-		R->points[R->npoints - 2].point.epoch = epoch;
+	role_received(&R->role, &b->to, b->handover == s->id);
 	replica_drop_surplus(R);
 	role_settle_claims(&R->role, &b->to);
 	w->events[EV_MERGED]++;
@@ -224,7 +135,7 @@ merge(struct world *w, struct site *s)
 
 	if (R->role.state == ROLE_FAILOVER || (s->has_test && w->plant != PLANT_TEST))
 		return;
-	while (R->npoints > 0 && (i = next_to_merge(R)) >= 0 && may(w, &R->role, ROLE_MERGE)) {
+	while (R->npoints > 0 && (i = intake_next(R)) >= 0 && may(w, &R->role, ROLE_MERGE)) {
 		struct replica_staged x = R->staged[i];
 		const struct bundle *b = bundle_of(w, x.id);
 		struct content c = put(&s->disk, b);

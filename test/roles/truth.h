@@ -117,7 +117,7 @@ check_replica(struct world *w, const struct site *s)
 	for (unsigned i = 0; i < R->npoints; i++) {
 		struct content kept = content_of(R->points[i].disks[0].root);
 
-		if (!R->points[i].is_damaged && !is_truth(w, &R->role.history, &R->points[i].point, &kept))
+		if (!R->points[i].is_branch && !is_truth(w, &R->role.history, &R->points[i].point, &kept))
 			fail(w, "%c keeps a point %" PRIu64 " of its way that never was", name_of(s),
 			    R->points[i].point.seq);
 	}

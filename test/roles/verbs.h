@@ -307,7 +307,7 @@ static inline void
 keep_last_alone(struct replica *R)
 {
 	R->points[0] = R->points[R->npoints - 1];
-	R->points[0].is_pinned = R->points[0].is_damaged = 0;
+	R->points[0].is_pinned = R->points[0].is_branch = 0;
 	R->npoints = 1;
 	while (R->nstaged > 0)
 		replica_drop_staged(R, R->nstaged - 1);
@@ -351,11 +351,12 @@ plan(struct world *w, struct site *s)
 
 		meant |= s->got[i] && b->handover == s->id && b->to.epoch == p.epoch && b->to.seq == p.seq;
 		if (s->got[i] && b->to.epoch == p.epoch && b->to.seq > p.seq && b->signer == site_of(R->key))
-			fail(w, "%c takes over at point %" PRIu64 ", and has had point %" PRIu64, name_of(s), p.seq,
-			    b->to.seq);
+			fail(w, "%c takes over at point %" PRIu64 ", and has had point %" PRIu64, name_of(s),
+			    p.seq, b->to.seq);
 	}
 	if (!meant)
-		fail(w, "%c takes over at point %" PRIu64 ", which was handed to another site", name_of(s), p.seq);
+		fail(w, "%c takes over at point %" PRIu64 ", which was handed to another site", name_of(s),
+		    p.seq);
 	if (p.kind != POINT_FINAL)
 		fail(w, "%c takes over at point %" PRIu64 ", which is not a final one", name_of(s), p.seq);
 	return (0);
@@ -372,7 +373,7 @@ fail_over(struct world *w, struct site *s, unsigned i)
 		return (1);
 	i %= R->npoints;
 	/* Only from a point of the way: behind any other the history would tell a lie. */
-	if (R->points[i].is_damaged || !may(w, &R->role, ROLE_FAIL_OVER))
+	if (R->points[i].is_branch || !may(w, &R->role, ROLE_FAIL_OVER))
 		return (1);
 	durable(w);
 	s->overlay = content_of(R->points[i].disks[0].root);
@@ -511,7 +512,7 @@ resync(struct world *w, struct site *s, unsigned keep)
 		return (1);
 	/* What is here for good is compared, and becomes the branch: not a part of it. */
 	merge(w, s);
-	if (next_to_merge(R) >= 0 || role_step(&R->role, ROLE_RESYNC) != 0)
+	if (intake_next(R) >= 0 || role_step(&R->role, ROLE_RESYNC) != 0)
 		return (1);
 	last = &R->points[R->npoints - 1];
 	is_new = !last->is_pinned;
@@ -689,9 +690,8 @@ send_receipt(struct world *w, struct site *s, int is_wide)
 		b->is_primary = is_wide = 1;
 	} else if (is_copy(s) && s->R->npoints > 0) {
 		b->from = replica_last(s->R)->point;
-		b->to = held(w, s->R);
+		b->to = intake_held_by(s->R, &b->history);
 		b->before = content_of(replica_last(s->R)->disks[0].root);
-		b->history = s->R->role.history;
 		b->is_primary = is_primary(s);
 	} else {
 		return (1);
