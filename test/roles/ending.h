@@ -113,9 +113,12 @@ static inline int
 needs_seed(struct world *w, struct site *k, struct site *x)
 {
 	const struct primary_target *t = target_of(w, k->P, x->id);
+	struct point end, next;
 
 	if (is_primary(x))
 		return (0);
+	if (is_copy(x) && x->R->npoints > 0 && intake_gap(x->R, &end, &next))
+		return (1);
 	return (!x->has_replica || x->R->npoints == 0 ||
 	        (t->back != 0 && ledger_base(k->P, t, LEDGER_ACKED) > t->back));
 }

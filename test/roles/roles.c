@@ -488,7 +488,7 @@ never(const struct world *w, uint64_t steps)
 		    : i % 8 == 0 ? ",\n        "
 		                 : ", ",
 		    w->events[i], event_names[i]);
-		n += steps >= 10000 && w->events[i] == 0;
+		n += steps >= 100000 && w->events[i] == 0;
 	}
 	printf("\n");
 	if (n > 0)
@@ -547,7 +547,8 @@ parse(int argc, char *argv[], struct options *o)
 {
 	static const struct option longs[] = { { "steps", required_argument, NULL, 'n' },
 		{ "seed", required_argument, NULL, 's' }, { "sites", required_argument, NULL, 'k' },
-		{ "plant", required_argument, NULL, 'p' }, { "table", no_argument, NULL, 'd' }, { "seconds", required_argument, NULL, 't' }, { 0 } };
+		{ "plant", required_argument, NULL, 'p' }, { "table", no_argument, NULL, 'd' },
+		{ "seconds", required_argument, NULL, 't' }, { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
