@@ -278,7 +278,7 @@ guest_networks(const struct replica *R, const struct replica_point *at, struct h
 }
 
 void
-guest_ask_networks(struct replica *R, const struct replica_point *at)
+guest_note_networks(struct replica *R, const struct replica_point *at)
 {
 	struct host_networks *n = malloc(sizeof *n);
 	const char *names[HOST_NETWORKS];

@@ -81,7 +81,7 @@ standing_define(struct replica *R, enum guest g, const struct replica_point *at,
 	if (is_defined)
 		return (guest_show(R, g, at));
 	if ((rc = guest_define(R, g, at)) == 0) {
-		guest_ask_networks(R, at);
+		guest_note_networks(R, at);
 		return (0);
 	}
 	if (guest_show(R, g, at) != 0)
