@@ -253,10 +253,10 @@ finish(struct replica *R, const struct site *S, const struct failover_options *o
 {
 	int rc = failover_settle(R, S);
 
-	/* That the VM runs is no harm to what was just completed. */
+	/* That the VM runs, or something else is in the way, is no harm to what was just completed. */
 	if (rc == 1 && is_new) {
 		say_note(
-		    "%s: it goes on running on its overlays; when it is shut down, say 'vmferry failover "
+		    "%s: so the VM stays on its overlays; when that is out of the way, say 'vmferry failover "
 		    "--complete' again, or 'vmferry reverse'",
 		    R->vm);
 		return (o->start ? guest_start(R, GUEST_FAILOVER) : 0);
