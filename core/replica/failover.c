@@ -5,185 +5,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/io.h"
 #include "base/say.h"
-#include "replica/guest.h"
 #include "replica/intake.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
-#include "replica/overlays.h"
 #include "replica/readiness.h"
-
-/* --- the point ------------------------------------------------------------------------------------------ */
-
-/* All that came in goes to the disks first, but where the point is there already: a merge may drop it. */
-static int
-catch_up(struct replica *R, const struct site *S, uint64_t seq)
-{
-	int rc = seq != 0 && replica_point(R, seq) != NULL ? 0 : merge_all(R, S);
-
-	/* That a bundle is not what it says leaves the disks where they were. */
-	return (rc < 0 ? -1 : 0);
-}
-
-static int
-find_point(const struct replica *R, uint64_t seq, const struct replica_point **out)
-{
-	*out = seq == 0 ? replica_last(R) : replica_point(R, seq);
-	if (*out != NULL)
-		return (0);
-	if (seq == 0)
-		return (say_refused("%s: the replica waits for its seed: there is no point here", R->vm));
-	return (
-	    say_refused("%s: there is no point %" PRIu64 " here; 'vmferry points' lists them", R->vm, seq));
-}
-
-static int
-check_space(const struct replica *R, const struct site *S, const struct replica_point *at)
-{
-	uint64_t need, bytes;
-	int rc = overlays_need(R, S, at, &need);
-
-	if (rc != 0)
-		return (rc);
-	if (io_free(R->dir, &bytes) != 0)
-		return (-1);
-	if (bytes >= need)
-		return (0);
-	return (say_failed("%s: %" PRIu64 " bytes are free, and up to %" PRIu64
-	                   " may be needed; free some space and run the command again",
-	    R->dir, bytes, need));
-}
-
-static int
-object(const struct replica *R, enum role_event event)
-{
-	char words[ROLE_WORDS];
-	const char *why = role_objection(&R->role, event, words);
-
-	return (why == NULL ? 0 : say_refused("%s: %s", R->vm, why));
-}
-
-static int
-object_to_test(const struct replica *R)
-{
-	if (!R->test.is_on)
-		return (0);
-	return (say_refused("%s: a test failover from point %" PRIu64
-	                    " stands; end it first with 'vmferry failover --stop-test'",
-	    R->vm, R->test.at.seq));
-}
-
-/* Open it, with its disks at a point. */
-static int
-open_replica(struct replica **R, const struct site *S, const char *vm)
-{
-	int rc = replica_open(R, S, vm);
-
-	return (rc == 0 ? merge_recover(*R, S) : rc);
-}
-
-/* --- test ------------------------------------------------------------------------------------------- */
-
-/* The overlays are there: the duplicate too. */
-static int
-stand_test(struct replica *R, const struct failover_options *o)
-{
-	const struct replica_point *at = replica_point(R, R->test.at.seq);
-	int rc = at == NULL ? say_failed("%s: its record does not have the point of its test", R->vm)
-	                    : guest_define(R, GUEST_TEST, at);
-
-	if (rc == 0 && o->start)
-		rc = guest_start(R, GUEST_TEST);
-	if (rc != 0)
-		return (rc);
-	R->test.is_complete = 1;
-	guest_note_networks(R, at);
-	if (replica_save(R) != 0)
-		return (-1);
-	say_note("%s: a test from point %" PRIu64
-	         " stands; bundles are taken in meanwhile, and merged after 'vmferry failover --stop-test'",
-	    R->vm, R->test.at.seq);
-	return (0);
-}
-
-static int
-begin_test(struct replica *R, const struct site *S, const struct failover_options *o)
-{
-	const struct replica_point *at;
-	int rc;
-
-	if ((rc = object(R, ROLE_TEST)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
-	    (rc = catch_up(R, S, o->point)) != 0 || (rc = find_point(R, o->point, &at)) != 0 ||
-	    (rc = check_space(R, S, at)) != 0 || (rc = overlays_make(R, S, OVERLAYS_TEST, at)) != 0 ||
-	    (rc = guest_make_excluded(R, GUEST_TEST)) != 0)
-		return (rc);
-	R->test.is_on = 1;
-	R->test.is_complete = 0;
-	R->test.at = at->point;
-	R->test.since = (int64_t)time(NULL);
-	return (replica_save(R));
-}
-
-/* One that was interrupted, when its overlays stood, goes on. */
-static int
-continue_test(struct replica *R, const struct site *S, const struct failover_options *o)
-{
-	if (R->test.is_complete || (o->point != 0 && o->point != R->test.at.seq))
-		return (object_to_test(R));
-	return (guest_prepare(R, S));
-}
-
-int
-failover_test(const struct site *S, const struct failover_options *o)
-{
-	struct replica *R = NULL;
-	int rc = open_replica(&R, S, o->vm);
-
-	if (rc == 0)
-		rc = R->test.is_on ? continue_test(R, S, o) : begin_test(R, S, o);
-	if (rc == 0)
-		rc = stand_test(R, o);
-	replica_close(R);
-	return (rc);
-}
-
-static int
-end_test(struct replica *R, const struct site *S, const struct failover_options *o)
-{
-	const struct replica_point *at = replica_point(R, R->test.at.seq);
-	struct replica_test *t = &R->test;
-	int rc;
-
-	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_end(R, GUEST_TEST)) != 0 ||
-	    (at != NULL && (rc = overlays_check_idle(R, OVERLAYS_TEST, at)) != 0))
-		return (rc);
-	t->is_on = t->is_complete = 0;
-	t->last = t->at;
-	t->ended = (int64_t)time(NULL);
-	snprintf(t->result, sizeof t->result, "%s", o->result == NULL ? "passed" : o->result);
-	return (replica_save(R) != 0 ? -1 : overlays_remove(R, OVERLAYS_TEST));
-}
-
-int
-failover_test_stop(const struct site *S, const struct failover_options *o)
-{
-	struct replica *R = NULL;
-	int rc = open_replica(&R, S, o->vm);
-
-	if (rc == 0 && !R->test.is_on && R->test.last.seq == 0)
-		rc = say_refused("%s: no test failover of it stands", R->vm);
-	else if (rc == 0 && R->test.is_on)
-		rc = end_test(R, S, o);
-	/* One that ended already may have been interrupted here. */
-	if (rc == 0)
-		rc = merge_all(R, S);
-	if (rc == 0)
-		say_note("%s: the test from point %" PRIu64 " has ended: %s", R->vm, R->test.last.seq,
-		    R->test.result);
-	replica_close(R);
-	return (rc);
-}
+#include "replica/standing.h"
 
 /* --- unplanned -------------------------------------------------------------------------------------- */
 
@@ -232,7 +59,7 @@ foresee_point(const struct replica *R, uint64_t seq, struct point *out)
 			return (0);
 		}
 	rc = out->seq == 0 || (seq != 0 && out->seq != seq);
-	return (rc == 0 ? 0 : find_point(R, seq, &p));
+	return (rc == 0 ? 0 : standing_point(R, seq, &p));
 }
 
 /* The overlays are there: the VM too. */
@@ -245,10 +72,9 @@ stand(struct replica *R, const struct failover_options *o)
 
 	if (at == NULL)
 		return (say_failed("%s: its record does not have the point of its failover", R->vm));
-	rc = R->failover.is_defined ? guest_show(R, g, at) : guest_define(R, g, at);
+	rc = standing_define(R, g, at, R->failover.is_defined);
 	if (rc == 0 && !R->failover.is_defined) {
 		R->failover.is_defined = 1;
-		guest_note_networks(R, at);
 		rc = replica_save(R);
 	}
 	return (rc == 0 && o->start ? guest_start(R, g) : rc);
@@ -261,7 +87,7 @@ begin_unplanned(struct replica *R, const struct site *S, const struct failover_o
 	struct point foreseen;
 	int rc;
 
-	if ((rc = object(R, ROLE_FAIL_OVER)) != 0 || (rc = object_to_test(R)) != 0 ||
+	if ((rc = standing_check(R, ROLE_FAIL_OVER)) != 0 || (rc = standing_check_test(R)) != 0 ||
 	    (rc = foresee_point(R, o->point, &foreseen)) != 0)
 		return (rc);
 	say_loss(R, &foreseen);
@@ -270,15 +96,16 @@ begin_unplanned(struct replica *R, const struct site *S, const struct failover_o
 		         "--complete' loses nothing",
 		    R->vm, R->primary);
 	if ((rc = confirm(R, o, "fail over to here, without its primary")) != 0 ||
-	    (rc = guest_prepare(R, S)) != 0 || (rc = catch_up(R, S, o->point)) != 0 ||
-	    (rc = find_point(R, o->point, &at)) != 0)
+	    (rc = guest_prepare(R, S)) != 0 || (rc = standing_catch_up(R, S, o->point)) != 0 ||
+	    (rc = standing_point(R, o->point, &at)) != 0)
 		return (rc);
 	if (at->point.seq != foreseen.seq) {
 		say_loss(R, &at->point);
 		if ((rc = confirm(R, o, "fail over to that point instead")) != 0)
 			return (rc);
 	}
-	if ((rc = check_space(R, S, at)) != 0 || (rc = overlays_make(R, S, OVERLAYS_FAILOVER, at)) != 0 ||
+	if ((rc = standing_check_space(R, S, at)) != 0 ||
+	    (rc = overlays_make(R, S, OVERLAYS_FAILOVER, at)) != 0 ||
 	    (rc = guest_make_excluded(R, GUEST_FAILOVER)) != 0)
 		return (rc);
 	if (role_fail_over(&R->role, &at->point) != 0)
@@ -307,7 +134,7 @@ failover_unplanned(const struct site *S, const struct failover_options *o)
 
 	if (o->is_dry)
 		return (readiness_unplanned(S, o));
-	if ((rc = open_replica(&R, S, o->vm)) == 0)
+	if ((rc = standing_open(&R, S, o->vm)) == 0)
 		rc = R->role.state == ROLE_FAILOVER ? continue_unplanned(R, S, o) : begin_unplanned(R, S, o);
 	if (rc == 0 && (rc = stand(R, o)) == 0)
 		say_note("%s: it has failed over to here, to point %" PRIu64
@@ -323,7 +150,7 @@ cancel(struct replica *R, const struct site *S)
 	const struct replica_point *at = replica_point(R, R->role.at.seq);
 	int rc;
 
-	if ((rc = object(R, ROLE_CANCEL)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
+	if ((rc = standing_check(R, ROLE_CANCEL)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
 	    (rc = guest_end(R, GUEST_FAILOVER)) != 0 ||
 	    (at != NULL && (rc = overlays_check_idle(R, OVERLAYS_FAILOVER, at)) != 0))
 		return (rc);
@@ -340,7 +167,7 @@ int
 failover_cancel(const struct site *S, const struct failover_options *o)
 {
 	struct replica *R = NULL;
-	int rc = open_replica(&R, S, o->vm);
+	int rc = standing_open(&R, S, o->vm);
 
 	if (rc == 0 && (rc = cancel(R, S)) == 0)
 		say_note("%s: the failover was taken back; the replica is at point %" PRIu64, R->vm,
@@ -408,7 +235,7 @@ complete(struct replica *R, const struct site *S, const struct failover_options 
 {
 	int rc;
 
-	if ((rc = object(R, ROLE_COMPLETE)) != 0 || (rc = confirm_complete(R, o)) != 0)
+	if ((rc = standing_check(R, ROLE_COMPLETE)) != 0 || (rc = confirm_complete(R, o)) != 0)
 		return (rc);
 	if (replica_point(R, R->role.at.seq) == NULL || role_complete(&R->role, site_card(S)->sign) != 0)
 		return (say_failed("%s: its record does not have the point of its failover", R->vm));
@@ -426,10 +253,10 @@ finish(struct replica *R, const struct site *S, const struct failover_options *o
 {
 	int rc = failover_settle(R, S);
 
-	/* That the VM runs is no harm to what was just completed. */
+	/* That the VM runs, or something else is in the way, is no harm to what was just completed. */
 	if (rc == 1 && is_new) {
 		say_note(
-		    "%s: it goes on running on its overlays; when it is shut down, say 'vmferry failover "
+		    "%s: so the VM stays on its overlays; when that is out of the way, say 'vmferry failover "
 		    "--complete' again, or 'vmferry reverse'",
 		    R->vm);
 		return (o->start ? guest_start(R, GUEST_FAILOVER) : 0);
@@ -445,7 +272,7 @@ failover_complete(const struct site *S, const struct failover_options *o)
 
 	if (o->is_dry)
 		return (readiness_complete(S, o));
-	rc = open_replica(&R, S, o->vm);
+	rc = standing_open(&R, S, o->vm);
 	is_new = rc == 0 && R->role.state != ROLE_FAILED_OVER;
 	if (is_new)
 		rc = complete(R, S, o);
@@ -476,8 +303,8 @@ begin_planned(struct replica *R, const struct site *S)
 	const struct point *p;
 	int rc;
 
-	if ((rc = object(R, ROLE_TAKE_OVER)) != 0 || (rc = object_to_test(R)) != 0 ||
-	    (rc = merge_all(R, S)) != 0 || (rc = object(R, ROLE_TAKE_OVER)) != 0 ||
+	if ((rc = standing_check(R, ROLE_TAKE_OVER)) != 0 || (rc = standing_check_test(R)) != 0 ||
+	    (rc = merge_all(R, S)) != 0 || (rc = standing_check(R, ROLE_TAKE_OVER)) != 0 ||
 	    (rc = check_handover(R)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
 	    (rc = guest_make_excluded(R, GUEST_PRIMARY)) != 0)
 		return (rc);
@@ -502,7 +329,7 @@ failover_planned(const struct site *S, const struct failover_options *o)
 
 	if (o->is_dry)
 		return (readiness_planned(S, o));
-	rc = open_replica(&R, S, o->vm);
+	rc = standing_open(&R, S, o->vm);
 	if (rc == 0 && R->role.state != ROLE_FAILED_OVER)
 		rc = begin_planned(R, S);
 	else if (rc == 0)

@@ -284,8 +284,10 @@ guest_note_networks(struct replica *R, const struct replica_point *at)
 	const char *names[HOST_NETWORKS];
 
 	if (n != NULL && strcmp(R->host, "none") != 0 && guest_networks(R, at, n) == 0) {
-		for (unsigned i = 0; i < n->nmissing; i++)
+		for (unsigned i = 0; i < n->nmissing; i++) {
 			names[i] = n->missing[i];
+			say_note("%s: the host here does not have its network '%s'", R->vm, n->missing[i]);
+		}
 		reminders_networks(&R->reminders, names, n->nmissing, (int64_t)time(NULL));
 	}
 	free(n);

@@ -310,7 +310,7 @@ def test_complete_brings_the_leaves_to_the_point():
 def test_a_vm_that_runs_keeps_its_overlays_until_it_is_off():
     lab = completed(2)
     vm = held(lab, os.path.join(folder(lab, 'failover'), 'vda.qcow2'))
-    check('goes on running' in lab.dr('failover', 'web1', '--complete', '--yes').stderr, 'nothing is said of the overlays')
+    check('stays on its overlays' in lab.dr('failover', 'web1', '--complete', '--yes').stderr, 'nothing is said of the overlays')
     check(state(lab) == 'failed-over' and os.path.exists(folder(lab, 'failover')), state(lab))
     lab.dr('failover', 'web1', '--complete', rc=1)
     let_go(vm)

@@ -37,6 +37,22 @@ Test(point, known_times_read_as_they_should)
 	}
 }
 
+Test(point, an_age_is_said_in_the_largest_unit_that_says_something)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} rows[] = { { -5, "0 seconds" }, { 0, "0 seconds" }, { 1, "1 second" }, { 119, "119 seconds" },
+		{ 120, "2 minutes" }, { 7199, "119 minutes" }, { 7200, "2 hours" }, { 172799, "47 hours" },
+		{ 172800, "2 days" }, { INT64_MAX, "106751991167300 days" } };
+	char text[POINT_AGE];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		point_age_text(text, rows[i].seconds);
+		cr_expect_str_eq(text, rows[i].text);
+	}
+}
+
 Test(point, every_time_comes_back)
 {
 	char text[POINT_TIME];

@@ -44,6 +44,7 @@ Test(trust, entries_come_back_as_they_were_written)
 	strcpy(e[2].card.name, "c");
 	strcpy(e[2].vm, "*");
 	strcpy(e[2].store, "/srv/my replicas#1");
+	strcpy(e[2].host, "exec:/usr/local/lib/my host");
 	e[2].max_size = UINT64_MAX;
 	L = sample_keylist(3, secrets);
 	memcpy(e[2].earlier, L.keys, 2 * sizeof *L.keys);
@@ -92,9 +93,10 @@ Test(trust, bad_lines_are_refused_and_named_by_their_number)
 		"site=hq sign=1" HEX64 " box=" HEX64, "site=hq sign=11 box=" HEX64,
 		"site=hq box=" HEX64 " sign=zz" HEX64,
 		"site=hq sign=0000000000000000000000000000000000000000000000000000000000000000 box=" HEX64,
-		GOOD " vm=\"a", GOOD " store=srv", GOOD " store=\"\"", GOOD " max-size=", GOOD " max-size=2T",
-		GOOD " max-size=-1", GOOD " max-size=99999999999999999999", GOOD " color=red", GOOD " vm",
-		GOOD " =x", GOOD " vm=a\"b", GOOD " store=/a\"b\"", GOOD " averyveryverylongkeyindeed=1",
+		GOOD " vm=\"a", GOOD " store=srv", GOOD " store=\"\"", GOOD " host=\"\"",
+		GOOD " max-size=", GOOD " max-size=2T", GOOD " max-size=-1",
+		GOOD " max-size=99999999999999999999", GOOD " color=red", GOOD " vm", GOOD " =x",
+		GOOD " vm=a\"b", GOOD " store=/a\"b\"", GOOD " averyveryverylongkeyindeed=1",
 		GOOD " earlier=" HEX64, GOOD " " EARLIER("since"), GOOD " " EARLIER("until") "Z",
 		GOOD " " EARLIER("until") "/", GOOD " earlier=" HEX64_2 "/" HEX64 "/now/until/now",
 		GOOD " earlier=" HEX64 "/" HEX64 "/2026-03-01T12:00:00Z/until/2026-03-01T12:00:00Z",
@@ -117,7 +119,8 @@ Test(trust, values_longer_than_their_place_are_refused)
 	static const struct {
 		const char *key;
 		int most;
-	} t[] = { { "site", LIMIT_NAME }, { "vm", LIMIT_NAME }, { "store", PATH_MAX - 1 } };
+	} t[] = { { "site", LIMIT_NAME }, { "vm", LIMIT_NAME }, { "store", PATH_MAX - 1 },
+		{ "host", PATH_MAX - 1 } };
 
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++)
 		for (int more = 0; more < 2; more++) {
