@@ -12,6 +12,7 @@
 #include "health.h"
 #include "primary/ledger.h"
 #include "primary/pending.h"
+#include "replica/outbox.h"
 #include "status_print.h"
 
 /* What is free at the folder that a replica lies in, asked once for each. */
@@ -270,12 +271,33 @@ last_test_json(const struct replica *R)
 	    "result", t->result));
 }
 
+/* The sites that a replica forwards to: what they have, and what waits for them. */
+static json_t *
+forwards_json(const struct replica *R)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+
+		json_array_append_new(
+		    list, json_pack("{s:s,s:I,s:i,s:i,s:I,s:I,s:I}", "site", f->name, "acked",
+		              (json_int_t)f->acked.seq, "volumes", (int)t.volumes, "sent", (int)t.sent,
+		              "bytes", (json_int_t)t.bytes, "up_to", (json_int_t)outbox_reach(R, f).seq,
+		              "lost", (json_int_t)f->lost.seq));
+	}
+	return (list);
+}
+
 /* What a replica has beside what every line has. */
 static json_t *
 gather_rest(const struct replica *R)
 {
 	json_t *o = json_object(), *last = last_test_json(R);
 
+	if (R->nforwards > 0)
+		json_object_set_new(o, "forwards", forwards_json(R));
 	if (last != NULL)
 		json_object_set_new(o, "last_test", last);
 	if (R->test.is_on)
