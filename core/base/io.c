@@ -825,6 +825,16 @@ io_names(int dirfd, const char *dir, const char *suffix, size_t max)
 }
 
 int
+io_second_name(const char *path, const char *name)
+{
+	if (link(path, name) == 0)
+		return (0);
+	return (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP || errno == ENOSYS
+	            ? 1
+	            : failed(name, "make"));
+}
+
+int
 io_publish(const char *from, const char *to, const char *dir)
 {
 	if (rename(from, to) != 0)
