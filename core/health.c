@@ -433,6 +433,22 @@ look_at_standing(struct health *h, const struct replica *R)
 		    "when it is shut down, say 'vmferry failover %s --complete'", R->vm);
 }
 
+/* What this site had when it gave way: kept until a person drops it. */
+static void
+look_at_branch(struct health *h, const struct replica *R)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < R->npoints; i++)
+		n += R->points[i].is_branch != 0;
+	if (n == 0)
+		return;
+	remedy(
+	    cause(h, "branch-kept", HEALTH_WARNING,
+	        "a branch of %u point%s is kept: what this site had when it gave way", n, n == 1 ? "" : "s"),
+	    "'vmferry points %s --branch' shows it; with '--drop' it goes", R->vm);
+}
+
 static void
 look_at_networks(struct health *h, const struct replica *R)
 {
@@ -485,6 +501,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_rest(h, R->vm, &R->role);
 	look_at_failover(h, R);
 	look_at_standing(h, R);
+	look_at_branch(h, R);
 	look_at_claims(h, R->vm, &R->role);
 	look_at_intake(h, R);
 	look_at_forwards(h, R);

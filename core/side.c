@@ -37,14 +37,14 @@ int
 side_is_replica(const struct site *S, const char *vm)
 {
 	char ours[HEADER_UUID], uuid[HEADER_UUID];
-	int sent = primary_find(S, vm, ours), rc;
+	int sent = primary_find(S, vm, ours), received;
 	enum role_side side;
 
 	if (sent < 0)
 		return (-1);
-	if ((rc = replica_find(S, sent ? ours : vm, uuid)) <= 0)
-		return (rc);
-	if ((rc = side_of(S, uuid, &side)) != 0)
+	if ((received = replica_find(S, sent ? ours : vm, uuid)) <= 0)
+		return (received);
+	if (side_of(S, uuid, &side) != 0)
 		return (-1);
 	return (side == ROLE_REPLICA);
 }

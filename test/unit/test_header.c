@@ -452,7 +452,7 @@ Test(header, is_held_to_what_it_says_of_roles)
 		{ BUNDLE_DELTA, 0, "history", "[1]" },
 		{ BUNDLE_DELTA, 1, "history", "[" TURN("2", "16") "]" },
 		{ BUNDLE_DELTA, 0, "history", "[" TURN("1", "16") "]" },
-		{ BUNDLE_DELTA, 0, "history", "[" TURN("2", "0") "]" },
+		{ BUNDLE_DELTA, 1, "history", "[" TURN("2", "0") "]" },
 		{ BUNDLE_DELTA, 0, "history", "[" TURN("3", "9") "]" },
 		{ BUNDLE_DELTA, 0, "history", "[" TURN("2", "9") "," TURN("2", "9") "]" },
 		{ BUNDLE_RECEIPT, 1, "history", "[" TURN("2", "9") "," TURN("3", "9") "]" },

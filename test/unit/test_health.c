@@ -539,6 +539,17 @@ Test(health, damage_a_merge_cut_short_and_claims_are_named)
 	replica_drop(R);
 }
 
+Test(health, a_branch_is_named_until_it_is_dropped)
+{
+	struct replica *R = replica_of();
+
+	R->points[0].is_pinned = 1;
+	cr_expect_eq(replica_says(R, "branch-kept", NONE), HEALTH_NORMAL);
+	R->points[0].is_branch = 1;
+	cr_expect_eq(replica_says(R, "branch-kept", NONE), HEALTH_WARNING);
+	replica_drop(R);
+}
+
 Test(health, the_worst_comes_first_and_too_many_leave_it_there)
 {
 	struct primary *P = primary_of(3600);
