@@ -13,12 +13,14 @@
 #include "base/io.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
+#include "replica/forward.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
 #include "replica/receipt.h"
 #include "replica/receive.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "side.h"
 #include "site/signer.h"
 
 /* The header, if a site that we know signed it: 0, and its entry; 1, said; -1. */
@@ -61,9 +63,11 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 	U->context = U;
 	U->take = take_nothing;
 	U->what = "receipt";
-	if ((rc = unpack_run(U)) == 0)
-		rc = acknowledge(S, e, U->header);
-	return (rc);
+	if ((rc = unpack_run(U)) != 0)
+		return (rc);
+	if ((rc = side_is_replica(S, U->header->uuid)) == 0)
+		return (acknowledge(S, e, U->header));
+	return (rc < 0 ? -1 : forward_acknowledge(S, e, U->header));
 }
 
 static void
