@@ -152,7 +152,9 @@ def test_a_fenced_primary_can_be_removed_but_not_resumed():
     for verb in ('pause', 'resume'):
         refused(lab.hq, verb, 'web1', words='fenced')
     lab.hq('disable', 'web1')
-    refused(lab.hq, 'resume', 'web1', words='fenced')
+    lab.hq('resume', 'web1')        # to what it was, and that is fenced
+    check(state(lab.hq) == 'error', state(lab.hq))
+    refused(lab.hq, 'export', 'web1', '--seed', '-o', lab.path('x'), words='fenced')
     lab.hq('disable', 'web1', '--remove', '--yes')
     lab.close()
 
