@@ -448,7 +448,8 @@ look_at_branch(struct health *h, const struct replica *R)
 	if (i == R->npoints)
 		return;
 	c = cause(h, "branch", HEALTH_NOTE,
-	    "point %" PRIu64 " is a branch, of what this site had when it gave way; it keeps %u points beyond the "
+	    "point %" PRIu64
+	    " is a branch, of what this site had when it gave way; it keeps %u points beyond the "
 	    "limit of %u",
 	    R->points[i].point.seq, branch_beyond(R), R->keep);
 	remedy(c, "when nothing of it is needed any more, say 'vmferry points %s --branch --drop'", R->vm);

@@ -174,9 +174,11 @@ intake_judge(const struct replica *R, const struct header *H, uint32_t number)
 {
 	const struct replica_staged *s = intake_find(R, H->id);
 	int is_exact = H->has_against && H->type == BUNDLE_DELTA;
-	struct replica_staged new = {
-		.type = H->type, .is_exact = H->has_against, .from = H->from, .to = H->to, .history = H->history
-	};
+	struct replica_staged new = { .type = H->type,
+		.is_exact = H->has_against,
+		.from = H->from,
+		.to = H->to,
+		.history = H->history };
 	struct point at = merged(R);
 	struct place held;
 
