@@ -14,6 +14,7 @@
 #include "follow.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
+#include "replica/forward.h"
 #include "replica/meeting.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
@@ -21,6 +22,7 @@
 #include "replica/receive.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "side.h"
 #include "site/signer.h"
 
 /* The header, if a site that we know signed it: 0, and its entry; 1, said; -1. */
@@ -84,7 +86,9 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 		return (rc == FOLLOW_DONE ? 0 : rc);
 	if (U->header->is_primary && (rc = replica_find(S, U->header->uuid, uuid)) != 0)
 		return (rc < 0 ? -1 : hear(S, e, U->header));
-	return (acknowledge(S, e, U->header));
+	if ((rc = side_is_replica(S, U->header->uuid)) == 0)
+		return (acknowledge(S, e, U->header));
+	return (rc < 0 ? -1 : forward_acknowledge(S, e, U->header));
 }
 
 static void

@@ -101,6 +101,15 @@ primary_target_of(struct primary *P, const struct trust_entry *e)
 	return (NULL);
 }
 
+struct primary_target *
+primary_via(struct primary *P, const struct primary_target *t)
+{
+	for (unsigned i = 0; t->has_via && i < P->ntargets; i++)
+		if (memcmp(P->targets[i].key, t->via, RECORD_KEY) == 0)
+			return (&P->targets[i]);
+	return (NULL);
+}
+
 int
 primary_open_disk(
     const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out)

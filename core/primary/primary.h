@@ -49,6 +49,8 @@ struct primary_target {
 	int64_t acked_at; /* when that receipt was taken; seconds since 1970 */
 	int64_t said_at;  /* by its clock, when it made the newest of its receipts */
 	uint64_t back;    /* where that one says less than was acknowledged: what it says; else 0 */
+	int has_via;      /* what goes to that other target goes on from there to this one: */
+	uint8_t via[RECORD_KEY];
 };
 
 /* A bundle that was sent, and that one of its targets at least has not acknowledged. */
@@ -161,6 +163,9 @@ struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 /* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
+
+/* The target by way of which t is reached; NULL: what t gets is cut for it. */
+struct primary_target *primary_via(struct primary *P, const struct primary_target *t);
 
 /* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
 int primary_open_disk(

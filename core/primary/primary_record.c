@@ -49,6 +49,8 @@ encode_targets(const struct primary *P)
 		    (json_int_t)t->back);
 
 		bad |= jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
+		if (t->has_via)
+			bad |= jsontext_set_bytes(o, "via", t->via, RECORD_KEY);
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -190,6 +192,9 @@ decode_targets(struct primary *P, const json_t *a)
 		if (json_object_get(o, "said_at") != NULL &&
 		    (jsontext_get_number(o, "said_at", INT64_MAX, &said_at) != 0 ||
 		        jsontext_get_number(o, "back", LIMIT_SEQ, &t->back) != 0))
+			return (-1);
+		t->has_via = json_object_get(o, "via") != NULL;
+		if (t->has_via && jsontext_get_bytes(o, "via", t->via, RECORD_KEY) != 0)
 			return (-1);
 		if (P->ntargets == LIMIT_TARGETS ||
 		    jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||

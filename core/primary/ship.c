@@ -103,7 +103,8 @@ ship_take_point(struct ship *s)
 		P->disks[i].is_new = 0;
 	}
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)
-		if (s->cut->targets[i]->seeded == 0)
+		if (s->cut->targets[i]->seeded == 0 &&
+		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
@@ -166,8 +167,7 @@ enter_ledger(const struct ship *s)
 
 	if (ledger_find(P, s->header.id) != NULL)
 		return (0);
-	for (unsigned i = 0; i < s->cut->ntargets; i++)
-		n.targets |= UINT32_C(1) << (s->cut->targets[i] - P->targets);
+	n.targets = cut_targets(s->cut);
 	memcpy(n.id, s->header.id, RECORD_ID);
 	memcpy(n.key, s->pending->key, sizeof n.key);
 	name_place(s, n.where);

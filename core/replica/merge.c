@@ -16,6 +16,7 @@
 #include "replica/disks.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
+#include "replica/outbox.h"
 #include "base/say.h"
 
 /* One bundle on its way from the inbox to the disks. */
@@ -101,6 +102,7 @@ reject(struct merging *m, unsigned disk)
 	snprintf(R->role.cause, sizeof R->role.cause,
 	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
 	    R->disks[disk]);
+	outbox_forget(R, R->staged[0].id);
 	replica_drop_staged(R, 0);
 	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);

@@ -11,7 +11,9 @@
 #include "replica/adopted.h"
 #include "replica/compare.h"
 #include "replica/combined.h"
+#include "replica/forward.h"
 #include "replica/intake.h"
+#include "replica/outbox.h"
 #include "replica/meeting.h"
 #include "replica/seeding.h"
 #include "replica/staging.h"
@@ -169,6 +171,8 @@ take(struct replica *R, struct receiving *c)
 		return (say_refused("%s: the inbox is full; run 'vmferry merge'", R->vm));
 	if ((rc = check_space(R, H, c->U->total)) != 0 || (rc = forget_cut(R, c)) != 0)
 		return (rc);
+	if (replica_last(R) == NULL && H->type == BUNDLE_SEED)
+		forward_note_seed(R);
 	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
 	/* A bundle of which nothing was taken is nothing to the record, but where it has taken adopted disks. */
 	s = intake_find(R, H->id);
@@ -254,6 +258,8 @@ receive_next(struct replica *R, struct receiving *c, const uint8_t leaf_seed[LEA
 	    memcmp(R->lineage, H->lineage, RECORD_ID) != 0) {
 		while (R->nstaged > 0)
 			replica_drop_staged(R, R->nstaged - 1);
+		while (R->nouts > 0)
+			outbox_drop(R, R->nouts - 1);
 		replica_describe(R, c->e, H, leaf_seed);
 		if (replica_save(R) != 0)
 			return (-1);

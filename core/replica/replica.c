@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "name.h"
+#include "replica/outbox.h"
 #include "replica/replica_record.h"
 #include "site/folders.h"
 #include "base/say.h"
@@ -73,25 +74,31 @@ replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 }
 
 static int
-volume_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, const char *suffix,
-    char out[PATH_MAX])
+volume_path(const struct replica *R, const char *folder, const uint8_t id[RECORD_ID], uint32_t volume,
+    const char *suffix, char out[PATH_MAX])
 {
 	char hex[2 * RECORD_ID + 1];
 
 	sodium_bin2hex(hex, sizeof hex, id, RECORD_ID);
-	return (io_path(out, "%s/inbox/%s.%" PRIu32 ".%s", R->dir, hex, volume, suffix));
+	return (io_path(out, "%s/%s/%s.%" PRIu32 ".%s", R->dir, folder, hex, volume, suffix));
 }
 
 int
 replica_inbox_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
 {
-	return (volume_path(R, id, volume, "vmf", out));
+	return (volume_path(R, "inbox", id, volume, "vmf", out));
 }
 
 int
 replica_part_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
 {
-	return (volume_path(R, id, volume, "vmf.part", out));
+	return (volume_path(R, "inbox", id, volume, "vmf.part", out));
+}
+
+int
+replica_outbox_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
+{
+	return (volume_path(R, "outbox", id, volume, "vmf", out));
 }
 
 int
@@ -296,6 +303,9 @@ replica_close(struct replica *R)
 	while (R->nstaged > 0)
 		replica_drop_staged(R, R->nstaged - 1);
 	free(R->staged);
+	while (R->nouts > 0)
+		outbox_drop(R, R->nouts - 1);
+	free(R->outs);
 	sodium_memzero(R->leaf_seed, sizeof R->leaf_seed);
 	free(R);
 }
@@ -601,6 +611,22 @@ is_of_staged(const struct replica *R, const struct replica_staged *s, const char
 	return (replica_part_path(R, s->id, s->cut, named) != 0 ? -1 : strcmp(named, path) == 0);
 }
 
+/* Is it kept for other sites?  1 or 0; -1. */
+static int
+is_out(const struct replica *R, const char *path)
+{
+	char named[PATH_MAX];
+
+	for (unsigned i = 0; i < R->nouts; i++)
+		for (unsigned k = 0; k < R->outs[i].nvolumes; k++) {
+			if (replica_outbox_path(R, R->outs[i].id, R->outs[i].volumes[k].number, named) != 0)
+				return (-1);
+			if (strcmp(named, path) == 0)
+				return (1);
+		}
+	return (0);
+}
+
 /* Does the record name this path?  1 or 0; -1. */
 static int
 is_named(const struct replica *R, const char *path)
@@ -608,8 +634,10 @@ is_named(const struct replica *R, const char *path)
 	char named[PATH_MAX];
 	/* The way back from a merge under way is there before the point that it leads from. */
 	unsigned undos = R->npoints == 0 ? 0 : R->merging_undo ? R->npoints : R->npoints - 1;
-	int rc;
+	int rc = is_out(R, path);
 
+	if (rc != 0)
+		return (rc);
 	for (unsigned i = 0; i < R->nstaged; i++)
 		if ((rc = is_of_staged(R, &R->staged[i], path)) != 0)
 			return (rc);
@@ -689,7 +717,13 @@ tidy_failover(const struct replica *R)
 int
 replica_tidy(const struct replica *R)
 {
-	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
+	char path[PATH_MAX];
+	int there;
+
+	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0 ||
+	    io_path(path, "%s/outbox", R->dir) != 0 || (there = io_exists(path)) < 0)
+		return (-1);
+	if (there && tidy_folder(R, "outbox") != 0)
 		return (-1);
 	return (tidy_disks(R));
 }

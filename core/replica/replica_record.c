@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "replica/outbox_text.h"
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
@@ -256,6 +257,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->nforwards > 0)
+		bad |= outbox_encode(R, o);
 	if (R->test.is_on || R->test.last.seq != 0)
 		bad |= json_object_set_new(o, "test", encode_test(&R->test));
 	if (R->failover.since != 0)
@@ -626,7 +629,7 @@ decode(struct replica *R, const json_t *o)
 	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
-	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
 	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
