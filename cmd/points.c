@@ -18,7 +18,8 @@ static const struct args_tool tool = { "vmferry-points",
 	"  --pin SEQ     keep this point, and those after it, whatever the limit\n"
 	"  --unpin SEQ   no more\n"
 	"  --prune       drop the points beyond the limit now\n"
-	"  --branch      what this site had of its own when it gave way to another one; --drop: drop that, and the\n"
+	"  --branch      what this site had of its own when it gave way to another one; --drop: drop that, "
+	"and the\n"
 	"                points before it, for good; --yes: do not ask\n" };
 
 /* What one command asks for. */
@@ -34,7 +35,8 @@ static int
 drop(struct replica *R, int yes)
 {
 	if (!yes && !say_has_person())
-		return (say_refused("%s: a branch that is dropped does not come back; say --yes if that is meant", R->vm));
+		return (say_refused(
+		    "%s: a branch that is dropped does not come back; say --yes if that is meant", R->vm));
 	if (!yes && !say_ask("%s: the branch here, and the points before it, are dropped for good", R->vm))
 		return (say_refused("%s: nothing was dropped", R->vm));
 	return (branch_drop(R));

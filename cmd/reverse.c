@@ -5,17 +5,22 @@
 #include "args.h"
 #include "base/say.h"
 
-static const struct args_tool tool = { "vmferry-reverse",
+static const struct args_tool tool = {
+	"vmferry-reverse",
 	"usage: vmferry reverse VM [--to SITE ...] [--points N] [--frequency T]\n"
-	"                       [--compress none|fast|default|best] [--plain | --encrypt] [-o FILE] [--home DIR]\n"
+	"                       [--compress none|fast|default|best] [--plain | --encrypt] [-o FILE] [--home "
+	"DIR]\n"
 	"\n"
-	"Turn the direction: a replica that has failed over becomes the VM's primary.  What is not said is as in the\n"
+	"Turn the direction: a replica that has failed over becomes the VM's primary.  What is not said is "
+	"as in the\n"
 	"original direction.\n"
-	"  --to SITE       replicate to there (default: the old primary, and its other sites that are known here)\n"
+	"  --to SITE       replicate to there (default: the old primary, and its other sites that are known "
+	"here)\n"
 	"  --points N      recovery points that a replica keeps\n"
 	"  --frequency T   how often a point is to be sent; with s, m, h or d\n"
 	"  --compress HOW, --plain, --encrypt  how bundles are made if nothing else is said\n"
-	"  -o FILE         write the word of it there, for the other sites to import; '-': standard output\n" };
+	"  -o FILE         write the word of it there, for the other sites to import; '-': standard output\n"
+};
 
 static enum header_level
 level(const char *s)

@@ -60,11 +60,12 @@ check_disk(const struct word *w, unsigned i)
 	if ((rc = source_stamp(source, &now)) >= 0)
 		rc = rc == 0 && d->has_stamp && is_same_stamp(&now, &d->stamp) ? 1 : read_disk(w, i, source);
 	source_close(source);
-	return (rc != 0 ? (rc < 0 ? -1 : 0)
-	                : say_refused("%s: disk %s is not what it was at the final point %" PRIu64
-	                              ": somebody has written to it since; say 'vmferry resync %s --keep %s', "
-	                              "which keeps that as a branch",
-	                      w->P->vm, d->id, w->mine.seq, w->P->vm, w->e->card.name));
+	return (rc != 0
+	            ? (rc < 0 ? -1 : 0)
+	            : say_refused("%s: disk %s is not what it was at the final point %" PRIu64
+	                          ": somebody has written to it since; say 'vmferry resync %s --keep %s', "
+	                          "which keeps that as a branch",
+	                  w->P->vm, d->id, w->mine.seq, w->P->vm, w->e->card.name));
 }
 
 /* --- becoming a replica ------------------------------------------------------------------------------- */
@@ -149,7 +150,8 @@ cause(const struct word *w, enum role_meeting m, char out[ROLE_CAUSE])
 		    w->e->card.name, w->H->to.seq, w->H->to.epoch, w->mine.seq);
 	else
 		snprintf(out, ROLE_CAUSE,
-		    "site '%.80s' is its primary in epoch %" PRIu64 ", which parted behind point %" PRIu64 "%s",
+		    "site '%.80s' is its primary in epoch %" PRIu64 ", which parted behind point %" PRIu64
+		    "%s",
 		    w->e->card.name, history_epoch(h), fork.seq,
 		    is_withdrawn(w) ? "; the handover that was taken back here was used" : "");
 }
@@ -209,8 +211,8 @@ meet(struct word *w)
 	int is_receipt = w->H->type == BUNDLE_RECEIPT;
 
 	/* A receipt that is none of ours, or of what we know, is the ledger's to judge. */
-	if (is_receipt && (memcmp(w->P->lineage, w->H->lineage, RECORD_ID) != 0 || !is_heir(w) ||
-	                      w->mine.seq == 0))
+	if (is_receipt &&
+	    (memcmp(w->P->lineage, w->H->lineage, RECORD_ID) != 0 || !is_heir(w) || w->mine.seq == 0))
 		return (FOLLOW_NOT);
 	if (memcmp(w->P->lineage, w->H->lineage, RECORD_ID) != 0)
 		return (say_refused(

@@ -212,7 +212,8 @@ import_confine(const struct site *S, const char *folder, int insist)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
+	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B) == 0 &&
+	    adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);

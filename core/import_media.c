@@ -10,6 +10,7 @@
 #include "gather.h"
 #include "medium/holdings.h"
 #include "medium/logbook.h"
+#include "primary/primary.h"
 #include "replica/intake.h"
 #include "replica/receipt.h"
 #include "replica/replica.h"
@@ -78,7 +79,11 @@ waits_for_seed(const struct site *S, const struct holdings_bundle *b)
 {
 	struct replica *R = replica_of(S, b);
 	int waits = R == NULL || replica_last(R) == NULL;
+	char uuid[HEADER_UUID];
 
+	/* A primary may become a replica by the bundle of whom it has handed the VM over to. */
+	if (R == NULL && primary_find(S, b->uuid, uuid) == 1)
+		waits = 0;
 	replica_close(R);
 	return (waits);
 }

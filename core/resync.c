@@ -36,8 +36,9 @@ find_kept(const struct site *S, const char *vm, const char *name, const struct t
 	if ((*e)->is_revoked)
 		return (say_refused("%s: the keys of this site were revoked here", name));
 	if (!trust_allows(*e, vm))
-		return (say_refused("%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'",
-		    vm, name));
+		return (say_refused(
+		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'", vm,
+		    name));
 	return (0);
 }
 
@@ -46,13 +47,15 @@ static int
 check_claim(const char *vm, const struct role_claim *c, const char *name)
 {
 	if (c == NULL)
-		return (say_refused("%s: site '%s' has not said yet that it is its primary: import a receipt or "
-		                    "bundle of it first",
-		    vm, name));
+		return (
+		    say_refused("%s: site '%s' has not said yet that it is its primary: import a receipt or "
+		                "bundle of it first",
+		        vm, name));
 	if (!c->is_primary)
-		return (say_refused("%s: site '%s' is a replica of it, as far as is known here; let it fail over "
-		                    "first, or say --keep with the name of this site",
-		    vm, name));
+		return (
+		    say_refused("%s: site '%s' is a replica of it, as far as is known here; let it fail over "
+		                "first, or say --keep with the name of this site",
+		        vm, name));
 	return (0);
 }
 
@@ -77,7 +80,9 @@ objection(const struct role *r, enum role_event event, const char *vm)
 static int
 say_what_is_here(struct replica *R, const struct site *S, const struct resync_options *o, int are_true)
 {
-	struct compare_options c = { .vm = R->vm, .full = !are_true, .are_true = are_true, .output = o->output };
+	struct compare_options c = {
+		.vm = R->vm, .full = !are_true, .are_true = are_true, .output = o->output
+	};
 	int rc = objection(&R->role, ROLE_RESYNC, R->vm);
 
 	if (rc != 0)
@@ -131,8 +136,9 @@ keep_own_replica(struct replica *R, const struct site *S)
 	int rc;
 
 	if (!replica_is_live(R))
-		return (say_refused("%s: this site is a replica of site '%s', and follows it; there is nothing to "
-		                    "keep; to take over, see vmferry-failover(1)",
+		return (say_refused(
+		    "%s: this site is a replica of site '%s', and follows it; there is nothing to "
+		    "keep; to take over, see vmferry-failover(1)",
 		    R->vm, R->primary));
 	if ((rc = objection(&R->role, ROLE_KEEP_OWN, R->vm)) != 0)
 		return (rc);
@@ -158,8 +164,9 @@ at_replica(const struct site *S, const struct resync_options *o)
 		if ((rc = find_kept(S, R->vm, o->keep, &e)) == 0)
 			rc = give_way_replica(R, S, e, o);
 	} else if (R->role.state == ROLE_REPLICATING) {
-		rc = say_refused("%s: this site is a replica of site '%s', and follows it: there is nothing to "
-		                 "resynchronize",
+		rc = say_refused(
+		    "%s: this site is a replica of site '%s', and follows it: there is nothing to "
+		    "resynchronize",
 		    R->vm, R->primary);
 	} else {
 		rc = say_what_is_here(R, S, o, 0);
@@ -180,7 +187,8 @@ read_disks(struct primary *P, const struct role_claim *c, struct replica_point *
 	int rc = 0, differs = 0;
 
 	memset(p, 0, sizeof *p);
-	if (io_path(dir, "%s/leaves.new", P->dir) != 0 || io_remove_tree(dir) != 0 || io_mkdir(dir, 0700) != 0)
+	if (io_path(dir, "%s/leaves.new", P->dir) != 0 || io_remove_tree(dir) != 0 ||
+	    io_mkdir(dir, 0700) != 0)
 		return (-1);
 	for (unsigned i = 0; rc == 0 && i < P->nreplicated; i++) {
 		struct replica_disk_point *d = &p->disks[i];
@@ -209,15 +217,16 @@ give_way_primary(struct turning *t, const struct resync_options *o)
 	    (rc = objection(&t->P->role, ROLE_FOLLOW, t->P->vm)) != 0 || (rc = turn_check(t->P, t->e)) != 0)
 		return (rc);
 	if (primary_last(t->P) == NULL)
-		return (say_refused("%s: no point was ever cut here: there is nothing to compare; disable it",
-		    t->P->vm));
+		return (say_refused(
+		    "%s: no point was ever cut here: there is nothing to compare; disable it", t->P->vm));
 	if ((rc = ask(t->P->vm, o,
-	         "this site becomes a replica; what is on its disks gives way, and is kept as a branch")) != 0 ||
+	         "this site becomes a replica; what is on its disks gives way, and is kept as a branch")) !=
+	        0 ||
 	    (rc = read_disks(t->P, claim, &t->point)) != 0)
 		return (rc);
 	if ((rc = turn_to_replica(&R, t)) == 0) {
-		say_note("%s: this site is a replica of site '%s' now, at point %" PRIu64
-		         " of epoch %" PRIu64 ", which is a branch",
+		say_note("%s: this site is a replica of site '%s' now, at point %" PRIu64 " of epoch %" PRIu64
+		         ", which is a branch",
 		    R->vm, R->primary, t->point.point.seq, t->point.point.epoch);
 		rc = say_what_is_here(R, t->S, o, 1);
 	}
@@ -240,8 +249,9 @@ forget_parted(struct primary *P, const struct site *S)
 		    c->newest.seq <= history_fork(&P->role.history, &mine, &c->history, &c->newest).seq)
 			continue;
 		t->acked = t->sent = t->seeded = t->back = 0;
-		say_note("%s: site '%s' has parted from this one: give it a receipt or bundle of here, and bring "
-		         "what 'vmferry resync %s --keep %s' says there",
+		say_note(
+		    "%s: site '%s' has parted from this one: give it a receipt or bundle of here, and bring "
+		    "what 'vmferry resync %s --keep %s' says there",
 		    P->vm, t->name, P->vm, site_card(S)->name);
 	}
 }
@@ -274,8 +284,9 @@ at_primary(const struct site *S, const struct resync_options *o)
 	if (rc != 0)
 		return (rc);
 	if (o->keep == NULL)
-		rc = say_refused("%s: this site is its primary: say 'vmferry resync' at the replica, or --keep "
-		                 "with the site whose history counts",
+		rc = say_refused(
+		    "%s: this site is its primary: say 'vmferry resync' at the replica, or --keep "
+		    "with the site whose history counts",
 		    t.P->vm);
 	else if (is_own(S, o->keep))
 		rc = keep_own_primary(t.P, S);

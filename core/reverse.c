@@ -51,8 +51,9 @@ add_known(const struct site *S, struct primary *P, const struct replica *R)
 	const struct trust_entry *e = trust_by_key(site_trust(S), R->key);
 
 	if (e == NULL)
-		say_note("%s: the card of site '%s' is not known any more; add it with 'vmferry trust add', and "
-		         "then 'vmferry enable %s --to' it",
+		say_note(
+		    "%s: the card of site '%s' is not known any more; add it with 'vmferry trust add', and "
+		    "then 'vmferry enable %s --to' it",
 		    R->vm, R->primary, R->vm);
 	else if (!e->is_revoked)
 		add_target(P, R, e);
@@ -91,7 +92,8 @@ choose_parameters(struct primary *P, const struct replica *R, const struct rever
 		P->keep = o->keep;
 	}
 	if (o->has_frequency && o->frequency != R->wishes.frequency) {
-		say_note("%s: differs from the original direction: --frequency %" PRIu64 "s, there %" PRIu64 "s",
+		say_note("%s: differs from the original direction: --frequency %" PRIu64 "s, there %" PRIu64
+		         "s",
 		    R->vm, o->frequency, R->wishes.frequency);
 		P->wishes.frequency = o->frequency;
 	}
@@ -132,11 +134,13 @@ say_done(const struct primary *P, const struct site *S)
 			say_note("%s: 'vmferry export %s' sends to site '%s' what changed since then", P->vm,
 			    P->vm, P->targets[i].name);
 		else
-			say_note("%s: give site '%s' the receipt of 'vmferry reverse -o'; then bring from there a "
-			         "receipt, or what 'vmferry resync %s --keep %s' says",
+			say_note(
+			    "%s: give site '%s' the receipt of 'vmferry reverse -o'; then bring from there a "
+			    "receipt, or what 'vmferry resync %s --keep %s' says",
 			    P->vm, P->targets[i].name, P->vm, site_card(S)->name);
 	if (P->ntargets == 0)
-		say_note("%s: it is not replicated to any site: say 'vmferry enable %s --to SITE'", P->vm, P->vm);
+		say_note(
+		    "%s: it is not replicated to any site: say 'vmferry enable %s --to SITE'", P->vm, P->vm);
 }
 
 static int

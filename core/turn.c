@@ -154,13 +154,15 @@ int
 turn_check(const struct primary *P, const struct trust_entry *e)
 {
 	if (!trust_allows(e, P->vm))
-		return (say_refused("%s: site '%s' is its primary now, but may not replicate this VM to here; see "
-		                    "'vmferry trust add --vm'",
+		return (say_refused(
+		    "%s: site '%s' is its primary now, but may not replicate this VM to here; see "
+		    "'vmferry trust add --vm'",
 		    P->vm, e->card.name));
 	for (unsigned i = 0; i < P->nreplicated; i++)
 		if (!P->disks[i].is_gone && source_is_uri(P->disks[i].where))
-			return (say_refused("%s: disk %s is at %s, where no replica can have it; move it to a file "
-			                    "or device, and say so with 'vmferry enable --disk'",
+			return (say_refused(
+			    "%s: disk %s is at %s, where no replica can have it; move it to a file "
+			    "or device, and say so with 'vmferry enable --disk'",
 			    P->vm, P->disks[i].id, P->disks[i].where));
 	return (0);
 }

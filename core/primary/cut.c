@@ -265,10 +265,11 @@ check_unheard(const struct cut *c)
 {
 	for (unsigned i = 0; primary_epoch(c->P) > 1 && i < c->ntargets; i++)
 		if (c->targets[i]->acked == 0 && c->targets[i]->seeded == 0)
-			return (say_refused(
-			    "%s: what site '%s' has is not known since the roles changed hands; bring a receipt of "
-			    "it, or what 'vmferry resync %s --keep %s' says there, and export --against that; or "
-			    "export --seed%s",
+			return (say_refused("%s: what site '%s' has is not known since the roles changed "
+			                    "hands; bring a receipt of "
+			                    "it, or what 'vmferry resync %s --keep %s' says there, and "
+			                    "export --against that; or "
+			                    "export --seed%s",
 			    c->P->vm, c->targets[i]->name, c->P->vm, site_card(c->S)->name,
 			    c->ntargets > 1 ? "; or say --to another site" : ""));
 	return (0);

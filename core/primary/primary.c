@@ -298,8 +298,7 @@ remove_abandoned(const struct site *S)
 int
 primary_make(const struct site *S, struct primary *P)
 {
-	if (remove_abandoned(S) != 0 ||
-	    io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid) != 0)
+	if (remove_abandoned(S) != 0 || io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid) != 0)
 		return (-1);
 	return (create_folder(P));
 }
@@ -356,9 +355,8 @@ primary_remove(struct primary *P, const struct site *S)
 	int rc = -1;
 
 	/* First it is none to anybody any more, then its files go. */
-	if (io_path(all, "%s/primaries", site_home(S)) == 0 &&
-	    io_path(made, "%s/.%s", all, P->uuid) == 0 && io_remove_tree(made) == 0 &&
-	    io_publish(P->dir, made, all) == 0)
+	if (io_path(all, "%s/primaries", site_home(S)) == 0 && io_path(made, "%s/.%s", all, P->uuid) == 0 &&
+	    io_remove_tree(made) == 0 && io_publish(P->dir, made, all) == 0)
 		rc = io_remove_tree(made);
 	primary_close(P);
 	return (rc);

@@ -36,7 +36,7 @@ struct primary_disk {
 	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
-	int has_stamp;       /* while a handover stands: by this it is known that nobody has written to it since */
+	int has_stamp; /* while a handover stands: by this it is known that nobody has written to it since */
 	struct source_stamp stamp;
 };
 

@@ -19,8 +19,8 @@ take_leaves(void *context, uint64_t start, size_t n, const uint64_t *leaves)
 }
 
 int
-branch_read(const struct leaf_secret *secret, const char *where, const char *leaves,
-    struct replica_disk_point *d)
+branch_read(
+    const struct leaf_secret *secret, const char *where, const char *leaves, struct replica_disk_point *d)
 {
 	struct scan_job job = { .secret = secret, .what = "reading", .sum = &d->sum, .take = take_leaves };
 	struct source *S;
@@ -79,7 +79,8 @@ read_disks(const struct replica *R, struct replica_point *p)
 	char dir[PATH_MAX], disk[PATH_MAX], leaves[PATH_MAX];
 	int rc = 0;
 
-	if (io_path(dir, "%s/leaves.new", R->dir) != 0 || io_remove_tree(dir) != 0 || io_mkdir(dir, 0700) != 0)
+	if (io_path(dir, "%s/leaves.new", R->dir) != 0 || io_remove_tree(dir) != 0 ||
+	    io_mkdir(dir, 0700) != 0)
 		return (-1);
 	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++) {
 		p->disks[i] = replica_last(R)->disks[i];

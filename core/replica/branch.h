@@ -7,8 +7,8 @@
 /* What a site has that gives way to another one: a point of its own, kept until a person drops it. */
 
 /* Read the disk at where and write its leaves to a new file at leaves; its size and root go to d.  0; 1, said; -1. */
-int branch_read(const struct leaf_secret *secret, const char *where, const char *leaves,
-    struct replica_disk_point *d);
+int branch_read(
+    const struct leaf_secret *secret, const char *where, const char *leaves, struct replica_disk_point *d);
 
 /**
  * The number of a point of our own, behind newest, that is used nowhere: not by the site of that claim either (or NULL).

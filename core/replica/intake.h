@@ -13,13 +13,13 @@
  * against a comparison only if a = b.  What is not yet so waits.
  */
 enum intake {
-	INTAKE_FITS,  /* it continues what is held */
-	INTAKE_EARLY, /* it can, once others have come */
-	INTAKE_HAVE,  /* that volume, or all that it leads to, is here already */
-	INTAKE_OLDER, /* a seed, where volumes of a newer one are on the placeholder's disks */
+	INTAKE_FITS,   /* it continues what is held */
+	INTAKE_EARLY,  /* it can, once others have come */
+	INTAKE_HAVE,   /* that volume, or all that it leads to, is here already */
+	INTAKE_OLDER,  /* a seed, where volumes of a newer one are on the placeholder's disks */
 	INTAKE_PARTED, /* what is here is not on its way */
 	INTAKE_TWIN,   /* its number is that of another point that is here */
-	INTAKE_PAST,  /* it applied to a point that is behind us, and to no other */
+	INTAKE_PAST,   /* it applied to a point that is behind us, and to no other */
 };
 
 /* What is volume number of the bundle with header H to R? */

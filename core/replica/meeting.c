@@ -72,16 +72,17 @@ fork_text(char out[64], const struct here *h, const struct header *H)
 }
 
 static int
-refuse_behind(const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
+refuse_behind(
+    const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
 {
-	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64
-	                    ", and here it is epoch %" PRIu64
+	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64 ", and here it is epoch %" PRIu64
 	                    " of site '%s': it does not know of that yet; give it a receipt of this site",
 	    R->vm, e->card.name, history_epoch(&H->history), history_epoch(&h->role.history), R->primary));
 }
 
 static int
-refuse_stray(const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
+refuse_stray(
+    const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
 {
 	char fork[64];
 
@@ -90,12 +91,13 @@ refuse_stray(const struct replica *R, const struct trust_entry *e, const struct 
 	                    ", and here it is epoch %" PRIu64
 	                    " of site '%s': the histories have parted %s; say there 'vmferry resync %s "
 	                    "--keep SITE', with the site that is to be kept",
-	    R->vm, e->card.name, history_epoch(&H->history), H->to.seq, history_epoch(&h->role.history), R->primary, fork,
-	    R->vm));
+	    R->vm, e->card.name, history_epoch(&H->history), H->to.seq, history_epoch(&h->role.history),
+	    R->primary, fork, R->vm));
 }
 
 static int
-refuse_rival(const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
+refuse_rival(
+    const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
 {
 	char fork[64];
 
@@ -121,10 +123,11 @@ part(struct replica *R, const struct trust_entry *e, const struct header *H, con
 		    e->card.name, history_epoch(&H->history), fork, h->newest.seq, h->newest.epoch);
 	if (replica_save(R) != 0)
 		return (-1);
-	return (say_refused("%s: site '%s' goes on in epoch %" PRIu64
-	                    ", and this site has point %" PRIu64 " of epoch %" PRIu64
+	return (say_refused("%s: site '%s' goes on in epoch %" PRIu64 ", and this site has point %" PRIu64
+	                    " of epoch %" PRIu64
 	                    ": the histories have parted %s; say here 'vmferry resync %s --keep %s'",
-	    R->vm, e->card.name, history_epoch(&H->history), h->newest.seq, h->newest.epoch, fork, R->vm, e->card.name));
+	    R->vm, e->card.name, history_epoch(&H->history), h->newest.seq, h->newest.epoch, fork, R->vm,
+	    e->card.name));
 }
 
 /* Nothing is lost by what is not taken in: it is kept in mind. */
@@ -174,7 +177,8 @@ meeting(struct replica *R, const struct trust_entry *e, const struct header *H)
 	if ((m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) && is_combined)
 		return (0);
 	/* What was made for these very disks leads over. */
-	if (m == ROLE_PARTED && is_followed && H->has_against && H->type == BUNDLE_DELTA && compare_is_fit(R, H))
+	if (m == ROLE_PARTED && is_followed && H->has_against && H->type == BUNDLE_DELTA &&
+	    compare_is_fit(R, H))
 		return (0);
 	if (is_again(R, H, &h))
 		return (0);
@@ -183,9 +187,10 @@ meeting(struct replica *R, const struct trust_entry *e, const struct header *H)
 		                    ", on another way than what is here; bring its parts",
 		    R->vm, H->to.epoch));
 	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN)
-		return (say_refused("%s: this site follows site '%s' in epoch %" PRIu64
-		                    "; the bundle of site '%s' is of epoch %" PRIu64 ", which that has not begun",
-		    R->vm, R->primary, history_epoch(&h.role.history), e->card.name, H->to.epoch));
+		return (
+		    say_refused("%s: this site follows site '%s' in epoch %" PRIu64
+		                "; the bundle of site '%s' is of epoch %" PRIu64 ", which that has not begun",
+		        R->vm, R->primary, history_epoch(&h.role.history), e->card.name, H->to.epoch));
 	return (refuse(R, e, H, &h, m));
 }
 
@@ -198,8 +203,9 @@ meeting_heard(struct replica *R, const struct trust_entry *e, const struct heade
 	if (memcmp(R->lineage, H->lineage, RECORD_ID) != 0)
 		return (say_refused("%s: the receipt is for another lineage of this VM", R->vm));
 	if (!trust_has_key(e, R->key) && !is_heir(R, e) && !was_primary(R, e))
-		return (say_refused("%s: this VM was accepted from site '%s'; the word of site '%s' for it is not",
-		    R->vm, R->primary, e->card.name));
+		return (say_refused(
+		    "%s: this VM was accepted from site '%s'; the word of site '%s' for it is not", R->vm,
+		    R->primary, e->card.name));
 	look(&h, R);
 	m = role_meet(&h.role, &h.newest, &H->history, &H->to);
 	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) {
@@ -218,8 +224,9 @@ meeting_twin(struct replica *R, const struct trust_entry *e, const struct header
 		if (replica_save(R) != 0)
 			return (-1);
 	}
-	return (say_refused("%s: point %" PRIu64 " of site '%s' is not the one of that number that was here before: its "
-	                    "record is older than what is here (restored from a backup?); give it a receipt of "
-	                    "this site",
+	return (say_refused(
+	    "%s: point %" PRIu64 " of site '%s' is not the one of that number that was here before: its "
+	    "record is older than what is here (restored from a backup?); give it a receipt of "
+	    "this site",
 	    R->vm, H->to.seq, e->card.name));
 }

@@ -142,8 +142,8 @@ receive_again(struct replica *R, struct receiving *c)
 	if (reader_volume(U->reader)->is_last &&
 	    !intake_has_roots(R, &U->header->to, reader_trailer(U->reader)))
 		return (meeting_twin(R, c->e, U->header));
-	say_note("%s: already have it: %s to point %" PRIu64, R->vm,
-		    header_type_text(U->header->type), U->header->to.seq);
+	say_note("%s: already have it: %s to point %" PRIu64, R->vm, header_type_text(U->header->type),
+	    U->header->to.seq);
 	return (0);
 }
 
@@ -229,8 +229,8 @@ receive_into(struct replica *R, struct receiving *c)
 	case INTAKE_TWIN:
 		return (meeting_twin(R, c->e, H));
 	case INTAKE_PARTED:
-		return (say_refused("%s: the bundle is of epoch %" PRIu64
-		                    ", and point %" PRIu64 " of epoch %" PRIu64 " is not on its way",
+		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", and point %" PRIu64
+		                    " of epoch %" PRIu64 " is not on its way",
 		    H->vm, H->to.epoch, replica_last(R)->point.seq, replica_last(R)->point.epoch));
 	case INTAKE_PAST:
 		return (say_refused("%s: the delta was made for the disks as they were at point %" PRIu64

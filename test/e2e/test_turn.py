@@ -176,6 +176,19 @@ def test_a_disk_that_was_written_to_after_the_handover_is_not_followed():
     lab.close()
 
 
+def test_following_works_from_media_too():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.dr)
+    os.mkdir(lab.path('usb'))
+    lab.dr('export', 'web1', '--media', lab.path('usb'))
+    lab.hq('import', '--media', lab.path('usb'))
+    check(side(lab.hq) == [('replica', 'replicating')], side(lab.hq))
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    lab.close()
+
+
 def test_following_needs_the_trust_that_a_replica_needs():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')
