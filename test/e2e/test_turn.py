@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Roles change hands: reverse, following, histories that part, and what a person decides then."""
+import inject
 from lab import *
 
 
@@ -147,5 +148,282 @@ def test_after_an_unplanned_failover_the_old_primary_comes_back_by_comparing():
     lab.close()
 
 
+def clone(lab, site, name):
+    """The same site again, keys and all, as from a backup."""
+    run('cp', '-a', site.home, lab.path(name))
+    c = object.__new__(Site)
+    c.lab, c.name, c.home, c.card = lab, site.name, lab.path(name), site.card
+    return c
+
+
+def says(p, *words):
+    for w in words:
+        check(w in p.stderr, 'it does not say "%s": %s' % (w, p.stderr))
+
+
+def test_a_disk_that_was_written_to_after_the_handover_is_not_followed():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.hq)
+    mine = lab.content(lab.hq)
+    out = lab.file()
+    lab.dirty(lab.dr)
+    lab.dr('export', 'web1', '-o', out)
+    says(lab.hq('import', out, rc=1), 'final point', 'resync web1 --keep dr')
+    check(side(lab.hq)[0][0] == 'primary', 'it has become a replica')
+    check(lab.content(lab.hq) == mine, 'the disks have changed')
+    lab.close()
+
+
+def test_following_needs_the_trust_that_a_replica_needs():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.hq('trust', 'add', lab.dr.card)
+    lab.hq('trust', 'remove', 'dr')
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    lab.planned(lab.hq, lab.dr)
+    lab.hq('trust', 'remove', 'dr')
+    lab.hq('trust', 'add', lab.dr.card)
+    lab.dirty(lab.dr)
+    out = lab.file()
+    lab.dr('export', 'web1', '-o', out)
+    says(lab.hq('import', out, rc=1), 'may not replicate', 'trust add --vm')
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    lab.hq('import', out)
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    lab.close()
+
+
+def test_a_primary_that_meets_a_delta_of_a_higher_epoch_is_fenced():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1')
+    lab.dirty(lab.dr)
+    out = lab.file()
+    lab.dr('export', 'web1', '--seed', '-o', out)
+    says(lab.hq('import', out, rc=1), 'epoch 2', 'fenced', "'dr'", 'resync web1 --keep dr')
+    says(lab.hq('export', 'web1', '-o', lab.file(), rc=1), 'fenced')
+    # A person says that what is here counts: then the other one is behind.
+    lab.hq('resync', 'web1', '--keep', 'hq')
+    check(side(lab.hq) == [('primary', 'replicating')], side(lab.hq))
+    out = lab.file()
+    lab.hq('export', 'web1', '--delta', '--since', '1', '-o', out)
+    says(lab.dr('import', out, rc=1), 'fenced', "'hq'", 'epoch 3')
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', lab.path('says'))
+    lab.send(lab.hq, lab.dr, '--against', lab.path('says'))
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    check(side(lab.dr) == [('replica', 'replicating')], side(lab.dr))
+    lab.close()
+
+
+def test_a_primary_from_a_backup_is_told_so_and_goes_on_in_a_new_epoch():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    old = clone(lab, lab.hq, 'old')
+    for _ in range(3):
+        lab.dirty(lab.hq)
+        last = lab.send(lab.hq, lab.dr)
+    lab.dr('import', last)      # twice is no harm
+    lab.dirty(lab.hq)
+    want = lab.content(lab.hq)
+    lab.hq.home = old.home
+    out, back = lab.file(), lab.file('r')
+    lab.hq('export', 'web1', '-o', out)
+    says(lab.dr('import', out, '--receipt', back, rc=1), 'restored from a backup', 'receipt')
+    lab.dr('import', last, '--receipt', back)
+    says(lab.hq('import', back, rc=1), 'restored from a backup')
+    says(lab.hq('export', 'web1', '-o', lab.file(), rc=1), 'fenced')
+    lab.hq('resync', 'web1', '--keep', 'hq')
+    says(lab.hq('export', 'web1', '-o', lab.file(), rc=1), '--against')
+    lab.hq('export', 'web1', '--delta', '--since', '2', '-o', out)
+    says(lab.dr('import', out, rc=1), 'parted')
+    check(side(lab.dr) == [('replica', 'waiting-for-resync')], side(lab.dr))
+    lab.dr('resync', 'web1', '-o', lab.path('says'))
+    lab.send(lab.hq, lab.dr, '--against', lab.path('says'))
+    check(lab.content(lab.dr) == want, 'dr is not what hq is')
+    check(side(lab.dr) == [('replica', 'replicating')], side(lab.dr))
+    seqs = [p['seq'] for p in lab.dr.json('points', 'web1')]
+    check(seqs == sorted(set(seqs)), 'a number is used twice:', seqs)
+    lab.close()
+
+
+class Three(Pair):
+    """And a third site, third, to which hq replicates too."""
+    def __init__(self):
+        super().__init__(enable=False)
+        self.third = Site(self, 'third')
+        sites = (self.hq, self.dr, self.third)
+        for a in sites:
+            for b in sites:
+                if a is not b:
+                    a('trust', 'add', b.card, '--vm', 'web*')
+        self.hq('enable', 'web1', '--to', 'dr', '--to', 'third', '--points', '24', *self.disk_args())
+
+    def both(self, *args):
+        out = self.file()
+        self.hq('export', 'web1', '-o', out, *args)
+        for s in (self.dr, self.third):
+            back = self.file('r')
+            s('import', out, '--receipt', back)
+            self.hq('import', back)
+        return out
+
+
+def test_a_third_site_follows_whichever_took_over():
+    lab = Three()
+    lab.both('--seed')
+    lab.dirty(lab.hq)
+    lab.both()
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1', '-o', lab.path('word'))
+    says(lab.third('import', lab.path('word')), "'dr' is its primary")
+    back = lab.file('r')
+    lab.third('import', lab.path('b1.vmf'), '--receipt', back)
+    lab.dr('import', back)
+    lab.dirty(lab.dr)
+    out = lab.send(lab.dr, lab.third, '--to', 'third')
+    check(lab.content(lab.third) == lab.content(lab.dr))
+    check(json.loads(run(VMFERRY, 'inspect', '--json', out).stdout)['type'] == 'delta')
+    # The old primary does not know, and is told.
+    lab.dirty(lab.hq)
+    out = lab.file()
+    lab.hq('export', 'web1', '-o', out)
+    says(lab.third('import', out, rc=1), 'parted', "'hq'")
+    lab.close()
+
+
+def test_a_third_site_ahead_of_the_fork_waits_for_a_person():
+    lab = Three()
+    lab.both('--seed')
+    lab.dirty(lab.hq)
+    lab.send(lab.hq, lab.third, '--to', 'third')
+    ahead = lab.content(lab.third)
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1')
+    lab.dirty(lab.dr)
+    out = lab.file()
+    lab.dr('export', 'web1', '--delta', '--since', '1', '--to', 'third', '-o', out)
+    says(lab.third('import', out, rc=1), 'parted behind point 1', 'resync web1 --keep dr')
+    check(side(lab.third) == [('replica', 'waiting-for-resync')], side(lab.third))
+    lab.third('resync', 'web1', '--keep', 'dr', '--yes', '-o', lab.path('says'))
+    points = lab.third.json('points', 'web1')
+    check([p['seq'] for p in points] == [1, 2] and points[1]['branch'], points)
+    lab.send(lab.dr, lab.third, '--against', lab.path('says'), '--to', 'third')
+    check(lab.content(lab.third) == lab.content(lab.dr))
+    lab.third('restore', 'web1', '--point', '2', '-o', lab.path('back'))
+    for i, want in zip(lab.disks, ahead):
+        with open(lab.path('back', i + '.raw'), 'rb') as f:
+            check(f.read() == want, 'the branch is not what was on disk', i)
+    lab.close()
+
+
+def test_two_that_took_over_see_each_other():
+    lab = Three()
+    lab.both('--seed')
+    for s in (lab.dr, lab.third):
+        lab.unplanned(s)
+        s('reverse', 'web1', '-o', lab.path(s.name + '.word'))
+        lab.dirty(s)
+    says(lab.dr('import', lab.path('third.word'), rc=1), 'fenced', "'third'")
+    says(lab.third('import', lab.path('dr.word'), rc=1), 'fenced', "'dr'")
+    # third gives way.
+    mine = lab.content(lab.third)
+    lab.third('resync', 'web1', '--keep', 'dr', '--yes', '-o', lab.path('says'))
+    check(lab.content(lab.third) == mine, 'the disks have changed')
+    lab.dr('resync', 'web1', '--keep', 'dr')
+    lab.send(lab.dr, lab.third, '--against', lab.path('says'), '--to', 'third')
+    check(lab.content(lab.third) == lab.content(lab.dr))
+    check([p['branch'] for p in lab.third.json('points', 'web1')] == [True, False])
+    lab.close()
+
+
+# --- killed at any instant ---------------------------------------------------------------------------------
+
+def sweep(name, lab, argv, finish, stride=3):
+    """Kill argv at every changing call; the same again completes it."""
+    stage, kills = inject.Stage(lab), 0
+    calls, p = inject.record(argv, lab.dir, threads=9)
+    check(p.returncode == 0, name, p.stderr)
+    stage.reset()
+    for call, n in inject.points(calls, stride):
+        if not inject.killed(argv, lab.dir, call, n, must=False):
+            stage.reset()
+            continue
+        kills += 1
+        for s in (lab.hq, lab.dr):
+            s('status')
+        run(*argv)
+        finish()
+        stage.reset()
+    check(kills > 20, name, 'was killed only', kills, 'times')
+    print('        %s: %d kills' % (name, kills))
+    stage.close()
+
+
+def small():
+    return Pair(where=inject.on_disk(), sizes=(256 * K, 64 * K + 512))
+
+
+def test_reverse_killed_at_any_instant():
+    lab = small()
+    lab.send(lab.hq, lab.dr, '--seed')
+    out = lab.file()
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '--vm-is-shut-down', '-o', out)
+    lab.dr('import', out)
+    lab.dr('failover', 'web1', '--planned', '--complete')
+
+    def finish():
+        check(side(lab.dr) == [('primary', 'replicating')], side(lab.dr))
+        lab.dirty(lab.dr, 1)
+        lab.send(lab.dr, lab.hq)
+        check(lab.content(lab.hq) == lab.content(lab.dr))
+
+    sweep('reverse', lab, [inject.tool('reverse'), '--home', lab.dr.home, 'web1', '-o', lab.path('word')], finish)
+
+
+def test_following_killed_at_any_instant():
+    lab = small()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.dr, 1)
+    out = lab.file()
+    lab.dr('export', 'web1', '-o', out)
+
+    def finish():
+        check(side(lab.hq) == [('replica', 'replicating')], side(lab.hq))
+        check(lab.content(lab.hq) == lab.content(lab.dr))
+        check(not glob.glob(os.path.join(lab.hq.home, 'primaries', '*-*')), 'the old record is there')
+        lab.hq('scrub', 'web1')
+
+    sweep('import that follows', lab, [inject.tool('import'), '--home', lab.hq.home, out], finish)
+
+
+def test_giving_way_killed_at_any_instant():
+    lab = small()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.dirty(lab.hq, 1)
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1', '-o', lab.path('word'))
+    lab.dirty(lab.dr, 1)
+    lab.hq('import', lab.path('word'), rc=1)
+    mine = lab.content(lab.hq)
+
+    def finish():
+        check(side(lab.hq) == [('replica', 'resynchronizing')], side(lab.hq))
+        check(lab.content(lab.hq) == mine, 'the disks have changed')
+        lab.send(lab.dr, lab.hq, '--against', lab.path('says'))
+        check(lab.content(lab.hq) == lab.content(lab.dr))
+        check([p['branch'] for p in lab.hq.json('points', 'web1')] == [True, False], lab.hq.json('points', 'web1'))
+        lab.hq('restore', 'web1', '--point', '2', '-o', lab.path('back'))
+        for i, want in zip(lab.disks, mine):
+            with open(lab.path('back', i + '.raw'), 'rb') as f:
+                check(f.read() == want, 'the branch is not what was on disk', i)
+
+    sweep('resync --keep', lab, [inject.tool('resync'), '--home', lab.hq.home, 'web1', '--keep', 'dr', '--yes', '-o', lab.path('says')],
+          finish)
+
 if __name__ == '__main__':
+    inject.hurry()
     main(__name__)

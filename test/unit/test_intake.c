@@ -514,3 +514,130 @@ Test(missing, is_named_volume_by_volume_and_point_by_point)
 	missing_each(R, hear, NULL);
 	cr_expect_str_eq(said[0], "a delta from point 6 waits for a seed");
 }
+
+/* --- histories ------------------------------------------------------------------------------------------ */
+
+static const uint8_t site_b[RECORD_KEY] = { 'b' }, site_c[RECORD_KEY] = { 'c' };
+
+/* The bundle is of epoch 2, begun behind that point at that site. */
+static void
+of_epoch_2(uint64_t fork, const uint8_t site[RECORD_KEY])
+{
+	H.to.epoch = 2;
+	history_turn(&H.history, 2, fork, site);
+}
+
+static enum intake
+judge_2(uint64_t from, uint64_t to, uint64_t fork, const uint8_t site[RECORD_KEY])
+{
+	header(99, from, to);
+	of_epoch_2(fork, site);
+	return (intake_judge(R, &H, 1));
+}
+
+/* The same, staged. */
+static void
+stage_2(uint8_t id, uint64_t from, uint64_t to, uint64_t fork, const uint8_t site[RECORD_KEY])
+{
+	static const uint8_t key[RECORD_KEY];
+	struct replica_volume v = volume(id, 1, 1);
+	struct trailer end = { .stored = 10, .data = 4096, .zero = 512, .volumes = 1 };
+	struct replica_staged *s;
+
+	header(id, from, to);
+	of_epoch_2(fork, site);
+	cr_assert_not_null(s = intake_entry(R, &H, key));
+	cr_assert_eq(intake_add(R, s, &v, &end), 0);
+}
+
+Test(intake, a_delta_of_a_newer_epoch_fits_up_to_where_that_began)
+{
+	for (uint64_t b = 1; b < 9; b++) {
+		replica_at(b);
+		for (uint64_t from = 1; from < 9; from++)
+			for (uint64_t fork = from; fork < 9; fork++)
+				cr_expect_eq(judge_2(from, 9, fork, site_b),
+				    b > fork    ? INTAKE_PARTED
+				    : from <= b ? INTAKE_FITS
+				                : INTAKE_EARLY,
+				    "at %d: %d to 9 of an epoch from %d on", (int)b, (int)from, (int)fork);
+	}
+}
+
+Test(intake, what_is_held_follows_the_history_of_what_was_staged)
+{
+	struct history h;
+
+	replica_at(3);
+	stage(1, 3, 5);
+	stage_2(2, 5, 7, 5, site_b);
+	cr_expect_eq(intake_held_by(R, &h).seq, 7);
+	cr_expect_eq(h.n, 1u);
+	cr_expect_eq(judge_2(7, 8, 5, site_b), INTAKE_FITS);
+	cr_expect_eq(judge_2(7, 8, 5, site_c), INTAKE_EARLY, "another epoch 2 does not go on from there");
+	cr_expect_neq(judge(9, 5, 8), INTAKE_FITS, "of epoch 1 nothing fits behind epoch 2");
+	cr_expect_eq(judge_2(5, 7, 5, site_b), INTAKE_HAVE);
+}
+
+Test(intake, after_a_merge_the_history_is_that_of_the_bundle)
+{
+	struct replica_point p = { .point = at(7) };
+	struct replica_staged s;
+
+	replica_at(5);
+	p.point.epoch = 2;
+	stage(1, 6, 9);
+	stage_2(2, 4, 7, 5, site_b);
+	cr_assert_eq(intake_next(R), 1);
+	s = R->staged[0];
+	R->staged[0] = R->staged[1];
+	R->staged[1] = s;
+	R->merging = R->merging_undo = 1;
+	cr_assert_eq(intake_moved(R, &p), 0);
+	cr_expect_eq(history_epoch(&R->role.history), 2u);
+	cr_expect_eq(intake_held(R).epoch, 2u);
+	cr_expect_eq(R->nstaged, 0u, "what the old primary sent leads nowhere");
+	cr_expect_eq(judge(3, 5, 9), INTAKE_PARTED, "the old primary went on");
+	cr_expect_eq(judge(3, 4, 5), INTAKE_HAVE, "and what it had before is here");
+}
+
+Test(intake, bundles_of_an_older_epoch_are_useless_and_those_for_another_point)
+{
+	struct replica_staged s = { .type = BUNDLE_DELTA, .from = at(5), .to = at(9) };
+
+	replica_at(5);
+	R->points[0].point.epoch = 2;
+	cr_expect(intake_is_useless(R, &s));
+	s.to.epoch = 3;
+	cr_expect_not(intake_is_useless(R, &s));
+	s.is_exact = 1;
+	cr_expect(intake_is_useless(R, &s), "it is for point 5 of epoch 1");
+}
+
+Test(intake, a_delta_for_a_branch_fits_there_whatever_its_history)
+{
+	replica_at(6);
+	header(1, 6, 9);
+	of_epoch_2(4, site_b);
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_PARTED);
+	H.has_against = 1;
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_FITS);
+	H.from.epoch = 2;
+	cr_expect_neq(intake_judge(R, &H, 1), INTAKE_FITS, "another point 6");
+}
+
+Test(intake, a_number_that_was_used_for_another_point_is_told_by_its_time)
+{
+	replica_at(5);
+	R->points[0].point.time = 1000;
+	header(1, 4, 5);
+	H.to.time = 1000;
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_HAVE);
+	H.to.time = 1001;
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_TWIN);
+	header(1, 3, 4);
+	H.to.time = 999;
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_HAVE, "it is not kept any more, and may have been it");
+	H.to.time = 1001;
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_TWIN, "cut after a later one");
+}
