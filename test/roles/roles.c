@@ -51,7 +51,7 @@ enum {
 	DROP,
 	VERBS
 };
-static const unsigned usual[VERBS] = { 10, 6, 2, 12, 40, 8, 6, 8, 2, 16, 4, 2, 5, 8, 5, 3, 5, 3, 3, 1, 3, 1,
+static const unsigned usual[VERBS] = { 10, 8, 2, 12, 40, 8, 6, 8, 2, 16, 6, 2, 5, 8, 5, 3, 5, 3, 3, 1, 2, 2,
 	1, 2, 3, 2, 2, 2, 1 };
 
 struct options {

@@ -62,6 +62,9 @@ true_turn(struct world *w, const struct site *s, const struct role *r)
 		fail(w, "%c begins epoch %" PRIu64 ", and has heard of epoch %" PRIu64 " before", name_of(s),
 		    history_epoch(&r->history), s->heard);
 	t = &r->history.turns[r->history.n - 1];
+	if (r->history.n > 1 && t[-1].seq > t->seq)
+		fail(w, "%c begins epoch %" PRIu64 " behind a point that is before the turn before",
+		    name_of(s), t->epoch);
 	for (unsigned i = 0; i < w->nturns; i++)
 		if (w->turns[i].turn.epoch == t->epoch &&
 		    memcmp(w->turns[i].turn.site, t->site, RECORD_KEY) == 0 &&
@@ -98,6 +101,16 @@ check_untold(struct world *w, const struct site *s, const char *what)
 		fail(w, "%c %s, and has heard that it is not the primary any more", name_of(s), what);
 }
 
+/* Is the point before the turn that ended its epoch? */
+static inline int
+is_in_time(const struct history *h, const struct point *p)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->turns[i].epoch > p->epoch)
+			return (p->seq <= h->turns[i].seq);
+	return (1);
+}
+
 static inline void
 check_replica(struct world *w, const struct site *s)
 {
@@ -117,7 +130,8 @@ check_replica(struct world *w, const struct site *s)
 	for (unsigned i = 0; i < R->npoints; i++) {
 		struct content kept = content_of(R->points[i].disks[0].root);
 
-		if (!R->points[i].is_branch && !is_truth(w, &R->role.history, &R->points[i].point, &kept))
+		if (!R->points[i].is_branch && (!is_truth(w, &R->role.history, &R->points[i].point, &kept) ||
+		                                   !is_in_time(&R->role.history, &R->points[i].point)))
 			fail(w, "%c keeps a point %" PRIu64 " of its way that never was", name_of(s),
 			    R->points[i].point.seq);
 	}
