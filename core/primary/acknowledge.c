@@ -204,32 +204,52 @@ ahead(const struct taking *k)
 	return (fence(k, cause));
 }
 
-/* Is the turn at which they left our epoch at a handover that was taken back? */
+/* The point behind which they left our epoch; seq 0: they have not. */
+static struct point
+left_at(const struct taking *k)
+{
+	const struct history *h = &k->H->history;
+	struct point p = { primary_epoch(k->P), 0, 0, POINT_FINAL };
+	unsigned i = 0;
+
+	while (i < h->n && h->turns[i].epoch <= p.epoch)
+		i++;
+	if (i < h->n)
+		p.seq = h->turns[i].seq;
+	return (p);
+}
+
+/* Is that a point whose handover was taken back? */
 static int
-was_withdrawn(const struct taking *k, uint64_t *seq)
+was_withdrawn(const struct taking *k, uint64_t seq)
+{
+	const struct role *r = &k->P->role;
+	const struct primary_point *p = primary_point(k->P, seq);
+
+	return (seq != 0 && seq <= r->withdrawn &&
+	        (seq == r->withdrawn || (p != NULL && p->point.kind == POINT_FINAL)));
+}
+
+/* Was the handover used, or, where it was made several times, one of them?  What was cut since is the same. */
+static int
+was_used(const struct taking *k)
 {
 	const struct role *r = &k->P->role;
 	const struct history *h = &k->H->history;
-	const struct primary_point *p;
-	unsigned i = 0;
+	struct point at = left_at(k);
 
-	while (i < h->n && h->turns[i].epoch <= primary_epoch(k->P))
-		i++;
-	if (i == h->n || r->withdrawn == 0 || h->turns[i].seq > r->withdrawn)
-		return (0);
-	*seq = h->turns[i].seq;
-	p = primary_point(k->P, *seq);
-	return (*seq == r->withdrawn || (p != NULL && p->point.kind == POINT_FINAL));
+	return (at.seq != 0 && role_may_follow(r, h, trust_has_key(k->e, r->locked_for)) &&
+	        role_meet(r, &at, h, &k->H->to) == ROLE_OVERTAKEN);
 }
 
 /* Somebody else has begun an epoch. */
 static int
 taken_over(const struct taking *k, enum role_meeting meeting)
 {
-	uint64_t epoch = history_epoch(&k->H->history), seq;
+	uint64_t epoch = history_epoch(&k->H->history), seq = left_at(k).seq;
 	char cause[ROLE_CAUSE];
 
-	if (was_withdrawn(k, &seq))
+	if (was_withdrawn(k, seq))
 		snprintf(cause, sizeof cause,
 		    "the handover at point %" PRIu64
 		    " was taken back here, and used all the same: site '%.60s' "
@@ -257,7 +277,7 @@ handed_over(const struct taking *k)
 	say_note("%s: the handover at point %" PRIu64
 	         " was used: site '%s' is its primary now, with epoch %" PRIu64
 	         "; the next bundle of it makes this site a replica",
-	    k->P->vm, fork_at(k), beginner(k), history_epoch(&k->H->history));
+	    k->P->vm, left_at(k).seq, beginner(k), history_epoch(&k->H->history));
 	return (0);
 }
 
@@ -265,8 +285,7 @@ static int
 meet(struct taking *k)
 {
 	const struct header *H = k->H;
-	const struct role *r = &k->P->role;
-	enum role_meeting meeting = role_meet(r, &k->mine, &H->history, &H->to);
+	enum role_meeting meeting = role_meet(&k->P->role, &k->mine, &H->history, &H->to);
 
 	switch (meeting) {
 	case ROLE_PEER:
@@ -277,10 +296,10 @@ meet(struct taking *k)
 	case ROLE_AHEAD:
 		return (ahead(k));
 	case ROLE_OVERTAKEN:
-		if (role_may_follow(r, &H->history, trust_has_key(k->e, r->locked_for)))
-			return (handed_over(k));
-		/* fallthrough */
 	case ROLE_PARTED:
+		if (was_used(k))
+			return (handed_over(k));
+		return (taken_over(k, meeting));
 	case ROLE_RIVAL:
 		return (taken_over(k, meeting));
 	}

@@ -408,7 +408,7 @@ hand_over(struct handing *h)
 	for (unsigned i = 0; i < h->nchecks; i++)
 		if (!h->checks[i].is_ok && !h->checks[i].is_said)
 			say_refusal("%s: %s", P->vm, h->checks[i].words);
-	if (count_bad(h) > 0)
+	if (count_bad(h) > 0 || h->e == NULL)
 		return (1);
 	strcpy(vm, P->vm);
 	strcpy(site, h->e->card.name);

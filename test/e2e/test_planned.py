@@ -487,6 +487,18 @@ def test_a_handover_that_was_used_is_said_and_fences_nothing():
     lab.close()
 
 
+def test_the_first_of_several_handovers_was_used():
+    lab = ready()
+    dr = sign_key(lab.dr)
+    planned(lab, '-o', lab.path('f'))
+    lab.dr('import', lab.path('f'))
+    planned(lab, '-o', lab.path('f2'))      # it was thought to be lost
+    p = lab.hq('import', says(lab, [dict(epoch=2, seq=3, site=dr)]))
+    check('the handover at point 3 was used' in p.stderr, p.stderr)
+    check(not role(lab.hq)['fenced'])
+    lab.close()
+
+
 def test_a_handover_that_was_taken_back_and_used_all_the_same_is_named():
     lab = ready()
     dr = sign_key(lab.dr)
@@ -544,6 +556,21 @@ def test_only_a_site_that_the_vm_goes_to_can_fence_it():
     shutil.rmtree(lab.hq.home)
     os.rename(lab.path('hq.was'), lab.hq.home)
     refused(lab.hq, 'import', says(lab, [dict(epoch=2, seq=2, site=key)], site=third), words='nothing was ever sent')
+    lab.close()
+
+
+def test_a_handover_that_another_site_used_is_none():
+    lab = ready()
+    third = Site(lab, 'third')
+    lab.hq('trust', 'add', third.card, '--vm', '*')
+    third('trust', 'add', lab.hq.card, '--vm', '*')
+    lab.hq('export', 'web1', '--seed', '--to', 'third', '-o', lab.path('b0.vmf'))
+    third('import', lab.path('b0.vmf'), '--receipt', lab.path('r3'))
+    lab.hq('import', lab.path('r3'))
+    lab.hq('enable', 'web1', '--to', 'third')
+    planned(lab, '--to', 'dr', '-o', lab.path('f'))
+    planned(lab, '--to', 'dr', '-o', lab.path('f'))     # points 4 and 5; third has 3
+    fenced(lab, lab.hq, says(lab, [dict(epoch=2, seq=5, site=sign_key(third))], site=third), "site 'third' has taken over with epoch 2")
     lab.close()
 
 
