@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "history.h"
+#include "replica/intake.h"
 #include "replica/missing.h"
+#include "replica/outbox.h"
 
 /* --- causes ------------------------------------------------------------------------------------------- */
 
@@ -328,6 +330,37 @@ look_at_intake(struct health *h, const struct replica *R)
 		    "the next command on it goes on: 'vmferry merge %s'", R->vm);
 }
 
+/* The sites that it is forwarded to. */
+static void
+look_at_forwards(struct health *h, const struct replica *R)
+{
+	struct point held = intake_held(R);
+
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+		struct point reach = outbox_reach(R, f);
+
+		if (f->acked.seq == 0)
+			cause(h, "forwarded", HEALTH_NOTE,
+			    "it is forwarded to '%s', of which no receipt has come yet; %u volumes wait for "
+			    "it, "
+			    "%u of them sent",
+			    f->name, t.volumes, t.sent);
+		else
+			cause(h, "forwarded", HEALTH_NOTE,
+			    "it is forwarded to '%s', which has point %" PRIu64
+			    " for sure; %u volumes wait for it, %u of them sent",
+			    f->name, f->acked.seq, t.volumes, t.sent);
+		if (f->lost.seq != 0 || (f->acked.seq != 0 && reach.seq < held.seq))
+			remedy(cause(h, "forward-gap", HEALTH_WARNING,
+			           "what leads '%s' on to point %" PRIu64 " is not kept here", f->name,
+			           reach.seq < held.seq ? held.seq : f->lost.seq),
+			    "'%s' must make it: 'vmferry export %s --to %s' there", R->primary, R->vm,
+			    f->name);
+	}
+}
+
 uint64_t
 health_need(const struct replica *R)
 {
@@ -454,6 +487,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_standing(h, R);
 	look_at_claims(h, R->vm, &R->role);
 	look_at_intake(h, R);
+	look_at_forwards(h, R);
 	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);
 	look_at_networks(h, R);
 	if (!is_live && R->role.state != ROLE_DISABLED)

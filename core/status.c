@@ -12,6 +12,7 @@
 #include "health.h"
 #include "primary/ledger.h"
 #include "primary/pending.h"
+#include "replica/outbox.h"
 #include "status_print.h"
 
 /* What is free at the folder that a replica lies in, asked once for each. */
@@ -243,6 +244,25 @@ gather_space(struct showing *w, const struct replica *R, struct health_facts *f)
 	return (0);
 }
 
+/* The sites that a replica forwards to: what they have, and what waits for them. */
+static json_t *
+gather_forwards(const struct replica *R)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+
+		json_array_append_new(
+		    list, json_pack("{s:s,s:I,s:i,s:i,s:I,s:I,s:I}", "site", f->name, "acked",
+		              (json_int_t)f->acked.seq, "volumes", (int)t.volumes, "sent", (int)t.sent,
+		              "bytes", (json_int_t)t.bytes, "up_to", (json_int_t)outbox_reach(R, f).seq,
+		              "lost", (json_int_t)f->lost.seq));
+	}
+	return (list);
+}
+
 /* A time, or null. */
 static json_t *
 time_json(int64_t time)
@@ -287,6 +307,8 @@ gather_rest(const struct replica *R)
 		    json_pack("{s:I,s:b,s:b,s:o,s:b}", "point", (json_int_t)R->role.at.seq, "planned",
 		        R->role.is_planned, "completed", R->role.state != ROLE_FAILOVER, "since",
 		        time_json(R->failover.since), "settled", !R->failover.has_overlays));
+	if (R->nforwards > 0)
+		json_object_set_new(o, "forwards", gather_forwards(R));
 	return (o);
 }
 
