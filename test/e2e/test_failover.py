@@ -177,6 +177,8 @@ def test_disks_that_grew_and_shrank_are_shown_as_they_were():
     for n, size in enumerate(sizes, 1):
         os.truncate(lab.disks['vda'], size)
         lab.write(lab.disks['vda'], size - 9 * K, 9 * K)
+        if n == 4:      # is there from then on, and was not where point 3 ended before it
+            lab.write(lab.disks['vda'], 2 * M + 512 * K, 64 * K)
         lab.dr('import', cycle(lab, n))
     for n in range(1, 6):
         lab.dr('failover', 'web1', '--test', '--point', n)
