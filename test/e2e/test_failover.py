@@ -186,6 +186,17 @@ def test_disks_that_grew_and_shrank_are_shown_as_they_were():
         lab.dr('failover', 'web1', '--stop-test')
 
 
+def test_a_disk_that_lies_elsewhere_is_shown_and_settled_there():
+    lab = replicated(3)
+    os.mkdir(lab.path('else'))
+    there = os.path.realpath(lab.path('else')) + '/vda.raw'
+    lab.dr('move', 'web1', '--disk', 'vda=' + there)
+    lab.dr('failover', 'web1', '--unplanned', '--yes', '--point', 1)
+    shows_all(lab, 'failover', 1)
+    lab.dr('failover', 'web1', '--complete', '--yes')
+    check(filecmp.cmp(lab.path('kept', '1', 'vda.raw'), there, shallow=False), 'it is not settled where it lies')
+
+
 def test_a_duplicate_that_is_in_use_is_not_taken_away():
     lab = replicated(2)
     lab.dr('failover', 'web1', '--test')
