@@ -159,16 +159,6 @@ io_link_to(const char *target, const char *path)
 }
 
 int
-io_link(const char *path, const char *other, const char *dir)
-{
-	if (link(path, other) == 0)
-		return (io_sync_dir(dir));
-	return (errno == EPERM || errno == EXDEV || errno == EMLINK || errno == EOPNOTSUPP
-	            ? 1
-	            : failed(other, "make another name for it"));
-}
-
-int
 io_exists(const char *path)
 {
 	struct stat st;
