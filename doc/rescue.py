@@ -90,7 +90,8 @@ class Bundle:
         need("against" not in h, "it applies to disks that were compared, not to images of zeroes")
         need(h["id"] == self.volumes[0].id.hex(), "its header is that of another bundle")
         self.type, self.disks, self.ids = h["type"], h["disks"], [d["id"] for d in h["disks"]]
-        self.history = h["vm"]["uuid"], h["lineage"], h["to"]["epoch"]
+        self.history, self.epoch = (h["vm"]["uuid"], h["lineage"]), h["to"]["epoch"]
+        self.turns = [(t["epoch"], t["seq"], t["site"]) for t in h.get("history", [])]
         self.start, self.end = h["from"]["seq"] if self.type == "delta" else 0, h["to"]["seq"]
         need(type(self.start) is type(self.end) is int, "its points have no numbers")
         need(0 < len(self.disks) == len(set(self.ids)), "two disks have the same id, or there are none")
@@ -173,12 +174,19 @@ def gone(b):
     return [d["id"] for d in b.disks if d["size"] == 0]
 
 
+def follows(b, before):
+    """Is where the one before led to on the way of this one, whatever epochs began meanwhile?"""
+    shared = [t for t in b.turns if t[0] <= before.epoch]
+    return (b.history == before.history and shared == before.turns[-len(shared):][:len(shared)]
+            and all(before.end <= t[1] for t in b.turns if t[0] > before.epoch))
+
+
 def apply(b, before, images, folder):
     """Apply a bundle to the images, which the one before it led to; or make them."""
     if before is None:
         need(b.type == "seed", "it is a delta, and the first bundle must be a seed")
     else:
-        need(b.type == "delta" and b.history == before.history
+        need(b.type == "delta" and follows(b, before)
              and b.ids[:len(before.ids)] == before.ids,
              "it is another seed, or not of the history of the one before")
         need(b.start <= before.end < b.end, "it leads from point %d to %d, the images are "
