@@ -843,7 +843,8 @@ io_publish_new(const char *from, const char *to, const char *dir)
 		return (failed(to, "put in place"));
 	/* A file system without that: a hard link does the same. */
 	if (link(from, to) != 0)
-		return (errno == EEXIST ? say_refused("%s: is there already", to) : failed(to, "put in place"));
+		return (
+		    errno == EEXIST ? say_refused("%s: is there already", to) : failed(to, "put in place"));
 	return (io_remove(from) != 0 ? -1 : io_sync_dir(dir));
 }
 

@@ -7,8 +7,8 @@
 #include "base/say.h"
 #include "disk/image.h"
 
-#define DEPTH 4u           /* folders in folders */
-#define NAMES (1u << 24)   /* files in one folder */
+#define DEPTH 4u         /* folders in folders */
+#define NAMES (1u << 24) /* files in one folder */
 
 /* A walk over a folder; to is NULL where nothing is copied. */
 struct walk {

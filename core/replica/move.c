@@ -121,8 +121,8 @@ check_space(const struct store *s)
 	if (io_free(s->dir, &bytes) != 0)
 		return (-1);
 	if (bytes < need)
-		return (say_refused("%s: %" PRIu64 " bytes are free, and the replica takes %" PRIu64, s->dir, bytes,
-		    need));
+		return (say_refused(
+		    "%s: %" PRIu64 " bytes are free, and the replica takes %" PRIu64, s->dir, bytes, need));
 	return (0);
 }
 
@@ -165,8 +165,8 @@ prove(const struct store *s)
 	if ((rc = replica_look_at(&N, s->made)) != 0)
 		return (rc);
 	if ((rc = scrub_folder(N, s->S)) > 0)
-		rc = say_refused("%s: the copy is not what the record says; run 'vmferry scrub %s'", s->made,
-		    s->R->vm);
+		rc = say_refused(
+		    "%s: the copy is not what the record says; run 'vmferry scrub %s'", s->made, s->R->vm);
 	replica_close(N);
 	return (rc);
 }

@@ -61,8 +61,9 @@ find_place(struct way *w, const char *to)
 		return (-1);
 	n = strlen(folder);
 	if (strncmp(w->to, folder, n) == 0 && w->to[n] == '/')
-		return (say_refused("%s: lies in the replica's own folder; say --disk %s alone to move it there",
-		    w->to, R->disks[w->disk]));
+		return (
+		    say_refused("%s: lies in the replica's own folder; say --disk %s alone to move it there",
+		        w->to, R->disks[w->disk]));
 	return (0);
 }
 
@@ -104,10 +105,12 @@ check_device(const struct way *w, int is_sure)
 	size = source_size(D);
 	source_close(D);
 	if (size < w->size)
-		return (say_refused("%s: has %" PRIu64 " bytes, and the disk has %" PRIu64, w->to, size, w->size));
+		return (say_refused(
+		    "%s: has %" PRIu64 " bytes, and the disk has %" PRIu64, w->to, size, w->size));
 	return (is_sure ? 0
-	                : say_refused("%s: is a device of %" PRIu64
-	                              " bytes, and all that is on it will be lost; if it is the right one, say --yes",
+	                : say_refused(
+	                      "%s: is a device of %" PRIu64
+	                      " bytes, and all that is on it will be lost; if it is the right one, say --yes",
 	                      w->to, size));
 }
 
@@ -121,8 +124,8 @@ check_space(const struct way *w)
 	if (io_allocated(w->from, &need) != 0 || io_free(w->dir, &bytes) != 0)
 		return (-1);
 	if (bytes < need && !moving_can_share(w->R->dir, w->dir))
-		return (say_refused("%s: %" PRIu64 " bytes are free, and the disk takes %" PRIu64, w->dir, bytes,
-		    need));
+		return (say_refused(
+		    "%s: %" PRIu64 " bytes are free, and the disk takes %" PRIu64, w->dir, bytes, need));
 	return (0);
 }
 
@@ -142,8 +145,8 @@ prove(const struct way *w, const char *path)
 	leaf_root(root, &w->R->secret, &sum, source_size(D));
 	source_close(D);
 	if (rc == 0 && memcmp(root, want->root, LEAF_ROOT) != 0)
-		rc = say_refused("%s: is not what disk %s is at point %" PRIu64 "; run 'vmferry scrub %s'", path,
-		    w->R->disks[w->disk], replica_last(w->R)->point.seq, w->R->vm);
+		rc = say_refused("%s: is not what disk %s is at point %" PRIu64 "; run 'vmferry scrub %s'",
+		    path, w->R->disks[w->disk], replica_last(w->R)->point.seq, w->R->vm);
 	return (rc);
 }
 
@@ -232,8 +235,8 @@ move_disk(struct replica *R, const struct site *S, const struct move_disk *o)
 	struct way w = { .R = R, .S = S };
 	int rc;
 
-	if ((rc = moving_check(R)) != 0 || (rc = merge_recover(R, S)) != 0 || (rc = find_disk(&w, o->id)) != 0 ||
-	    (rc = find_place(&w, o->to)) != 0)
+	if ((rc = moving_check(R)) != 0 || (rc = merge_recover(R, S)) != 0 ||
+	    (rc = find_disk(&w, o->id)) != 0 || (rc = find_place(&w, o->to)) != 0)
 		return (rc);
 	if (strcmp(w.from, w.to) == 0 || io_is_same_device(w.from, w.to)) {
 		say_note("%s: disk %s lies in %s already", R->vm, o->id, w.from);

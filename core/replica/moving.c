@@ -1,7 +1,26 @@
 #include "replica/moving.h"
 
+#include <inttypes.h>
+
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/overlay.h"
+
+/* Somebody may look at the disks by himself. */
+static int
+check_idle(const struct replica *R)
+{
+	char path[PATH_MAX];
+	int used = 0;
+
+	for (unsigned i = 0; used == 0 && i < R->ndisks; i++) {
+		if (replica_last(R)->disks[i].size == 0)
+			continue;
+		if (replica_disk_path(R, i, path) != 0 || (used = overlay_is_used(path)) < 0)
+			return (-1);
+	}
+	return (used == 0 ? 0 : say_refused("%s: a VM or another program has it open", path));
+}
 
 int
 moving_check(const struct replica *R)
@@ -13,7 +32,11 @@ moving_check(const struct replica *R)
 	if (state == ROLE_FAILOVER || state == ROLE_FAILED_OVER || state == ROLE_TURNED)
 		return (say_refused("%s: is %s: its disks may be in use, and stay where they are", R->vm,
 		    role_state_text(state)));
-	return (0);
+	if (R->test.is_on)
+		return (say_refused("%s: a test failover from point %" PRIu64
+		                    " stands on its disks; end it with 'vmferry failover --stop-test'",
+		    R->vm, R->test.at.seq));
+	return (check_idle(R));
 }
 
 int

@@ -158,8 +158,8 @@ struct replica {
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
-	char where[LIMIT_DISKS]
-	          [PATH_MAX]; /* an absolute path, of a file or block device; empty: disks/DISK.raw */
+	/* An absolute path, of a file or block device; empty: disks/DISK.raw. */
+	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;

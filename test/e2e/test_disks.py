@@ -509,5 +509,76 @@ def test_a_damaged_replica_is_not_moved():
     check(len(os.listdir(os.path.join(l.dr.home, 'replicas'))) == 1, 'something is left in the home')
 
 
+# --- failovers of such replicas ---------------------------------------------------------------------------
+
+
+def several(l):
+    """Points 1 to 5: vdc comes at 2, vdb goes at 3, another vdb comes at 4, vda grows at 5."""
+    l.bring(l.cut('--seed'))
+    for i, f in enumerate((lambda: l.add('vdc'), lambda: (l.change('--remove', 'vdb'), l.disks.pop('vdb')), lambda: l.add('vdb', 32 * K),
+                           lambda: os.truncate(l.disks['vda'], 384 * K))):
+        f()
+        l.bring(l.cut('--delta', '--since', i + 1))
+
+
+def shown(l, name, seq):
+    """What the overlays of a test or failover show, by QEMU's reading, as raw images."""
+    out = l.path('shown')
+    os.mkdir(out)
+    for p in glob.glob(os.path.join(l.dr.replica(), name, '*.qcow2')):
+        run('qemu-img', 'convert', '-U', '-f', 'qcow2', '-O', 'raw', p, os.path.join(out, os.path.basename(p)[:-6] + '.raw'))
+    l.is_point(seq, out, name)
+    shutil.rmtree(out)
+
+
+def failovers(l):
+    for seq in range(1, 6):
+        l.dr('failover', 'web1', '--test', '--point', seq)
+        shown(l, 'test', seq)
+        check('stop-test' in l.dr('move', 'web1', '--store', l.path('s'), rc=1).stderr, 'it is moved under a test')
+        check('stop-test' in l.dr('move', 'web1', '--disk', 'vdc=' + l.path('x'), rc=1).stderr, 'it is moved under a test')
+        l.dr('failover', 'web1', '--stop-test')
+    l.whole([1, 2, 3, 4, 5])
+    saved = l.path('saved')
+    for seq in (3, 1, 5):
+        shutil.copytree(l.dr.home, saved, symlinks=True)
+        l.dr('failover', 'web1', '--unplanned', '--yes', '--point', seq)
+        shown(l, 'failover', seq)
+        l.dr('move', 'web1', '--store', l.path('s'), rc=1)
+        yield seq
+        shutil.rmtree(l.dr.home)
+        os.rename(saved, l.dr.home)
+
+
+def test_failovers_have_the_disks_of_their_point():
+    l = Disks()
+    several(l)
+    for seq in failovers(l):
+        l.dr('failover', 'web1', '--complete', '--yes')
+        check(l.seqs() == [seq], 'the points are', l.seqs())
+        l.is_point(seq, os.path.join(l.dr.replica(), 'disks'), 'completed:')
+
+
+def test_failovers_of_disks_that_lie_elsewhere():
+    l = Disks()
+    several(l)
+    device = loop(l, 'device', 512 * K)
+    os.mkdir(l.path('else'))
+    l.dr('move', 'web1', '--disk', 'vdc=' + l.path('else', 'vdc'))
+    if device is not None:
+        l.dr('move', 'web1', '--disk', 'vda=' + device, '--yes')
+    for seq in failovers(l):
+        if seq == 5:
+            l.dr('failover', 'web1', '--cancel')
+            l.whole([1, 2, 3, 4, 5])
+    l.dr('failover', 'web1', '--unplanned', '--yes', '--point', 4)
+    l.dr('failover', 'web1', '--complete', '--yes')
+    for i, p in (('vda', device), ('vdc', l.path('else', 'vdc'))):
+        if p is not None:
+            with open(p, 'rb') as f, open(l.path('kept', '4', i + '.raw'), 'rb') as g:
+                want = g.read()
+                check(f.read(len(want)) == want, i, 'is not at the point')
+
+
 if __name__ == '__main__':
     main(__name__)

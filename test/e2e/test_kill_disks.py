@@ -80,55 +80,69 @@ def test_change_of_the_disks():
     kill.Sweep('change of the disks', l, argv, ['hq', 'dr'], after_kill, again, finish).run()
 
 
-def test_move_of_the_storage():
+def store_sweep(name, to, first=None):
+    """The storage moves to the folder of that name (None: back home), from the first one, if it was there."""
     l = lab_with_points()
     l.dr('import', '--no-merge', l.cut('--delta'))
     extra = l.cut('--delta', '--since', '3')
+    if first is not None:
+        l.dr('move', 'web1', '--store', l.path(first))
+    to = os.path.join(l.dr.home, 'replicas') if to is None else l.path(to)
+    argv = [tool('move'), '--home', l.dr.home, 'web1', '--store', to]
 
-    def more(k):
-        """Every now and then the replica goes on between the kill and the same command again."""
+    def after_kill(k):
+        have = l.seqs()
+        check(have == [1, 2], 'the points are', have)
+        if k % 3 == 1:
+            l.whole()
+        # Every now and then the replica goes on before the same command comes again.
         if k % 4 == 2:
             l.dr('import', extra)
 
-    class Going:
-        def __init__(self, name, to, resets):
-            argv = [tool('move'), '--home', l.dr.home, 'web1', '--store', to]
+    def finish(k):
+        there = l.dr.replica()
+        check(os.path.dirname(there) == os.path.realpath(to), 'it lies in', there)
+        here = os.listdir(os.path.join(l.dr.home, 'replicas'))
+        check(here == [os.path.basename(there)], 'left in the home:', here)
+        for d in (l.path('one'), l.path('two')):
+            left = [x for x in os.listdir(d) if os.path.join(d, x) != there] if os.path.exists(d) else []
+            check(not left, 'left in', d, left)
+        check(not os.path.exists(os.path.join(there, 'moving')), 'it is still marked')
+        if k % 2 == 0:
+            l.dr('import', extra)
+            l.whole([1, 2, 3, 4])
 
-            def after_kill(k):
-                have = l.seqs()
-                check(have == [1, 2], 'the points are', have)
-                if k % 3 == 1:
-                    l.whole()
-                more(k)
-
-            def finish(k):
-                check(os.path.dirname(l.dr.replica()) == os.path.realpath(to), 'it lies in', l.dr.replica())
-                here = os.listdir(os.path.join(l.dr.home, 'replicas'))
-                check(here == [os.path.basename(l.dr.replica())], 'left in the home:', here)
-                for d in (l.path('one'), l.path('two')):
-                    left = [x for x in os.listdir(d) if os.path.join(d, x) != l.dr.replica()] if os.path.exists(d) else []
-                    check(not left, 'left in', d, left)
-                check(not os.path.exists(os.path.join(l.dr.replica(), 'moving')), 'it is still marked')
-                if k % 2 == 0:
-                    l.dr('import', extra)
-                    l.whole([1, 2, 3, 4])
-
-            kill.Sweep(name, l, argv, resets, after_kill, lambda k: run(*argv), finish).run()
-
-    Going('move to a store', l.path('one'), ['dr', 'one', 'two'])
-    l.dr('move', 'web1', '--store', l.path('one'))
-    Going('move to another store', l.path('two'), ['dr', 'one', 'two'])
-    Going('move back home', os.path.join(l.dr.home, 'replicas'), ['dr', 'one', 'two'])
+    kill.Sweep(name, l, argv, ['dr', 'one', 'two'], after_kill, lambda k: run(*argv), finish).run()
 
 
-def test_move_of_a_disk_to_a_file_and_back():
+def test_move_to_a_store():
+    store_sweep('move to a store', 'one')
+
+
+def test_move_to_another_store():
+    store_sweep('move to another store', 'two', 'one')
+
+
+def test_move_back_home():
+    store_sweep('move back home', None, 'one')
+
+
+def disk_sweep(name, is_back):
     l = lab_with_points()
     os.mkdir(l.path('else'))
     there = l.path('else', 'disk')
-    sweep('move of a disk to a file', l, [tool('move'), '--home', l.dr.home, 'web1', '--disk', 'vda=' + there],
-          ['dr', 'else'], [[1, 2]], [1, 2], after=lambda k: check(len(os.listdir(l.path('else'))) <= 1, 'two files are there'))
-    check(os.listdir(l.path('else')) == ['disk'], 'it is not there')
-    sweep('move of a disk back', l, [tool('move'), '--home', l.dr.home, 'web1', '--disk', 'vda'], ['dr', 'else'], [[1, 2]], [1, 2])
+    if is_back:
+        l.dr('move', 'web1', '--disk', 'vda=' + there)
+    sweep(name, l, [tool('move'), '--home', l.dr.home, 'web1', '--disk', 'vda' if is_back else 'vda=' + there], ['dr', 'else'],
+          [[1, 2]], [1, 2], after=lambda k: check(len(os.listdir(l.path('else'))) <= 1, 'two files are there'))
+
+
+def test_move_of_a_disk_to_a_file():
+    disk_sweep('move of a disk to a file', False)
+
+
+def test_move_of_a_disk_back():
+    disk_sweep('move of a disk back', True)
 
 
 def test_move_of_a_disk_to_a_device():

@@ -295,6 +295,7 @@ MISUSE = {
     'restore': [[], ['web1'], ['web1', '--point', '1'], ['web1', '-o'], ['web1', '--point', 'x', '-o', 'y'], ['a', 'b', '-o', 'c']],
     'scrub': [[], ['a', 'b']],
     'status': [['a', 'b'], ['--xml']],
+    'confirm': [[], ['a'], ['a', 'b'], ['a', 'dns', 'x'], ['a', 'dns', '--every', '1d'], ['a', 'test', '--every', 'x']],
     'trust': [[], ['add'], ['add', 'a', 'b'], ['list', 'x'], ['remove'], ['forget', 'x'], ['add', 'x', '--max-size', '2X'],
               ['add', 'x', '--max-size', 'T']],
     'combine': [[], ['--key'], ['-o'], ['-o', 'x']],
