@@ -259,6 +259,21 @@ check_stranded(const struct cut *c)
 	return (0);
 }
 
+/* Of a site that was not heard of since the roles changed hands it is not known what it has: a seed takes a person's word. */
+static int
+check_unheard(const struct cut *c)
+{
+	for (unsigned i = 0; primary_epoch(c->P) > 1 && i < c->ntargets; i++)
+		if (c->targets[i]->acked == 0 && c->targets[i]->seeded == 0)
+			return (say_refused(
+			    "%s: what site '%s' has is not known since the roles changed hands; bring a receipt of "
+			    "it, or what 'vmferry resync %s --keep %s' says there, and export --against that; or "
+			    "export --seed%s",
+			    c->P->vm, c->targets[i]->name, c->P->vm, site_card(c->S)->name,
+			    c->ntargets > 1 ? "; or say --to another site" : ""));
+	return (0);
+}
+
 int
 cut_choose_base(struct cut *c)
 {
@@ -267,7 +282,8 @@ cut_choose_base(struct cut *c)
 	if (c->o->seed || c->against != NULL)
 		return (0);
 	c->base = c->o->since == EXPORT_SINCE_SEQ ? c->o->since_seq : common_base(c);
-	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ && (rc = check_stranded(c)) != 0)
+	if (c->base == 0 && c->o->since != EXPORT_SINCE_SEQ &&
+	    ((rc = check_unheard(c)) != 0 || (rc = check_stranded(c)) != 0))
 		return (rc);
 	if (c->base == 0 && (!c->o->delta || c->o->since == EXPORT_SINCE_SEQ))
 		return (0);

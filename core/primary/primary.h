@@ -36,6 +36,8 @@ struct primary_disk {
 	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
+	int has_stamp;       /* while a handover stands: by this it is known that nobody has written to it since */
+	struct source_stamp stamp;
 };
 
 struct primary_target {
@@ -123,6 +125,13 @@ int primary_remove(struct primary *P, const struct site *S);
 
 /* Remove what an interrupted enable or removal left behind.  0; 1, said; -1. */
 int primary_sweep(const struct site *S);
+
+/**
+ * The same in two steps: its folder and record, under a name that nobody looks at, where P->dir is then; and its own name.
+ * The caller holds the lock of primary_lock_all.  Each 0 or -1.
+ */
+int primary_make(const struct site *S, struct primary *P);
+int primary_publish(const struct site *S, struct primary *P);
 
 /**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted

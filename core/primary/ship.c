@@ -98,6 +98,8 @@ ship_take_point(struct ship *s)
 	for (unsigned i = 0; i < P->nreplicated; i++) {
 		P->disks[i].sum = s->pending->disks[i].sum;
 		P->disks[i].size = p.size[i];
+		P->disks[i].has_stamp = s->header.has_handover && s->pending->disks[i].has_stamp;
+		P->disks[i].stamp = s->pending->disks[i].stamp;
 		P->disks[i].is_new = 0;
 	}
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)

@@ -95,7 +95,9 @@ link_volume(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t numbe
 	if (io_path(dir, "%s/outbox", R->dir) != 0 || replica_inbox_path(R, id, number, from) != 0 ||
 	    replica_outbox_path(R, id, number, to) != 0 || io_mkdir(dir, 0700) != 0 || io_remove(to) != 0)
 		return (-1);
-	if ((rc = io_link(from, to, dir)) == 1)
+	if ((rc = io_second_name(from, to)) == 0)
+		rc = io_sync_dir(dir);
+	else if (rc == 1)
 		say_note("%s: a file cannot have two names here, so nothing is kept to be forwarded", dir);
 	return (rc);
 }

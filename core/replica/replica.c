@@ -385,6 +385,21 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 }
 
 void
+replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	if (e != NULL) {
+		strcpy(R->primary, e->card.name);
+		memcpy(R->key, e->card.sign, RECORD_KEY);
+	}
+	/* Those of before there were any say nothing of it. */
+	if (!H->has_wishes)
+		return;
+	R->nheirs = H->nheirs;
+	memcpy(R->heirs, H->heirs, sizeof R->heirs);
+	R->wishes = H->wishes;
+}
+
+void
 replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
@@ -395,11 +410,8 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	memcpy(R->key, e->card.sign, RECORD_KEY);
 	role_begin(&R->role, ROLE_REPLICA, ROLE_WAITING);
 	R->role.history = H->history;
-	R->nheirs = H->nheirs;
-	memcpy(R->heirs, H->heirs, sizeof R->heirs);
-	R->wishes = H->wishes;
-	if (!H->has_wishes)
-		R->wishes.level = HEADER_LEVEL_DEFAULT;
+	R->wishes = (struct header_wishes){ .level = HEADER_LEVEL_DEFAULT };
+	replica_follow(R, NULL, H);
 	strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
 	R->keep = H->keep;
 	R->ndisks = 0;
@@ -451,7 +463,8 @@ clear_place(const struct place *p)
 
 /* Make it whole under another name, so that nobody ever meets half of it. */
 static int
-make_folder(struct replica *R, const struct place *p)
+make_folder(struct replica *R, const struct place *p, int (*fill)(void *context, const struct replica *R),
+    void *context)
 {
 	static const char *const folders[] = { "disks", "leaves", "inbox", "undo" };
 	char path[PATH_MAX];
@@ -462,30 +475,52 @@ make_folder(struct replica *R, const struct place *p)
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (io_path(path, "%s/%s", p->made, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
 			return (-1);
-	if ((rc = take_lock(R)) != 0)
+	if ((rc = take_lock(R)) != 0 || (fill != NULL && (rc = fill(context, R)) != 0))
 		return (rc);
 	return (replica_save(R) != 0 ? -1 : io_publish(p->made, p->final, p->all));
+}
+
+struct replica *
+replica_blank(void)
+{
+	struct replica *R = calloc(1, sizeof *R);
+
+	if (R == NULL)
+		say_failed("out of memory");
+	else
+		R->lock = -1;
+	return (R);
+}
+
+int
+replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
+    int (*fill)(void *context, const struct replica *R), void *context)
+{
+	struct place p;
+	char home[PATH_MAX];
+	int rc = io_path(home, "%s/replicas/%s", site_home(S), R->uuid);
+
+	if (rc == 0)
+		rc = find_place(&p, S, e, R->uuid);
+	if (rc == 0 && (rc = clear_place(&p)) == 0)
+		rc = make_folder(R, &p, fill, context);
+	if (rc == 0 && p.is_store)
+		rc = io_link_to(p.final, home);
+	if (rc == 0)
+		rc = io_path(R->dir, "%s", home);
+	return (rc);
 }
 
 int
 replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
-	struct place p;
-	char home[PATH_MAX];
 	int rc;
 
-	if (replica_new(R, S, H->uuid) != 0)
+	if ((*R = replica_blank()) == NULL)
 		return (-1);
 	replica_describe(*R, e, H, leaf_seed);
-	rc = io_path(home, "%s", (*R)->dir) != 0 ? -1 : find_place(&p, S, e, H->uuid);
-	if (rc == 0 && (rc = clear_place(&p)) == 0)
-		rc = make_folder(*R, &p);
-	if (rc == 0 && p.is_store)
-		rc = io_link_to(p.final, home);
-	if (rc == 0)
-		rc = io_path((*R)->dir, "%s", home);
-	if (rc != 0) {
+	if ((rc = replica_make(*R, S, e, NULL, NULL)) != 0) {
 		replica_close(*R);
 		*R = NULL;
 	}

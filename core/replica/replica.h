@@ -40,6 +40,7 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
+	int is_branch;  /* by a person's word it is not a part of the history any more, and is kept */
 	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
@@ -59,6 +60,7 @@ struct replica_staged {
 	int is_exact;      /* applies at the point from, and nowhere else */
 	struct point from; /* seq 0: a seed */
 	struct point to;
+	struct history history; /* that leads there */
 	int on_disks;      /* a seed whose volumes are not in the inbox, but on the placeholder's disks */
 	int is_whole;      /* all volumes are here, and fit one another */
 	unsigned nvolumes; /* here; ascending by number */
@@ -209,9 +211,26 @@ int replica_each_store(const struct site *S, int (*each)(void *context, const ch
 int replica_create(struct replica **R, const struct site *S, const struct trust_entry *e,
     const struct header *H, const uint8_t leaf_seed[LEAF_SEED]);
 
+/**
+ * The folder of the replica R, which is described and closed, where the entry of its primary says, with its record, open
+ * and locked: first under a name that nobody looks at, where fill (or NULL) puts what belongs into R->dir.  0; 1, said;
+ * -1.
+ */
+int replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
+    int (*fill)(void *context, const struct replica *R), void *context);
+
+/* A record that is none yet, in memory, for replica_make.  NULL, said. */
+struct replica *replica_blank(void);
+
 /* Describe a placeholder anew, as a seed's header has it; only in memory. */
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
+
+/**
+ * What a seed or delta of the site of e (NULL: the one that is followed already) says of roles counts from now on; only
+ * in memory.
+ */
+void replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H);
 
 /* Remove a replica, its files and all, and close it.  Disks that lie elsewhere stay. */
 int replica_remove(struct replica *R, const struct site *S);
