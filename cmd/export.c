@@ -8,6 +8,7 @@
 #include "primary/export.h"
 #include "primary/plan.h"
 #include "primary/repair.h"
+#include "replica/forward.h"
 #include "side.h"
 #include "base/say.h"
 
@@ -15,7 +16,8 @@ static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
 	"                      [--against FILE|-]\n"
-	"                      [--to SITE] [--plain | --encrypt] [--compress none|fast|default|best] [--live-unsafe]\n"
+	"                      [--to SITE] [--plain | --encrypt] [--compress none|fast|default|best] "
+	"[--live-unsafe]\n"
 	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
 	"       vmferry export [VM] --repair REQUEST [-o FILE | --media DIR] [--home DIR]\n"
 	"\n"
@@ -82,14 +84,13 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "delta", no_argument, NULL, 'd' }, { "since", required_argument, NULL, 'S' },
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
 		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
-		{ "encrypt", no_argument, NULL, 'e' },
-		{ "compress", required_argument, NULL, 'z' }, { "live-unsafe", no_argument, NULL, 'l' },
-		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
-		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
-		{ "anew", no_argument, NULL, 'A' }, { "resume-from", required_argument, NULL, 'R' },
-		{ "dry-run", no_argument, NULL, 'n' }, { "json", no_argument, NULL, 'j' },
-		{ "transit", required_argument, NULL, 'T' }, { "bandwidth", required_argument, NULL, 'B' },
-		{ 0 } };
+		{ "encrypt", no_argument, NULL, 'e' }, { "compress", required_argument, NULL, 'z' },
+		{ "live-unsafe", no_argument, NULL, 'l' }, { "repair", required_argument, NULL, 'r' },
+		{ "output", required_argument, NULL, 'o' }, { "media", required_argument, NULL, 'm' },
+		{ "volume-size", required_argument, NULL, 'v' }, { "anew", no_argument, NULL, 'A' },
+		{ "resume-from", required_argument, NULL, 'R' }, { "dry-run", no_argument, NULL, 'n' },
+		{ "json", no_argument, NULL, 'j' }, { "transit", required_argument, NULL, 'T' },
+		{ "bandwidth", required_argument, NULL, 'B' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -182,12 +183,14 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	o->vm = argv[optind];
 }
 
-/* A new point, at the primary; what was received, at a replica. */
+/* A new point, at the primary; what was received, at a replica, and first of all where it took over since. */
 static int
 bring(struct site *S, const struct export_options *o)
 {
 	int rc = side_is_replica(S, o->vm);
 
+	if (rc == 0 && o->to != NULL && !o->seed && o->against == NULL)
+		rc = forward_waits(S, o->vm, o->to);
 	if (rc != 0)
 		return (rc < 0 ? -1 : forwarding(S, o));
 	return (o->media != NULL ? export_media(S, o) : export(S, o));
