@@ -244,11 +244,11 @@ gather_space(struct showing *w, const struct replica *R, struct health_facts *f)
 	return (0);
 }
 
-/* The sites that a replica forwards to: what they have, and what waits for them.  NULL: there are none. */
+/* The sites that a replica forwards to: what they have, and what waits for them. */
 static json_t *
 gather_forwards(const struct replica *R)
 {
-	json_t *list = R->nforwards == 0 ? NULL : json_array();
+	json_t *list = json_array();
 
 	for (unsigned i = 0; i < R->nforwards; i++) {
 		const struct replica_forward *f = &R->forwards[i];

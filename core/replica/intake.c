@@ -174,9 +174,11 @@ intake_judge(const struct replica *R, const struct header *H, uint32_t number)
 {
 	const struct replica_staged *s = intake_find(R, H->id);
 	int is_exact = H->has_against && H->type == BUNDLE_DELTA;
-	struct replica_staged new = {
-		.type = H->type, .is_exact = H->has_against, .from = H->from, .to = H->to, .history = H->history
-	};
+	struct replica_staged new = { .type = H->type,
+		.is_exact = H->has_against,
+		.from = H->from,
+		.to = H->to,
+		.history = H->history };
 	struct point at = merged(R);
 	struct place held;
 
@@ -206,7 +208,7 @@ intake_parted(const struct replica *R, const struct header *H)
 
 	leaf_root(none.root, &R->secret, &none.sum, none.size);
 	/* A point of that number on another way is none of its. */
-	if (p != NULL && !is_point(&p->point, &H->from))
+	if (p != NULL && (p->is_branch || !is_point(&p->point, &H->from)))
 		return (-1);
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++) {
 		const struct replica_disk_point *d = i < R->ndisks ? &p->disks[i] : &none;
@@ -405,6 +407,15 @@ intake_add_seed(
 		R->seed.records = R->seed.data = R->seed.zero = 0;
 }
 
+/* Points that are not on the new way are kept where they are pinned, and are none of ours any more. */
+static void
+branch_off(struct replica *R, const struct history *new)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (!R->points[i].is_branch && !history_has(new, &R->role.history, &R->points[i].point))
+			R->points[i].is_branch = 1;
+}
+
 int
 intake_moved(struct replica *R, const struct replica_point *p)
 {
@@ -412,8 +423,10 @@ intake_moved(struct replica *R, const struct replica_point *p)
 	role_step(&R->role, R->npoints == 0 ? ROLE_SEEDED : ROLE_MERGE);
 	if (R->merging && (R->staged[0].is_exact || R->staged[0].type == BUNDLE_SEED))
 		role_step(&R->role, ROLE_RESYNCED);
-	if (R->merging)
+	if (R->merging) {
+		branch_off(R, &R->staged[0].history);
 		R->role.history = R->staged[0].history;
+	}
 	if (!R->merging_undo)
 		R->npoints = 0;
 	if (replica_add_point(R, p) != 0)

@@ -311,11 +311,17 @@ role_may_follow(const struct role *r, const struct history *h, int is_locked_for
 	uint64_t here = epoch(r);
 	unsigned i = 0;
 
-	if (r->state != ROLE_PREPARED || !is_locked_for)
+	if (r->locked == 0 || !is_locked_for)
 		return (0);
 	while (i < h->n && h->turns[i].epoch <= here)
 		i++;
 	return (i < h->n && h->turns[i].seq >= r->locked_from && h->turns[i].seq <= r->locked);
+}
+
+void
+role_heard(struct role *r, const struct history *h)
+{
+	see(r, history_epoch(h));
 }
 
 void

@@ -154,8 +154,14 @@ enum role_meeting {
 enum role_meeting role_meet(
     const struct role *r, const struct point *mine, const struct history *h, const struct point *newest);
 
-/* May we follow that history without a person's word: did its site use the handover that stands? */
+/**
+ * May we follow that history without a person's word: did its site use the handover that stands?  It stands behind a
+ * fence too, since others may say sooner that it was used.
+ */
 int role_may_follow(const struct role *r, const struct history *h, int is_locked_for);
+
+/* That epoch was heard of, and none that begins here will be as low; role_claim and role_fence do so too. */
+void role_heard(struct role *r, const struct history *h);
 
 /* Remember what was said: the newest claim of each site, of those that were heard last. */
 void role_claim(struct role *r, const struct role_claim *c);
