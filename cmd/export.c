@@ -8,6 +8,7 @@
 #include "primary/export.h"
 #include "primary/plan.h"
 #include "primary/repair.h"
+#include "replica/forward.h"
 #include "side.h"
 #include "base/say.h"
 
@@ -182,12 +183,14 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	o->vm = argv[optind];
 }
 
-/* A new point, at the primary; what was received, at a replica. */
+/* A new point, at the primary; what was received, at a replica, and first of all where it took over since. */
 static int
 bring(struct site *S, const struct export_options *o)
 {
 	int rc = side_is_replica(S, o->vm);
 
+	if (rc == 0 && o->to != NULL && !o->seed && o->against == NULL)
+		rc = forward_waits(S, o->vm, o->to);
 	if (rc != 0)
 		return (rc < 0 ? -1 : forwarding(S, o));
 	return (o->media != NULL ? export_media(S, o) : export(S, o));

@@ -434,22 +434,6 @@ look_at_standing(struct health *h, const struct replica *R)
 		    "when it is shut down, say 'vmferry failover %s --complete'", R->vm);
 }
 
-/* What this site had when it gave way: kept until a person drops it. */
-static void
-look_at_branch(struct health *h, const struct replica *R)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < R->npoints; i++)
-		n += R->points[i].is_branch != 0;
-	if (n == 0)
-		return;
-	remedy(
-	    cause(h, "branch-kept", HEALTH_WARNING,
-	        "a branch of %u point%s is kept: what this site had when it gave way", n, n == 1 ? "" : "s"),
-	    "'vmferry points %s --branch' shows it; with '--drop' it goes", R->vm);
-}
-
 static void
 look_at_networks(struct health *h, const struct replica *R)
 {
@@ -496,7 +480,7 @@ look_at_branch(struct health *h, const struct replica *R)
 		i++;
 	if (i == R->npoints)
 		return;
-	c = cause(h, "branch", HEALTH_NOTE,
+	c = cause(h, "branch-kept", HEALTH_WARNING,
 	    "point %" PRIu64
 	    " is a branch, of what this site had when it gave way; it keeps %u points beyond the "
 	    "limit of %u",
@@ -517,7 +501,6 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 		last = R->points[R->npoints - 1].point;
 	look_at_stop(h, R->vm, &R->role);
 	look_at_points(h, R);
-	look_at_branch(h, R);
 	look_at_space(h, R, f);
 	look_at_rest(h, R->vm, &R->role);
 	look_at_failover(h, R);

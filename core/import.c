@@ -70,6 +70,19 @@ hear(const struct site *S, const struct trust_entry *e, const struct header *H)
 	return (rc);
 }
 
+/* A receipt is for whom its site gets its bundles from; of what was kept before this site took over, for both. */
+static int
+take_word(const struct site *S, const struct trust_entry *e, const struct header *H)
+{
+	int rc = side_is_replica(S, H->uuid);
+
+	if (rc != 0)
+		return (rc < 0 ? -1 : forward_acknowledge(S, e, H));
+	if ((rc = acknowledge(S, e, H)) != 0 || (rc = forward_is_news(S, e, H->uuid, &H->to)) <= 0)
+		return (rc);
+	return (forward_acknowledge(S, e, H));
+}
+
 static int
 import_receipt(const struct site *S, const struct trust_entry *e, struct unpack *U)
 {
@@ -86,9 +99,7 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 		return (rc == FOLLOW_DONE ? 0 : rc);
 	if (U->header->is_primary && (rc = replica_find(S, U->header->uuid, uuid)) != 0)
 		return (rc < 0 ? -1 : hear(S, e, U->header));
-	if ((rc = side_is_replica(S, U->header->uuid)) == 0)
-		return (acknowledge(S, e, U->header));
-	return (rc < 0 ? -1 : forward_acknowledge(S, e, U->header));
+	return (take_word(S, e, U->header));
 }
 
 static void

@@ -295,6 +295,27 @@ forward_end(const struct site *S, const char *vm, const char *to)
 	return (rc);
 }
 
+int
+forward_waits(const struct site *S, const char *vm, const char *to)
+{
+	const struct trust_entry *e = trust_by_name(site_trust(S), to);
+	char uuid[HEADER_UUID];
+	const struct replica_forward *f;
+	struct replica_out_volume *v;
+	struct replica_out *b;
+	struct replica *R;
+	int rc = e == NULL ? 0 : replica_find(S, vm, uuid);
+
+	if (rc <= 0)
+		return (rc);
+	if (replica_look(&R, S, uuid) != 0)
+		return (-1);
+	f = outbox_forward_of(R, e);
+	rc = R->role.state == ROLE_TURNED && f != NULL && outbox_next(R, f, &b, &v);
+	replica_close(R);
+	return (rc);
+}
+
 /* --- receipts ----------------------------------------------------------------------------------------- */
 
 int

@@ -27,6 +27,12 @@ void forward_note_seed(const struct replica *R);
 /* The site of that name (NULL: the only one) that the VM is forwarded to; NULL, said. */
 struct replica_forward *forward_find(struct replica *R, const struct site *S, const char *name);
 
+/**
+ * This site has turned into the VM's primary: does something of before wait for that site that was not sent?  It goes
+ * first, since what is cut here now leads on from there.  1 or 0; -1, said.
+ */
+int forward_waits(const struct site *S, const char *vm, const char *to);
+
 /* --- receipts --- */
 
 /* Does this site forward that VM to the site e, and does it not know yet that e has the point to?  1 or 0; -1, said. */

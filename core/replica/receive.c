@@ -13,8 +13,8 @@
 #include "replica/combined.h"
 #include "replica/forward.h"
 #include "replica/intake.h"
-#include "replica/outbox.h"
 #include "replica/meeting.h"
+#include "replica/outbox.h"
 #include "replica/seeding.h"
 #include "replica/staging.h"
 

@@ -203,7 +203,7 @@ def test_dr_cannot_make_a_delta_for_far():
     check('does not know' in p.stderr, p.stderr)
     c.far('trust', 'add', c.lab.dr.card, '--vm', 'web*')     # dr may bring VMs of its own there, but not this one
     p = c.far('import', forged, rc=1)
-    check("accepted from site 'hq'" in p.stderr, p.stderr)
+    check("follows site 'hq'" in p.stderr, p.stderr)
     check(tree(c.far.replica()) == before, 'far has changed')
     with open(c.bundle(), 'rb') as f:
         c.give_far(f.read())
