@@ -264,6 +264,7 @@ MISUSE = {
     'adopt': [[], ['web1'], ['web1', '--from', 'hq'], ['web1', '--disk', 'a=b'], ['web1', '--drop', '--from', 'hq'],
               ['web1', '--drop', '--disk', 'a=b'], ['a', 'b', '--from', 'hq', '--disk', 'a=b']],
     'compare': [[], ['a', 'b'], ['web1', '-o']],
+    'extend': [[], ['web1'], ['a', 'b', '--to', 'x'], ['web1', '--to', 'x', '--via', 'y', '--end']],
     'vmferry': [[], ['nonsense'], ['--nonsense'], ['--home'], ['../bin/ls'], ['']],
     'card': [['x']],
     'enable': [[], ['vm'], ['vm', '--disk'], ['vm', 'vm2', '--disk', 'a=b'], ['vm', '--disk', 'a=b', '--points', '0'],
