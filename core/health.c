@@ -444,9 +444,10 @@ look_at_branch(struct health *h, const struct replica *R)
 		n += R->points[i].is_branch != 0;
 	if (n == 0)
 		return;
-	remedy(
-	    cause(h, "branch-kept", HEALTH_WARNING,
-	        "a branch of %u point%s is kept: what this site had when it gave way", n, n == 1 ? "" : "s"),
+	remedy(cause(h, "branch-kept", HEALTH_WARNING,
+	           "a branch of %u point%s is kept: what this site had when it gave way; with it %u points "
+	           "stay beyond the limit",
+	           n, n == 1 ? "" : "s", branch_beyond(R)),
 	    "'vmferry points %s --branch' shows it; with '--drop' it goes", R->vm);
 }
 
@@ -485,25 +486,6 @@ look_at_tests(struct health *h, const struct replica *R, const struct health_fac
 	    "try it: 'vmferry failover %s --test'", R->vm);
 }
 
-/* What this site had when it gave way to another one is kept, and with it all that came later. */
-static void
-look_at_branch(struct health *h, const struct replica *R)
-{
-	struct health_cause *c;
-	unsigned i = 0;
-
-	while (i < R->npoints && !R->points[i].is_branch)
-		i++;
-	if (i == R->npoints)
-		return;
-	c = cause(h, "branch", HEALTH_NOTE,
-	    "point %" PRIu64
-	    " is a branch, of what this site had when it gave way; it keeps %u points beyond the "
-	    "limit of %u",
-	    R->points[i].point.seq, branch_beyond(R), R->keep);
-	remedy(c, "when nothing of it is needed any more, say 'vmferry points %s --branch --drop'", R->vm);
-}
-
 void
 health_replica(struct health *h, const struct replica *R, const struct health_facts *f)
 {
@@ -517,7 +499,6 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 		last = R->points[R->npoints - 1].point;
 	look_at_stop(h, R->vm, &R->role);
 	look_at_points(h, R);
-	look_at_branch(h, R);
 	look_at_space(h, R, f);
 	look_at_rest(h, R->vm, &R->role);
 	look_at_failover(h, R);
