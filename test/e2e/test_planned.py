@@ -555,7 +555,8 @@ def test_only_a_site_that_the_vm_goes_to_can_fence_it():
     lab.hq('export', 'web1', '--seed', '--to', 'third', '-o', lab.path('b0.vmf'))
     shutil.rmtree(lab.hq.home)
     os.rename(lab.path('hq.was'), lab.hq.home)
-    refused(lab.hq, 'import', says(lab, [dict(epoch=2, seq=2, site=key)], site=third), words='nothing was ever sent')
+    third('import', lab.path('b0.vmf'))
+    refused(lab.hq, 'import', says(lab, [dict(epoch=2, seq=3, site=key)], site=third), words='nothing was ever sent')
     lab.close()
 
 
