@@ -15,8 +15,9 @@
 #define HISTORY_TURNS 32u /* the last ones; where there were more, older points are on no known way */
 
 struct history_turn {
-	uint64_t epoch;           /* that began: more than the one before */
-	uint64_t seq;             /* behind this point of the epoch before; 0: with nothing, of a record without a point */
+	uint64_t epoch; /* that began: more than the one before */
+	uint64_t
+	    seq; /* behind this point of the epoch before; 0: with nothing, of a record without a point */
 	uint8_t site[RECORD_KEY]; /* a signing key of the site that is its primary */
 };
 

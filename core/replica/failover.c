@@ -80,6 +80,18 @@ stand(struct replica *R, const struct failover_options *o)
 	return (rc == 0 && o->start ? guest_start(R, g) : rc);
 }
 
+/* The history that is here did not lead to a branch that was left, so none can begin behind it. */
+static int
+object_to_branch(const struct replica *R, const struct replica_point *at)
+{
+	if (!at->is_branch || at == replica_last(R))
+		return (0);
+	return (say_refused("%s: point %" PRIu64
+	                    " is of a branch that was given up: nothing goes on from there; look at it with "
+	                    "a test failover, or write it out with 'vmferry restore'",
+	    R->vm, at->point.seq));
+}
+
 static int
 begin_unplanned(struct replica *R, const struct site *S, const struct failover_options *o)
 {
@@ -97,7 +109,7 @@ begin_unplanned(struct replica *R, const struct site *S, const struct failover_o
 		    R->vm, R->primary);
 	if ((rc = confirm(R, o, "fail over to here, without its primary")) != 0 ||
 	    (rc = guest_prepare(R, S)) != 0 || (rc = standing_catch_up(R, S, o->point)) != 0 ||
-	    (rc = standing_point(R, o->point, &at)) != 0)
+	    (rc = standing_point(R, o->point, &at)) != 0 || (rc = object_to_branch(R, at)) != 0)
 		return (rc);
 	if (at->point.seq != foreseen.seq) {
 		say_loss(R, &at->point);

@@ -20,6 +20,8 @@ static const char
     paused[] = "it is paused; 'vmferry resume' takes it up again",
     locked[] = "it is prepared for a planned failover and locked; complete that at the replica, or take it "
                "back with 'vmferry failover --cancel'",
+    unanswered[] = "no receipt of its seed has come yet; give that of 'vmferry import --receipt' to 'vmferry "
+                   "import' here",
     started[] = "it has failed over to here and is not complete; say 'vmferry failover --complete' or "
                 "'--cancel' first",
     is_ours[] = "it has failed over to here: this site is its primary; turn the direction with 'vmferry "
@@ -28,9 +30,7 @@ static const char
 static const char *const primary_defaults[ROLE_STATES] = {
 	[ROLE_DISABLED] = disabled,
 	[ROLE_READY] = "nothing was sent yet; start with 'vmferry export --seed'",
-	[ROLE_WAITING] =
-	    "no receipt of its seed has come yet; give that of 'vmferry import --receipt' to 'vmferry "
-	    "import' here",
+	[ROLE_WAITING] = unanswered,
 	[ROLE_REPLICATING] = "this site is its primary, and all is well: there is nothing to do that for",
 	[ROLE_PREPARED] = locked,
 	[ROLE_SUSPENDED] = paused,
