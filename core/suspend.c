@@ -129,8 +129,12 @@ at_replica(const struct site *S, const struct suspend_options *o)
 		return (rc);
 	strcpy(vm, R->vm);
 	if (o->act == SUSPEND_REMOVE) {
-		if ((rc = check_removal(&R->role, vm)) == 0 && (rc = check(&R->role, vm, o->act)) == 0 &&
-		    !o->yes)
+		if (R->test.is_on)
+			rc = say_refused("%s: a test failover stands; end it first with 'vmferry failover "
+			                 "--stop-test'",
+			    vm);
+		if (rc == 0 && (rc = check_removal(&R->role, vm)) == 0 &&
+		    (rc = check(&R->role, vm, o->act)) == 0 && !o->yes)
 			rc = confirm(vm, "the replica, with its disks and points,");
 		if (rc == 0 && (rc = replica_remove(R, S)) == 0)
 			say_note("%s: the replica is removed", vm);

@@ -7,8 +7,8 @@
 
 /*
  * A qcow2 image on top of a raw disk (a file or block device) that stays as it is: a VM of a test failover or of a
- * failover runs on it, at once and at any recovery point.  It is made by qemu-img and filled through qemu-nbd, both of
- * Debian's qemu-utils; both paths are absolute, since the overlay names its base.
+ * failover runs on it, at once and at any recovery point.  It is made by qemu-img, and filled and read through
+ * qemu-nbd, both of Debian's qemu-utils.  Both paths are absolute, since the overlay names its base.
  */
 struct overlay;
 

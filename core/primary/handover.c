@@ -44,10 +44,16 @@ add(struct handing *h, const char *name)
 	return (c);
 }
 
-static void
-good(struct handing *h, const char *name)
+static void __attribute__((format(printf, 3, 4)))
+good(struct handing *h, const char *name, const char *format, ...)
 {
-	add(h, name)->is_ok = 1;
+	struct check *c = add(h, name);
+	va_list ap;
+
+	c->is_ok = 1;
+	va_start(ap, format);
+	vsnprintf(c->words, sizeof c->words, format, ap);
+	va_end(ap);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -83,9 +89,9 @@ check_role(struct handing *h)
 	const char *why = role_objection(&h->P->role, ROLE_PREPARE, words);
 
 	if (why != NULL)
-		bad(h, "role", "%s", why);
+		bad(h, "state", "%s", why);
 	else
-		good(h, "role");
+		good(h, "state", "%s", role_state_text(h->P->role.state));
 }
 
 /* One site is meant: --to, or the only one. */
@@ -115,7 +121,7 @@ check_target(struct handing *h)
 		    "it is prepared for another site already; take that back with 'vmferry failover "
 		    "--cancel' first");
 	else
-		good(h, "target");
+		good(h, "target", "site '%s'", h->e->card.name);
 	h->bundle.to = h->e->card.name;
 }
 
@@ -138,7 +144,7 @@ check_health(struct handing *h)
 		    "; export to it, and bring its receipt first",
 		    t->name, t->acked, t->back);
 	else
-		good(h, "health");
+		good(h, "health", "site '%s' has acknowledged point %" PRIu64, t->name, t->acked);
 }
 
 static int
@@ -159,7 +165,7 @@ check_pending(struct handing *h)
 		    "%s",
 		    command, waybill_is_final(p) ? "'vmferry failover --cancel'" : "'vmferry export --anew'");
 	} else {
-		good(h, "exports");
+		good(h, "exports", "none is unfinished");
 	}
 	pending_free(p);
 	return (rc < 0 ? -1 : 0);
@@ -172,7 +178,7 @@ judge_host(struct handing *h, const struct host_state *is)
 	const char *vm = h->P->vm;
 
 	if (is->run == HOST_OFF && is->stop == HOST_SHUT_DOWN)
-		good(h, "shut-down");
+		good(h, "shut-down", "the host says so");
 	else if (is->run == HOST_OFF)
 		bad(h, "shut-down",
 		    "the host says that it is off, and how: %s; what it had not written yet is lost so: "
@@ -209,7 +215,7 @@ vm_is_off(struct handing *h)
 	         (is.run == HOST_ABSENT && !h->o->is_shut_down))
 		judge_host(h, &is);
 	else if (h->o->is_shut_down)
-		good(h, "shut-down");
+		good(h, "shut-down", "by your word");
 	else
 		bad(h, "shut-down",
 		    "nobody can be asked here whether it was shut down, and not just turned off: shut it "
@@ -231,7 +237,7 @@ check_quiet(struct handing *h)
 	if (rc < 0)
 		return (-1);
 	if (rc == 0)
-		good(h, "quiet");
+		good(h, "quiet", "no program writes to its disks");
 	else
 		said(h, "quiet");
 	return (0);
@@ -252,7 +258,7 @@ check_return(struct handing *h)
 		    "with its card",
 		    h->e->card.name, h->P->vm);
 	else
-		good(h, "return");
+		good(h, "return", "site '%s' may send it back", h->e->card.name);
 }
 
 static int
@@ -315,9 +321,9 @@ print_json(const struct handing *h, const struct plan_estimate *E)
 
 	for (unsigned i = 0; i < h->nchecks; i++)
 		json_array_append_new(list, json_pack("{s:s,s:b,s:s}", "check", h->checks[i].name, "ok",
-		                                h->checks[i].is_ok, "words", h->checks[i].words));
-	o = json_pack("{s:s,s:s,s:s?,s:b,s:o}", "vm", h->P->vm, "uuid", h->P->uuid, "to",
-	    h->t == NULL ? NULL : h->e->card.name, "ready", count_bad(h) == 0, "checks", list);
+		                                h->checks[i].is_ok, "text", h->checks[i].words));
+	o = json_pack("{s:s,s:s,s:s,s:s?,s:b,s:o}", "vm", h->P->vm, "uuid", h->P->uuid, "act", "planned",
+	    "to", h->t == NULL ? NULL : h->e->card.name, "ok", count_bad(h) == 0, "checks", list);
 	if (E != NULL)
 		json_object_set_new(o, "final",
 		    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "from", (json_int_t)E->from, "to",
@@ -356,9 +362,11 @@ print_words(const struct handing *h, const struct plan_estimate *E)
 {
 	char changed[PLAN_TEXT], bytes[PLAN_TEXT], sampled[PLAN_TEXT];
 
+	printf("%s: planned failover%s%s%s\n", h->P->vm, h->t == NULL ? "" : " to site '",
+	    h->t == NULL ? "" : h->e->card.name, h->t == NULL ? "" : "'");
 	for (unsigned i = 0; i < h->nchecks; i++)
-		printf("%-10s %s%s%s\n", h->checks[i].name, h->checks[i].is_ok ? "ok" : "NOT OK",
-		    h->checks[i].is_ok ? "" : ": ", h->checks[i].words);
+		printf("  %-8s %s: %s\n", h->checks[i].is_ok ? "ok" : "NOT YET", h->checks[i].name,
+		    h->checks[i].words);
 	if (E == NULL)
 		return;
 	plan_size_text(changed, E->changed);

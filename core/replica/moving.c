@@ -1,5 +1,7 @@
 #include "replica/moving.h"
 
+#include <inttypes.h>
+
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/overlay.h"
@@ -31,9 +33,9 @@ moving_check(const struct replica *R)
 		return (say_refused("%s: is %s: its disks may be in use, and stay where they are", R->vm,
 		    role_state_text(state)));
 	if (R->test.is_on)
-		return (say_refused("%s: a test failover stands on its disks; end it with 'vmferry failover "
-		                    "--stop-test', and then move them",
-		    R->vm));
+		return (say_refused("%s: a test failover from point %" PRIu64
+		                    " stands on its disks; end it with 'vmferry failover --stop-test'",
+		    R->vm, R->test.at.seq));
 	return (check_idle(R));
 }
 

@@ -33,7 +33,7 @@ add(struct checks *c, const char *name, int ok, const char *format, ...)
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	c->failed += !ok;
-	json_array_append_new(c->list, json_pack("{s:s,s:b,s:s}", "check", name, "ok", ok, "text", text));
+	json_array_append_new(c->list, json_pack("{s:s,s:b,s:s}", "check", name, "ok", ok, "words", text));
 }
 
 /* Print what was found: 0; 1: something is in the way; -1. */
@@ -49,18 +49,21 @@ print(struct checks *c, const struct replica *R, const char *act, const struct p
 	point_time_text(when, p->time);
 	point_age_text(age, lost);
 	if (json) {
-		o = json_pack("{s:s,s:s,s:b,s:I,s:s,s:I,s:O}", "vm", R->vm, "act", act, "ok", c->failed == 0,
-		    "point", (json_int_t)p->seq, "time", when, "age", (json_int_t)lost, "checks", c->list);
+		o = json_pack("{s:s,s:s,s:s,s:b,s:I,s:s,s:I,s:O}", "vm", R->vm, "uuid", R->uuid, "act", act,
+		    "ready", c->failed == 0, "point", (json_int_t)p->seq, "time", when, "age",
+		    (json_int_t)lost, "checks", c->list);
 		rc = o != NULL && json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 		json_decref(o);
 	} else {
 		printf("%s: %s failover to point %" PRIu64 " of %s, %s ago\n", R->vm, act, p->seq, when, age);
 		json_array_foreach (c->list, i, o)
-			printf("  %-8s %s: %s\n", json_is_true(json_object_get(o, "ok")) ? "ok" : "NOT YET",
-			    json_string_value(json_object_get(o, "check")),
-			    json_string_value(json_object_get(o, "text")));
+			printf("%-10s %s: %s\n", json_string_value(json_object_get(o, "check")),
+			    json_is_true(json_object_get(o, "ok")) ? "ok" : "NOT OK",
+			    json_string_value(json_object_get(o, "words")));
 	}
-	return (rc != 0 ? -1 : c->failed > 0);
+	if (rc == 0 && c->failed > 0)
+		rc = say_refused("%s: %u checks failed", R->vm, c->failed);
+	return (rc);
 }
 
 /* --- the checks ----------------------------------------------------------------------------------------- */

@@ -358,14 +358,14 @@ def test_a_dry_run_names_what_is_in_the_way_and_changes_nothing():
     lab = replicated(3)
     before = tree(lab.dr.replica())
     o = json.loads(lab.dr('failover', 'web1', '--unplanned', '--dry-run', '--json').stdout)
-    check(o['ok'] and o['point'] == 3, o)
+    check(o['ready'] and o['point'] == 3, o)
     lab.dr('failover', 'web1', '--unplanned', '--dry-run', '--point', 77, rc=1)
     o = json.loads(lab.dr('failover', 'web1', '--planned', '--complete', '--dry-run', '--json', rc=1).stdout)
     check([c['check'] for c in o['checks'] if not c['ok']] == ['handover'], o)
     check(tree(lab.dr.replica()) == before, 'something was changed')
     Host(lab)
     out = lab.dr('failover', 'web1', '--unplanned', '--dry-run', rc=1).stdout
-    check('NOT YET  network: dmz' in out, out)
+    check('NOT OK: dmz' in out, out)
 
 
 def test_an_excluded_disk_comes_empty():
@@ -392,6 +392,75 @@ def test_a_trust_entry_names_the_host():
     lab.dr('trust', 'add', lab.hq.card, '--vm', 'web*', '--host', 'telepathy', rc=2)
     lab.dr('trust', 'add', lab.hq.card, '--vm', 'web*')
     check(lab.dr.json('trust', 'list')[0]['host'] is None, 'it is still there')
+
+
+# --- planned --------------------------------------------------------------------------------------------
+
+def handed_over(points=3, merge=True, **kw):
+    """hq has handed over to dr, at the point behind the last one."""
+    lab = Lab(**kw)
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    for n in range(1, points + 1):
+        lab.dr('import', cycle(lab, n), '--receipt', lab.path('r'))
+        lab.hq('import', lab.path('r'))
+    lab.write(lab.disks['vda'], 100 * K, 5 * K)
+    lab.keep('final')
+    lab.final = lab.path('final.vmf')
+    lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', lab.final)
+    if merge is not None:
+        lab.dr('import', lab.final, *([] if merge else ['--no-merge']))
+    return lab
+
+
+def test_a_planned_failover_loses_nothing():
+    for merge in (True, False):
+        lab = handed_over(merge=merge)
+        host = Host(lab)
+        o = json.loads(lab.dr('failover', 'web1', '--planned', '--complete', '--dry-run', '--json', rc=1).stdout)
+        check([c['check'] for c in o['checks'] if not c['ok']] == ['network'], o)
+        p = lab.dr('failover', 'web1', '--planned', '--complete', '--start')
+        check('nothing is lost' in p.stderr and "'hq'" in p.stderr, p.stderr)
+        check(state(lab) == 'failed-over', state(lab))
+        lab.same('final', os.path.join(lab.dr.replica(), 'disks'))
+        is_one_point(lab, 4)
+        vm = host.vms()['web1']
+        check(vm['purpose'] == 'primary' and vm['state'] == 'running' and [d['format'] for d in vm['disks']] == ['raw', 'raw'], vm)
+        check(vm['disks'][0]['path'] == os.path.realpath(os.path.join(lab.dr.replica(), 'disks', 'vda.raw')), vm)
+        lab.dr('failover', 'web1', '--planned', '--complete')
+        lab.dr('failover', 'web1', '--cancel', rc=1)
+        lab.close()
+
+
+def test_without_a_handover_nothing_is_taken_over():
+    lab = handed_over(merge=None)
+    before = tree(lab.dr.replica())
+    p = lab.dr('failover', 'web1', '--planned', '--complete', rc=1)
+    check('no handover' in p.stderr and 'is lost' in p.stderr and '--unplanned' in p.stderr, p.stderr)
+    check(tree(lab.dr.replica()) == before, 'something was changed')
+
+
+def test_a_handover_to_another_site_does_not_count():
+    lab = handed_over()
+    edit_record(os.path.join(lab.dr.replica(), 'state'), lambda o: o['role'].pop('handover'))
+    lab.dr('failover', 'web1', '--planned', '--complete', rc=1)
+
+
+def test_a_handover_that_was_taken_back_does_not_count():
+    lab = handed_over()
+    lab.hq('failover', 'web1', '--planned', '--cancel')
+    lab.write(lab.disks['vda'], 0, 4 * K)
+    lab.dr('import', lab.export())
+    check('no handover' in lab.dr('failover', 'web1', '--planned', '--complete', rc=1).stderr, 'an old handover was used')
+
+
+def test_a_handover_waits_for_the_end_of_a_test():
+    lab = handed_over(merge=None)
+    lab.dr('failover', 'web1', '--test')
+    lab.dr('import', lab.final)
+    lab.dr('failover', 'web1', '--planned', '--complete', rc=1)
+    lab.dr('failover', 'web1', '--stop-test')
+    lab.dr('failover', 'web1', '--planned', '--complete')
+    lab.same('final', os.path.join(lab.dr.replica(), 'disks'))
 
 
 main(__name__)

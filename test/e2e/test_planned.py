@@ -53,11 +53,11 @@ def failing(lab, check_name, *words, args=(OFF,), alone=True):
     refused(lab.hq, *argv, '-o', lab.path('never'), words=words)
     check(not glob.glob(lab.path('never*')), 'something was written')
     p = refused(lab.hq, *argv, '--dry-run', words='checks failed')
-    check(re.search(r'^%s +NOT OK' % check_name, p.stdout, re.M), 'the dry run says', p.stdout)
+    check(re.search(r'^  NOT YET +%s: ' % check_name, p.stdout, re.M), 'the dry run says', p.stdout)
     p = refused(lab.hq, *argv, '--dry-run', '--json')
     o = json.loads(p.stdout)
-    bad = {c['check']: c['words'] for c in o['checks'] if not c['ok']}
-    check(not o['ready'] and check_name in bad and (len(bad) == 1 or not alone), 'the checks that failed are', bad)
+    bad = {c['check']: c['text'] for c in o['checks'] if not c['ok']}
+    check(not o['ok'] and check_name in bad and (len(bad) == 1 or not alone), 'the checks that failed are', bad)
     for w in words:
         check(w in bad[check_name], 'the words are', bad[check_name])
 
@@ -65,7 +65,7 @@ def failing(lab, check_name, *words, args=(OFF,), alone=True):
 def test_nothing_is_handed_over_before_the_replica_has_answered():
     lab = Lab()
     lab.hq('trust', 'add', lab.dr.card, '--vm', 'web1')
-    failing(lab, 'role', 'nothing was sent yet', alone=False)
+    failing(lab, 'state', 'nothing was sent yet', alone=False)
     seed = lab.export()
     failing(lab, 'health', 'no receipt', alone=False)
     receipt(lab, seed)
@@ -167,12 +167,12 @@ def test_a_dry_run_says_how_much_and_how_long():
     lab.write(lab.disks['vda'], 0, 2 * M)
     before = tree(lab.hq.home)
     o = json.loads(planned(lab, '--dry-run', '--bandwidth', '100K', '--json').stdout)
-    check(o['ready'] and all(c['ok'] for c in o['checks']) and o['to'] == 'dr', o)
+    check(o['ok'] and all(c['ok'] for c in o['checks']) and o['to'] == 'dr', o)
     f = o['final']
     check(f['from'] == 2 and f['to'] == 3 and f['changed'] == 2 * M, f)
     check(f['line_seconds'] >= 20 and f['down_seconds'] >= f['line_seconds'], f)
     out = planned(lab, '--dry-run', '--bandwidth', '100K').stdout
-    check('2.0 MiB changed' in out and 'on the line' in out and out.count(' ok\n') == 7, out)
+    check('2.0 MiB changed' in out and 'on the line' in out and out.count('  ok ') == 7, out)
     check(tree(lab.hq.home) == before, 'a dry run changed something')
     lab.close()
 
@@ -429,7 +429,7 @@ def fenced(lab, site, receipt, *words):
     r = role(site)
     check(r['fenced'] and r['state'] == 'error' and len(r['claims']) == 1, r)
     s = site.json('status')[0]
-    check(s['health'] == 'critical' and 'resync --keep' in s['causes'][0], s)
+    check(s['health'] == 'critical' and s['fenced'] and 'resync web1 --keep' in s['causes'][0], s)
     for argv in (['export', 'web1', '--seed'], ['export', 'web1'], ['failover', 'web1', '--planned', OFF]):
         refused(site, *argv, '-o', lab.path('x'), words=['fenced', 'resync --keep'])
     for argv in (['failover', 'web1', '--cancel'], ['pause', 'web1'], ['resume', 'web1']):

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "bounds.h"
@@ -354,6 +355,39 @@ Test(overlay, on_a_block_device_is_the_same_as_long_as_the_device_is_large_enoug
 	cr_expect(said("and the disk needs"));
 	close(fd);
 	expect_file("base", model, SIZE);
+}
+
+static int
+is_sparse(const char *name)
+{
+	struct stat st;
+
+	return (stat(at(name), &st) == 0 && st.st_blocks * 512 < SIZE / 4);
+}
+
+/* Nothing is copied but the blocks that were applied, neither into the overlay nor into the base. */
+Test(overlay, costs_what_was_applied_and_leaves_the_holes_of_its_base)
+{
+	static uint8_t data[LIMIT_BLOCK];
+	struct overlay *O;
+
+	memset(data, 'd', sizeof data);
+	place_put("base", data, sizeof data);
+	cr_assert_eq(truncate(at("base"), SIZE), 0);
+	if (!is_sparse("base"))
+		cr_skip_test("there are no holes on this file system");
+	cr_assert_eq(overlay_create(at("over"), at("base"), SIZE), 0);
+	cr_assert_eq(overlay_open(&O, at("over")), 0);
+	for (uint64_t at_byte = LIMIT_BLOCK; at_byte < SIZE; at_byte += 65536) {
+		const struct extent e = { at_byte, LIMIT_BLOCK, EXTENT_DATA };
+
+		cr_assert_eq(overlay_apply(O, &e, 1, data), 0);
+	}
+	cr_assert_eq(overlay_flush(O), 0);
+	overlay_close(O);
+	cr_expect(is_sparse("over"));
+	cr_expect_eq(overlay_commit(at("over"), at("base")), 0);
+	cr_expect(is_sparse("base"));
 }
 
 Test(overlay, needs_its_own_base_and_an_image)
