@@ -17,11 +17,11 @@ MAN1 = $(sort $(wildcard doc/*.1))
 MAN5 = $(sort $(wildcard doc/*.5))
 MAN7 = $(sort $(wildcard doc/*.7))
 UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
-COURIER = $(B)/test/courier
+COURIER = $(B)/test/courier $(B)/test/roles
 HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
 E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/fuzz/*.[ch])
+SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
 
 all: $(BIN)
 
@@ -59,6 +59,10 @@ $(B)/test/%: test/hostile/%.c $(wildcard test/hostile/*.h) $(B)/libvmferry.a
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 
 $(B)/test/courier: test/courier/courier.c $(wildcard test/courier/*.h) $(B)/libvmferry.a
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
+
+$(B)/test/roles: test/roles/roles.c $(wildcard test/roles/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 

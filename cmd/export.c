@@ -4,9 +4,11 @@
 #include "args.h"
 #include "bounds.h"
 #include "export_media.h"
+#include "forwarding.h"
 #include "primary/export.h"
 #include "primary/plan.h"
 #include "primary/repair.h"
+#include "side.h"
 #include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-export",
@@ -31,7 +33,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"site "
 	"that\n"
 	"                   made it; see 'vmferry compare' and 'vmferry adopt'\n"
-	"  --to SITE        for this site alone\n"
+	"  --to SITE        for this site alone; at a replica: forward to it what was received\n"
 	"  --plain          do not encrypt; --encrypt: do; --compress HOW: none, fast, default or best\n"
 	"                   (default: as was said to 'vmferry enable')\n"
 	"  --live-unsafe    read disks although a program has them open for writing\n"
@@ -180,6 +182,17 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 	o->vm = argv[optind];
 }
 
+/* A new point, at the primary; what was received, at a replica. */
+static int
+bring(struct site *S, const struct export_options *o)
+{
+	int rc = side_is_replica(S, o->vm);
+
+	if (rc != 0)
+		return (rc < 0 ? -1 : forwarding(S, o));
+	return (o->media != NULL ? export_media(S, o) : export(S, o));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -193,10 +206,7 @@ main(int argc, char *argv[])
 	say_init(tool.name);
 	parse(argc, argv, &o, &r, &w, &home);
 	if ((S = site_open(home)) != NULL)
-		rc = r.request != NULL ? repair(S, &r)
-		     : w.is_dry        ? plan(S, &o, &w.options)
-		     : o.media != NULL ? export_media(S, &o)
-		                       : export(S, &o);
+		rc = r.request != NULL ? repair(S, &r) : w.is_dry ? plan(S, &o, &w.options) : bring(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }

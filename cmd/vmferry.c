@@ -27,7 +27,8 @@ static const char usage[] =
     "  compare   say what a replica's disks hold            adopt    disks that are here as initial copy\n"
     "  move      take a replica or a disk elsewhere         failover test, planned, unplanned; both sides\n"
     "  pause     stop a replication for a while             resume   take it up again\n"
-    "  disable   end it, keep or remove what is here\n"
+    "  disable   end it, keep or remove what is here        confirm  what you have seen to, such as DNS\n"
+    "  extend    one site more to replicate to, or fewer\n"
     "\n"
     "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
 

@@ -2,18 +2,6 @@
 
 #include "gather.h"
 
-static int
-leave_keys(const struct site *S, const char *dir)
-{
-	struct medium *M;
-	int rc = medium_open(&M, dir, MEDIUM_LEAVE, NULL);
-
-	if (rc == 0)
-		rc = gather_leave_keys(S, M);
-	medium_close(M);
-	return (rc);
-}
-
 int
 export_media_around(
     struct site *S, const char *dir, int (*go)(struct site *S, const void *context), const void *context)
@@ -25,7 +13,7 @@ export_media_around(
 		return (-1);
 	if ((rc = go(S, context)) != 0)
 		return (rc);
-	return (leave_keys(S, dir));
+	return (gather_leave_keys_at(S, dir));
 }
 
 static int

@@ -12,6 +12,8 @@
 #include "bundle/infile.h"
 #include "import.h"
 #include "primary/primary.h"
+#include "replica/forward.h"
+#include "side.h"
 #include "site/keys.h"
 
 struct gathering {
@@ -79,6 +81,18 @@ gather_leave_keys(const struct site *S, const struct medium *M)
 	return (rc);
 }
 
+int
+gather_leave_keys_at(const struct site *S, const char *dir)
+{
+	struct medium *M;
+	int rc = medium_open(&M, dir, MEDIUM_LEAVE, NULL);
+
+	if (rc == 0)
+		rc = gather_leave_keys(S, M);
+	medium_close(M);
+	return (rc);
+}
+
 /* --- receipts ----------------------------------------------------------------------------------------- */
 
 /* Has that site said so before, of that epoch or a later one? */
@@ -94,7 +108,7 @@ is_claimed(const struct primary *P, const struct trust_entry *e, uint64_t epoch)
 	return (0);
 }
 
-/* Does it tell a primary of ours what it does not know: more points, or that another one is the primary? */
+/* Does it tell a primary of ours, or a replica that forwards, what it does not know: more points, or that another one is the primary? */
 static int
 is_news(const struct site *S, const struct holdings_bundle *b)
 {
@@ -104,8 +118,11 @@ is_news(const struct site *S, const struct holdings_bundle *b)
 	struct primary *P;
 	int news;
 
-	if (b->type != BUNDLE_RECEIPT || e == NULL || b->nvolumes == 0 ||
-	    primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
+	if (b->type != BUNDLE_RECEIPT || e == NULL || b->nvolumes == 0)
+		return (0);
+	if (side_is_replica(S, b->uuid) == 1)
+		return (forward_is_news(S, e, b->uuid, &b->to) == 1);
+	if (primary_find(S, b->uuid, uuid) != 1 || primary_look(&P, S, uuid) != 0)
 		return (0);
 	t = primary_target_of(P, e);
 	news = t != NULL && memcmp(b->lineage, P->lineage, RECORD_ID) == 0 &&

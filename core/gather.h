@@ -19,4 +19,7 @@ int gather_apart(struct site *S, const char *dir, int insist);
 /* Leave this site's own key list on M, where it has had more keys than one and M can be written to.  0; -1, said. */
 int gather_leave_keys(const struct site *S, const struct medium *M);
 
+/* The same with the medium at dir. */
+int gather_leave_keys_at(const struct site *S, const char *dir);
+
 #endif

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "history.h"
+#include "replica/intake.h"
 #include "replica/missing.h"
+#include "replica/outbox.h"
 
 /* --- causes ------------------------------------------------------------------------------------------- */
 
@@ -63,12 +65,6 @@ health_grade_text(enum health_grade grade)
 	static const char *const texts[] = { "normal", "note", "warning", "critical" };
 
 	return (texts[grade]);
-}
-
-void
-health_age(char out[32], int64_t seconds)
-{
-	point_age_text(out, seconds);
 }
 
 /* Seconds since then; 0 where a clock went back. */
@@ -163,7 +159,7 @@ look_at_names(struct health *h, const char *vm, const struct role *r, const stru
 {
 	uint64_t epoch = history_epoch(&r->history);
 
-	if (epoch > 1 && m->dns < epoch)
+	if (epoch > 1 && m->dns < epoch && !r->is_fenced)
 		remedy(
 		    cause(h, "dns-unconfirmed", HEALTH_WARNING,
 		        "nobody has confirmed that addresses and DNS lead to this site since its failover"),
@@ -196,7 +192,8 @@ health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
 	            : now - (int64_t)(every * PRIMARY_CUTS);
 	at = c->at[0] > start ? c->at[0] : start;
 	for (unsigned i = c->at[0] > start ? 1 : 0; i < c->n; i++) {
-		if (c->at[i] < at) /* longer ago than is looked at, or the clock went back */
+		/* Longer ago than is looked at, or of a time to come: the clock went back. */
+		if (c->at[i] < at || c->at[i] > now)
 			continue;
 		n = cycles_in(at, c->at[i], every);
 		all += n;
@@ -256,7 +253,7 @@ look_at_sending(struct health *h, const struct primary *P, const struct health_f
 		look_at_target(h, &P->targets[i], f->flight == NULL ? NULL : f->flight[i]);
 	if (f->pending == NULL)
 		return;
-	health_age(age, since(f, f->pending_since));
+	point_age_text(age, since(f, f->pending_since));
 	remedy(cause(h, "export-unfinished",
 	           since(f, f->pending_since) > HEALTH_UNFINISHED ? HEALTH_WARNING : HEALTH_NOTE,
 	           "an export, begun %s ago, is not finished%s%s", age, f->pending[0] == '\0' ? "" : ": ",
@@ -271,7 +268,7 @@ look_at_return(struct health *h, const struct primary *P, const struct health_fa
 
 	if (f->is_home || P->reminders.since == 0 || since(f, P->reminders.since) <= HEALTH_BACK_AFTER)
 		return;
-	health_age(age, since(f, P->reminders.since));
+	point_age_text(age, since(f, P->reminders.since));
 	remedy(cause(h, "not-failed-back", HEALTH_WARNING, "it has run here for %s, away from %s%s%s", age,
 	           f->home == NULL ? "the site where it began" : "site '", f->home == NULL ? "" : f->home,
 	           f->home == NULL ? "" : "'"),
@@ -333,6 +330,37 @@ look_at_intake(struct health *h, const struct replica *R)
 		    "the next command on it goes on: 'vmferry merge %s'", R->vm);
 }
 
+/* The sites that it is forwarded to. */
+static void
+look_at_forwards(struct health *h, const struct replica *R)
+{
+	struct point held = intake_held(R);
+
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+		struct point reach = outbox_reach(R, f);
+
+		if (f->acked.seq == 0)
+			cause(h, "forwarded", HEALTH_NOTE,
+			    "it is forwarded to '%s', of which no receipt has come yet; %u volumes wait for "
+			    "it, "
+			    "%u of them sent",
+			    f->name, t.volumes, t.sent);
+		else
+			cause(h, "forwarded", HEALTH_NOTE,
+			    "it is forwarded to '%s', which has point %" PRIu64
+			    " for sure; %u volumes wait for it, %u of them sent",
+			    f->name, f->acked.seq, t.volumes, t.sent);
+		if (f->lost.seq != 0 || (f->acked.seq != 0 && reach.seq < held.seq))
+			remedy(cause(h, "forward-gap", HEALTH_WARNING,
+			           "what leads '%s' on to point %" PRIu64 " is not kept here", f->name,
+			           reach.seq < held.seq ? held.seq : f->lost.seq),
+			    "'%s' must make it: 'vmferry export %s --to %s' there", R->primary, R->vm,
+			    f->name);
+	}
+}
+
 uint64_t
 health_need(const struct replica *R)
 {
@@ -365,8 +393,10 @@ static void
 look_at_failover(struct health *h, const struct replica *R)
 {
 	if (R->role.state == ROLE_FAILOVER)
-		remedy(cause(h, "failover-incomplete", HEALTH_WARNING,
-		           "it has failed over to point %" PRIu64 ", not for good", R->role.at.seq),
+		remedy(
+		    cause(h, "failover-incomplete", HEALTH_WARNING,
+		        "it has failed over to here, to point %" PRIu64 ", and is not complete; merges wait",
+		        R->role.at.seq),
 		    "say 'vmferry failover %s --complete' or '--cancel'", R->vm);
 	if (R->role.state == ROLE_TURNED)
 		remedy(cause(h, "reverse-unfinished", HEALTH_CRITICAL,
@@ -375,7 +405,8 @@ look_at_failover(struct health *h, const struct replica *R)
 	if (R->role.state != ROLE_FAILED_OVER)
 		return;
 	remedy(
-	    cause(h, "not-reversed", HEALTH_WARNING, "it has failed over to here, and nothing protects it"),
+	    cause(h, "not-reversed", HEALTH_WARNING,
+	        "it has failed over to here, to point %" PRIu64 ", and nothing protects it", R->role.at.seq),
 	    "turn the direction with 'vmferry reverse %s'", R->vm);
 	look_at_names(h, R->vm, &R->role, &R->reminders);
 }
@@ -427,8 +458,8 @@ look_at_tests(struct health *h, const struct replica *R, const struct health_fac
 
 	if (R->npoints == 0 || since(f, last) <= every)
 		return;
-	health_age(age, since(f, last));
-	health_age(due, every);
+	point_age_text(age, since(f, last));
+	point_age_text(due, every);
 	remedy(tested >= begun && tested != 0
 	           ? cause(h, "test-overdue", HEALTH_WARNING, "the last test was %s ago; one is due every %s",
 	                 age, due)
@@ -456,6 +487,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_standing(h, R);
 	look_at_claims(h, R->vm, &R->role);
 	look_at_intake(h, R);
+	look_at_forwards(h, R);
 	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);
 	look_at_networks(h, R);
 	if (!is_live && R->role.state != ROLE_DISABLED)

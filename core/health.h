@@ -59,9 +59,6 @@ void health_replica(struct health *h, const struct replica *R, const struct heal
 
 const char *health_grade_text(enum health_grade grade);
 
-/* How long that is, in the largest unit that says something: "3 days".  Less than nothing is nothing. */
-void health_age(char out[32], int64_t seconds);
-
 /**
  * Cycles that were to be cut up to now at the frequency of P, of the last PRIMARY_CUTS, and how many of them were
  * missed: whose cut is late by half a cycle or more, or never came.  0 where there is no frequency.

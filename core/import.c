@@ -11,14 +11,18 @@
 #include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
+#include "follow.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
+#include "replica/forward.h"
+#include "replica/meeting.h"
 #include "replica/merge.h"
 #include "replica/missing.h"
 #include "replica/receipt.h"
 #include "replica/receive.h"
 #include "base/sandbox.h"
 #include "base/say.h"
+#include "side.h"
 #include "site/signer.h"
 
 /* The header, if a site that we know signed it: 0, and its entry; 1, said; -1. */
@@ -53,17 +57,38 @@ take_nothing(void *context, const struct unpacked *u)
 	            : 0);
 }
 
+/* A replica is told who the primary is now. */
+static int
+hear(const struct site *S, const struct trust_entry *e, const struct header *H)
+{
+	struct replica *R;
+	int rc = replica_open(&R, S, H->uuid);
+
+	if (rc == 0)
+		rc = meeting_heard(R, e, H);
+	replica_close(R);
+	return (rc);
+}
+
 static int
 import_receipt(const struct site *S, const struct trust_entry *e, struct unpack *U)
 {
+	char uuid[HEADER_UUID];
 	int rc;
 
 	U->context = U;
 	U->take = take_nothing;
 	U->what = "receipt";
-	if ((rc = unpack_run(U)) == 0)
-		rc = acknowledge(S, e, U->header);
-	return (rc);
+	if ((rc = unpack_run(U)) != 0)
+		return (rc);
+	/* Somebody else may say to be the primary now. */
+	if (U->header->is_primary && (rc = follow(S, e, U->header)) != FOLLOW_NOT)
+		return (rc == FOLLOW_DONE ? 0 : rc);
+	if (U->header->is_primary && (rc = replica_find(S, U->header->uuid, uuid)) != 0)
+		return (rc < 0 ? -1 : hear(S, e, U->header));
+	if ((rc = side_is_replica(S, U->header->uuid)) == 0)
+		return (acknowledge(S, e, U->header));
+	return (rc < 0 ? -1 : forward_acknowledge(S, e, U->header));
 }
 
 static void
@@ -109,8 +134,10 @@ static int
 import_data(const struct site *S, const struct import_options *o, struct receiving *c)
 {
 	struct replica *R = NULL;
-	int rc = receive(&R, c);
+	int rc = follow(S, c->e, c->U->header);
 
+	if (rc == FOLLOW_NOT || rc == FOLLOW_DONE)
+		rc = receive(&R, c);
 	if (rc == 0)
 		rc = conclude(R, S, o);
 	replica_close(R);
@@ -185,7 +212,7 @@ import_confine(const struct site *S, const char *folder, int insist)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
+	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B) == 0 && adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);

@@ -32,3 +32,19 @@ side_of(const struct site *S, const char *vm, enum role_side *side)
 	replica_close(R);
 	return (0);
 }
+
+int
+side_is_replica(const struct site *S, const char *vm)
+{
+	char ours[HEADER_UUID], uuid[HEADER_UUID];
+	int sent = primary_find(S, vm, ours), rc;
+	enum role_side side;
+
+	if (sent < 0)
+		return (-1);
+	if ((rc = replica_find(S, sent ? ours : vm, uuid)) <= 0)
+		return (rc);
+	if ((rc = side_of(S, uuid, &side)) != 0)
+		return (-1);
+	return (side == ROLE_REPLICA);
+}

@@ -11,4 +11,10 @@
  */
 int side_of(const struct site *S, const char *vm, enum role_side *side);
 
+/**
+ * Is this site a replica of it now?  1; 0: its primary, or nothing is known of it here, which whoever goes on says; -1.
+ * A name that stands for two VMs is here that of the one that is protected.
+ */
+int side_is_replica(const struct site *S, const char *vm);
+
 #endif

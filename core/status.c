@@ -12,6 +12,7 @@
 #include "health.h"
 #include "primary/ledger.h"
 #include "primary/pending.h"
+#include "replica/outbox.h"
 #include "status_print.h"
 
 /* What is free at the folder that a replica lies in, asked once for each. */
@@ -98,7 +99,7 @@ gather_flight(const struct primary *P, const struct primary_target *t, int64_t n
 	}
 	if (n == 0)
 		return (list);
-	health_age(age, now - first->at);
+	point_age_text(age, now - first->at);
 	if (n > 4)
 		snprintf(points + used, sizeof points - used, " and %u more", n - 4);
 	snprintf(text, FLIGHT, "%s on the way, the first since %s%s%.40s%s", points, age,
@@ -243,11 +244,78 @@ gather_space(struct showing *w, const struct replica *R, struct health_facts *f)
 	return (0);
 }
 
+/* The sites that a replica forwards to: what they have, and what waits for them. */
+static json_t *
+gather_forwards(const struct replica *R)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < R->nforwards; i++) {
+		const struct replica_forward *f = &R->forwards[i];
+		struct outbox_tally t = outbox_tally(R, f);
+
+		json_array_append_new(
+		    list, json_pack("{s:s,s:I,s:i,s:i,s:I,s:I,s:I}", "site", f->name, "acked",
+		              (json_int_t)f->acked.seq, "volumes", (int)t.volumes, "sent", (int)t.sent,
+		              "bytes", (json_int_t)t.bytes, "up_to", (json_int_t)outbox_reach(R, f).seq,
+		              "lost", (json_int_t)f->lost.seq));
+	}
+	return (list);
+}
+
+/* A time, or null. */
+static json_t *
+time_json(int64_t time)
+{
+	char text[POINT_TIME];
+
+	if (time == 0)
+		return (json_null());
+	point_time_text(text, time);
+	return (json_string(text));
+}
+
+/* The newest test: one that a person only told of has no point. */
+static json_t *
+last_test_json(const struct replica *R)
+{
+	const struct replica_test *t = &R->test;
+
+	if (R->reminders.tested > t->ended)
+		return (json_pack("{s:n,s:o,s:s}", "point", "ended", time_json(R->reminders.tested), "result",
+		    "confirmed by hand"));
+	if (t->last.seq == 0)
+		return (NULL);
+	return (json_pack("{s:I,s:o,s:s}", "point", (json_int_t)t->last.seq, "ended", time_json(t->ended),
+	    "result", t->result));
+}
+
+/* What a replica has beside what every line has. */
+static json_t *
+gather_rest(const struct replica *R)
+{
+	json_t *o = json_object(), *last = last_test_json(R);
+
+	if (last != NULL)
+		json_object_set_new(o, "last_test", last);
+	if (R->test.is_on)
+		json_object_set_new(o, "test",
+		    json_pack(
+		        "{s:I,s:o}", "point", (json_int_t)R->test.at.seq, "since", time_json(R->test.since)));
+	if (R->role.at.seq != 0)
+		json_object_set_new(o, "failover",
+		    json_pack("{s:I,s:b,s:b,s:o,s:b}", "point", (json_int_t)R->role.at.seq, "planned",
+		        R->role.is_planned, "completed", R->role.state != ROLE_FAILOVER, "since",
+		        time_json(R->failover.since), "settled", !R->failover.has_overlays));
+	if (R->nforwards > 0)
+		json_object_set_new(o, "forwards", gather_forwards(R));
+	return (o);
+}
+
 static void
 view_replica(struct showing *w, const struct replica *R)
 {
 	struct health_facts f = { .now = w->now };
-	char name[SITE_NAMED];
 	struct status_line l = { .vm = R->vm,
 		.uuid = R->uuid,
 		.side = "replica",
@@ -260,9 +328,10 @@ view_replica(struct showing *w, const struct replica *R)
 		l.last = R->points[R->npoints - 1].point;
 	if (gather_space(w, R, &f) != 0)
 		w->rc = -1;
-	f.home = home_of(w->S, &R->reminders, &f, name);
+	l.more = gather_rest(R);
 	health_replica(&w->health, R, &f);
 	show(w, &l);
+	json_decref(l.more);
 }
 
 /* The line of a replica that was turned is that of the primary; unless turning it was interrupted. */

@@ -15,27 +15,36 @@ put_byte(char c)
 	putchar((unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
 }
 
-void
-status_print_text(const char *text, unsigned indent)
+/* A word, which is broken where it is longer than a whole line; the column behind it. */
+static unsigned
+put_word(const char *word, size_t n, unsigned column, unsigned indent)
 {
-	unsigned at = 0, left = STATUS_COLUMNS;
+	for (size_t i = 0; i < n; i++) {
+		if (column == STATUS_COLUMNS)
+			column = (unsigned)printf("\n%*s", (int)indent, "") - 1;
+		put_byte(word[i]);
+		column++;
+	}
+	return (column);
+}
+
+void
+status_print_text(const char *text, unsigned first, unsigned indent)
+{
+	unsigned column = (unsigned)printf("%*s", (int)first, "");
+	int is_first = 1;
 
 	while (*text != '\0') {
 		size_t n = strcspn(text, " ");
 
-		if (at > 0 && n + 1 > left) {
-			printf("\n%*s", (int)indent, "");
-			left = STATUS_COLUMNS - indent;
-		} else if (at > 0) {
-			putchar(' ');
-			left--;
-		}
-		for (size_t i = 0; i < n; i++)
-			put_byte(text[i]);
-		left = n < left ? left - (unsigned)n : 0;
+		if (!is_first && column + 1 + n > STATUS_COLUMNS)
+			column = (unsigned)printf("\n%*s", (int)indent, "") - 1;
+		else if (!is_first)
+			column += (unsigned)printf(" ");
+		column = put_word(text, n, column, indent);
 		text += n;
 		text += *text == ' ';
-		at++;
+		is_first = 0;
 	}
 	putchar('\n');
 }
@@ -62,7 +71,7 @@ status_print(const struct status_line *l)
 	size_t room = LEAD - SIDE - 2 - (strlen(state) > STATE ? strlen(state) : STATE);
 
 	if (strlen(name) > room) {
-		status_print_text(name, 0);
+		status_print_text(name, 0, 2);
 		name = "";
 	}
 	if (l->last.seq != 0)
@@ -75,8 +84,7 @@ status_print(const struct status_line *l)
 
 		snprintf(text, sizeof text, "%s: %s%s%s", health_grade_text(c->grade), c->text,
 		    c->remedy[0] == '\0' ? "" : "; ", c->remedy);
-		printf("  ");
-		status_print_text(text, 6);
+		status_print_text(text, 2, 6);
 	}
 }
 
@@ -152,7 +160,7 @@ causes_json(const struct health *h)
 	return (a);
 }
 
-/* What a failover stands on, or is prepared for; NULL where there is none. */
+/* The planned failover that it is locked for; NULL where there is none. */
 static json_t *
 failover_json(const struct role *r, const struct site *S)
 {
@@ -161,9 +169,6 @@ failover_json(const struct role *r, const struct site *S)
 	if (r->side == ROLE_PRIMARY && r->locked != 0)
 		return (json_pack("{s:I,s:b,s:s}", "point", (json_int_t)r->locked, "planned", 1, "site",
 		    site_name_of(S, r->locked_for, name)));
-	if (r->side == ROLE_REPLICA && r->at.seq != 0)
-		return (json_pack("{s:I,s:b,s:b}", "point", (json_int_t)r->at.seq, "planned", r->is_planned,
-		    "completed", r->state != ROLE_FAILOVER));
 	return (NULL);
 }
 

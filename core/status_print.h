@@ -22,8 +22,11 @@ struct status_line {
 void status_print_head(void);
 void status_print(const struct status_line *l);
 
-/* A text in lines of at most STATUS_COLUMNS, all but the first indented by so much; what is not printable shows as '?'. */
-void status_print_text(const char *text, unsigned indent);
+/**
+ * A text in lines of at most STATUS_COLUMNS, broken between words where that is possible: the first is indented by first,
+ * the others by indent.  What is not printable shows as '?'.
+ */
+void status_print_text(const char *text, unsigned first, unsigned indent);
 
 /* As a JSON object, which is the caller's; site names are those that S knows. */
 json_t *status_json(const struct status_line *l, const struct site *S);

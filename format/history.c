@@ -133,7 +133,7 @@ history_decode(struct history *h, const json_t *a)
 		    jsontext_get_number(o, "epoch", LIMIT_SEQ, &t->epoch) != 0 ||
 		    jsontext_get_number(o, "seq", LIMIT_SEQ, &t->seq) != 0 ||
 		    jsontext_get_bytes(o, "site", t->site, RECORD_KEY) != 0 || t->epoch <= epoch ||
-		    t->seq < seq || t->seq == 0)
+		    t->seq < seq)
 			return (-1);
 		epoch = t->epoch;
 		seq = t->seq;

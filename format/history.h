@@ -16,7 +16,7 @@
 
 struct history_turn {
 	uint64_t epoch;           /* that began: more than the one before */
-	uint64_t seq;             /* behind this point of the epoch before */
+	uint64_t seq;             /* behind this point of the epoch before; 0: with nothing, of a record without a point */
 	uint8_t site[RECORD_KEY]; /* a signing key of the site that is its primary */
 };
 

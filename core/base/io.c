@@ -159,6 +159,16 @@ io_link_to(const char *target, const char *path)
 }
 
 int
+io_link(const char *path, const char *other, const char *dir)
+{
+	if (link(path, other) == 0)
+		return (io_sync_dir(dir));
+	return (errno == EPERM || errno == EXDEV || errno == EMLINK || errno == EOPNOTSUPP
+	            ? 1
+	            : failed(other, "make another name for it"));
+}
+
+int
 io_exists(const char *path)
 {
 	struct stat st;
@@ -812,6 +822,16 @@ io_names(int dirfd, const char *dir, const char *suffix, size_t max)
 	if (N.n > 0)
 		qsort(N.list, N.n, sizeof *N.list, by_bytes);
 	return (N.list);
+}
+
+int
+io_second_name(const char *path, const char *name)
+{
+	if (link(path, name) == 0)
+		return (0);
+	return (errno == EXDEV || errno == EPERM || errno == EMLINK || errno == EOPNOTSUPP || errno == ENOSYS
+	            ? 1
+	            : failed(name, "make"));
 }
 
 int

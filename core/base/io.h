@@ -40,6 +40,18 @@ int io_mkdir_all(const char *path, mode_t mode);
 /* Make a symbolic link, durably. */
 int io_link_to(const char *target, const char *path);
 
+/**
+ * Give the file at path one name more, in the folder dir, durably: 0; 1, unsaid, where that cannot be on this file
+ * system; -1.
+ */
+int io_link(const char *path, const char *other, const char *dir);
+
+/**
+ * Give the file at path a second name, which is not taken: 0; 1, unsaid, where the file system cannot; -1.  io_sync_dir
+ * makes it durable.
+ */
+int io_second_name(const char *path, const char *name);
+
 /* 1 if there is something at path, 0 if not, -1 on error. */
 int io_exists(const char *path);
 

@@ -34,7 +34,8 @@ static const int store[] = { SYSCALL(openat), SYSCALL(open), SYSCALL(stat), SYSC
 	SYSCALL(fsync), SYSCALL(fdatasync), SYSCALL(sync_file_range), SYSCALL(ftruncate), SYSCALL(fallocate),
 	SYSCALL(copy_file_range), SYSCALL(rename), SYSCALL(renameat), SYSCALL(renameat2), SYSCALL(unlink),
 	SYSCALL(unlinkat), SYSCALL(rmdir), SYSCALL(mkdir), SYSCALL(mkdirat), SYSCALL(symlink),
-	SYSCALL(symlinkat), SYSCALL(fchmod), SYSCALL(fcntl), SYSCALL(umask), SYSCALL(geteuid) };
+	SYSCALL(symlinkat), SYSCALL(link), SYSCALL(linkat), SYSCALL(fchmod), SYSCALL(fcntl), SYSCALL(umask),
+	SYSCALL(geteuid) };
 
 int
 sandbox_add(struct sandbox *B, const char *dir)

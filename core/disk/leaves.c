@@ -156,3 +156,37 @@ leaves_sync(struct leaves *L)
 {
 	return (io_sync(L->fd, L->path));
 }
+
+static int
+copy(struct leaves *to, const struct leaves *from)
+{
+	uint64_t start = 0, count, leaf[BATCH];
+	int rc;
+
+	while ((rc = leaves_next(from, &start, LIMIT_DISK_SIZE / LIMIT_BLOCK, &count)) == 0) {
+		size_t n = count < BATCH ? (size_t)count : BATCH;
+
+		if (leaves_read(from, start, n, leaf) != 0 || leaves_write(to, start, n, leaf) != 0)
+			return (-1);
+		start += n;
+	}
+	return (rc == 1 ? leaves_sync(to) : -1);
+}
+
+int
+leaves_share(const char *from, const char *to)
+{
+	struct leaves *a = NULL, *b = NULL;
+	int rc;
+
+	if (io_remove(to) != 0 || (rc = io_second_name(from, to)) < 0)
+		return (-1);
+	if (rc == 0)
+		return (0);
+	rc = -1;
+	if ((a = leaves_open(from, 0)) != NULL && (b = leaves_open(to, 1)) != NULL)
+		rc = copy(b, a);
+	leaves_free(a);
+	leaves_free(b);
+	return (rc);
+}

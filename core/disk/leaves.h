@@ -18,6 +18,12 @@ struct leaves *leaves_open(const char *path, int create);
 /* All 0, in a file without a name in dir, gone when they are freed; NULL, said, on error. */
 struct leaves *leaves_temporary(const char *dir);
 
+/**
+ * Let the leaves at from be at to as well, durably but for the folder of to: by a second name of the file, else a copy.
+ * 0 or -1.
+ */
+int leaves_share(const char *from, const char *to);
+
 void leaves_free(struct leaves *L);
 
 /* Leaves of n blocks from start on; 0 or -1. */

@@ -80,7 +80,8 @@ check_header(const struct against *A, const struct primary *P)
 		return (say_refused("%s: compares a replica of another lineage of this VM: adopt its disks "
 		                    "there (see 'vmferry adopt')",
 		    name));
-	if (H->to.seq != 0 && H->to.epoch != primary_epoch(P))
+	/* One that has parted, or was left behind, is brought back by this very comparison. */
+	if (H->to.seq != 0 && H->to.epoch > primary_epoch(P))
 		return (say_refused("%s: compares a replica of epoch %" PRIu64 ", and here it is %" PRIu64,
 		    name, H->to.epoch, primary_epoch(P)));
 	for (unsigned i = 0; i < P->nreplicated; i++)

@@ -37,8 +37,17 @@ int cut_begin(struct cut *c, const struct site *S, const struct export_options *
 /* The same without asking: the answer is to be known, and nothing is cut. */
 void cut_describe(struct cut *c, const struct site *S, const struct export_options *o, struct primary *P);
 
-/* The sites that the bundle is for: --to, else those of enable, else the only one that is known. */
+/**
+ * The sites that the bundle is for: --to, else those of enable and extend (but, unless it is a seed, one that has
+ * nothing yet where another has), else the only one that is known; and who is reached by way of them.
+ */
 int cut_choose_targets(struct cut *c);
+
+/* Leave those out that the header H of a bundle, which is gone on with, is not for. */
+void cut_only_named(struct cut *c, const struct header *H);
+
+/* Those targets, as the bits of a shipment. */
+uint32_t cut_targets(const struct cut *c);
 
 /* Where it starts. */
 int cut_choose_base(struct cut *c);

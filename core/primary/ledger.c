@@ -38,6 +38,16 @@ ledger_base(const struct primary *P, const struct primary_target *t, enum ledger
 	return (kept(P, since == LEDGER_SENT && t->sent > base ? t->sent : base));
 }
 
+int
+ledger_follows(const struct primary *P, const struct primary_target *t, uint32_t targets)
+{
+	for (unsigned i = 0; t->has_via && i < P->ntargets; i++)
+		if ((targets & bit(P, &P->targets[i])) != 0 &&
+		    memcmp(P->targets[i].key, t->via, RECORD_KEY) == 0)
+			return (1);
+	return (0);
+}
+
 uint64_t
 ledger_lowest(const struct primary *P)
 {
@@ -131,7 +141,7 @@ ledger_sent(struct primary *P, const struct primary_shipment *s)
 
 		if ((s->targets & bit(P, t)) == 0)
 			continue;
-		if (s->from == 0 && t->seeded == 0)
+		if (s->from == 0 && t->seeded == 0 && !ledger_follows(P, t, s->targets))
 			t->seeded = s->to;
 		if (s->to > t->sent)
 			t->sent = s->to;
@@ -182,6 +192,26 @@ ledger_acked(struct primary *P, struct primary_target *t, const struct header *H
 	t->acked_at = now;
 	arrived(P, t);
 	return (LEDGER_NEWER);
+}
+
+void
+ledger_end(struct primary *P, struct primary_target *t)
+{
+	unsigned n = (unsigned)(t - P->targets);
+	uint32_t low = (UINT32_C(1) << n) - 1;
+
+	for (unsigned i = 0; i < P->ntargets; i++)
+		if (P->targets[i].has_via && memcmp(P->targets[i].via, t->key, RECORD_KEY) == 0)
+			P->targets[i].has_via = 0;
+	for (unsigned i = P->nshipments; i-- > 0;) {
+		uint32_t *bits = &P->shipments[i].targets;
+
+		*bits = (*bits & low) | ((*bits >> 1) & ~low);
+		if (*bits == 0)
+			forget(P, i);
+	}
+	memmove(t, t + 1, (P->ntargets - n - 1) * sizeof *t);
+	P->ntargets--;
 }
 
 const struct primary_shipment *

@@ -22,6 +22,12 @@ enum ledger_since {
  */
 uint64_t ledger_base(const struct primary *P, const struct primary_target *t, enum ledger_since since);
 
+/**
+ * Is t, which is among those targets (a bit for each), reached by way of another one of them?  Then where a bundle
+ * for them starts is not for t to say, and a seed for them is none that t can be taken to have.
+ */
+int ledger_follows(const struct primary *P, const struct primary_target *t, uint32_t targets);
+
 /* A shipment has left: s with the targets that it is for. */
 void ledger_sent(struct primary *P, const struct primary_shipment *s);
 
@@ -53,6 +59,9 @@ int ledger_is_base(const struct primary *P, uint64_t seq);
  * goes with its changes; those of any other are to be put into the changes of the one after it.
  */
 int ledger_expendable(const struct primary *P, unsigned most);
+
+/* The target is none any more, nor the way to another one, and nothing is on its way to it. */
+void ledger_end(struct primary *P, struct primary_target *t);
 
 /* The next shipment at or after *i that is on its way to target t: NULL if there is none.  *i is stepped on. */
 const struct primary_shipment *ledger_next(

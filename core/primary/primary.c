@@ -101,6 +101,15 @@ primary_target_of(struct primary *P, const struct trust_entry *e)
 	return (NULL);
 }
 
+struct primary_target *
+primary_via(struct primary *P, const struct primary_target *t)
+{
+	for (unsigned i = 0; t->has_via && i < P->ntargets; i++)
+		if (memcmp(P->targets[i].key, t->via, RECORD_KEY) == 0)
+			return (&P->targets[i]);
+	return (NULL);
+}
+
 int
 primary_open_disk(
     const struct primary *P, unsigned disk, enum source_use use, const char *bitmap, struct source **out)
@@ -250,22 +259,19 @@ primary_open(struct primary **P, const struct site *S, const char *vm)
 	return (rc);
 }
 
-/* Make the folder from with its record, then give it its name: until then it is none to anybody. */
+/* Make the folder with its record. */
 static int
-create_folder(const struct site *S, struct primary *P)
+create_folder(struct primary *P)
 {
 	static const char *const folders[] = { "leaves", "changes" };
-	char path[PATH_MAX], parent[PATH_MAX];
+	char path[PATH_MAX];
 
 	if (io_mkdir(P->dir, 0700) != 0)
 		return (-1);
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (io_path(path, "%s/%s", P->dir, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
 			return (-1);
-	if (primary_save(P) != 0 || io_path(parent, "%s/primaries", site_home(S)) != 0 ||
-	    io_path(path, "%s/%s", parent, P->uuid) != 0 || io_publish(P->dir, path, parent) != 0)
-		return (-1);
-	return (io_path(P->dir, "%s", path));
+	return (primary_save(P));
 }
 
 /* A folder that an interrupted enable left without its name goes; the caller holds the lock of enable. */
@@ -290,15 +296,32 @@ remove_abandoned(const struct site *S)
 }
 
 int
+primary_make(const struct site *S, struct primary *P)
+{
+	if (remove_abandoned(S) != 0 ||
+	    io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid) != 0)
+		return (-1);
+	return (create_folder(P));
+}
+
+int
+primary_publish(const struct site *S, struct primary *P)
+{
+	char path[PATH_MAX], parent[PATH_MAX];
+
+	if (io_path(parent, "%s/primaries", site_home(S)) != 0 ||
+	    io_path(path, "%s/%s", parent, P->uuid) != 0 || io_publish(P->dir, path, parent) != 0)
+		return (-1);
+	return (io_path(P->dir, "%s", path));
+}
+
+int
 primary_create(const struct site *S, struct primary *P)
 {
-	int rc = remove_abandoned(S);
-
-	if (rc == 0)
-		rc = io_path(P->dir, "%s/primaries/.%s", site_home(S), P->uuid);
-	if (rc == 0 && (rc = create_folder(S, P)) != 0)
-		io_remove_tree(P->dir);
-	return (rc);
+	if (primary_make(S, P) == 0 && primary_publish(S, P) == 0)
+		return (0);
+	io_remove_tree(P->dir);
+	return (-1);
 }
 
 int
@@ -329,13 +352,14 @@ primary_sweep(const struct site *S)
 int
 primary_remove(struct primary *P, const struct site *S)
 {
-	char all[PATH_MAX], gone[PATH_MAX];
+	char made[PATH_MAX], all[PATH_MAX];
 	int rc = -1;
 
 	/* First it is none to anybody any more, then its files go. */
-	if (io_path(all, "%s/primaries", site_home(S)) == 0 && io_path(gone, "%s/.%s", all, P->uuid) == 0 &&
-	    io_publish(P->dir, gone, all) == 0)
-		rc = io_remove_tree(gone);
+	if (io_path(all, "%s/primaries", site_home(S)) == 0 &&
+	    io_path(made, "%s/.%s", all, P->uuid) == 0 && io_remove_tree(made) == 0 &&
+	    io_publish(P->dir, made, all) == 0)
+		rc = io_remove_tree(made);
 	primary_close(P);
 	return (rc);
 }

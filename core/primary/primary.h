@@ -36,6 +36,8 @@ struct primary_disk {
 	int is_new; /* what is on it has nothing to do with the newest point: no tracker can tell what changed */
 	uint64_t size;       /* at the newest point; of an excluded disk, when it was enabled */
 	struct leaf_sum sum; /* at the newest point */
+	int has_stamp;       /* while a handover stands: by this it is known that nobody has written to it since */
+	struct source_stamp stamp;
 };
 
 struct primary_target {
@@ -47,6 +49,8 @@ struct primary_target {
 	int64_t acked_at; /* when that receipt was taken; seconds since 1970 */
 	int64_t said_at;  /* by its clock, when it made the newest of its receipts */
 	uint64_t back;    /* where that one says less than was acknowledged: what it says; else 0 */
+	int has_via;      /* what goes to that other target goes on from there to this one: */
+	uint8_t via[RECORD_KEY];
 };
 
 /* A bundle that was sent, and that one of its targets at least has not acknowledged. */
@@ -123,6 +127,13 @@ int primary_remove(struct primary *P, const struct site *S);
 int primary_sweep(const struct site *S);
 
 /**
+ * The same in two steps: its folder and record, under a name that nobody looks at, where P->dir is then; and its own name.
+ * The caller holds the lock of primary_lock_all.  Each 0 or -1.
+ */
+int primary_make(const struct site *S, struct primary *P);
+int primary_publish(const struct site *S, struct primary *P);
+
+/**
  * Open the replication of a VM, by name or UUID, for this process alone, and finish what an interrupted
  * export left undone.  0; 1, said, if there is none or it is in use; -1.
  */
@@ -152,6 +163,9 @@ struct primary_point *primary_point(const struct primary *P, uint64_t seq);
 /* The target of that name, or the one that is the site of e by any of its keys; NULL if there is none. */
 struct primary_target *primary_target(struct primary *P, const char *name);
 struct primary_target *primary_target_of(struct primary *P, const struct trust_entry *e);
+
+/* The target by way of which t is reached; NULL: what t gets is cut for it. */
+struct primary_target *primary_via(struct primary *P, const struct primary_target *t);
 
 /* Open a replicated disk as source_open; of one that is gone, one of no bytes. */
 int primary_open_disk(

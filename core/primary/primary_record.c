@@ -25,6 +25,11 @@ encode_disks(const struct primary *P)
 
 		leaf_sum_pack(sum, &d->sum);
 		bad |= jsontext_set_bytes(o, "sum", sum, sizeof sum);
+		if (d->has_stamp)
+			bad |= json_object_set_new(o, "stamp",
+			    json_pack("[I,I,I,I,I]", (json_int_t)d->stamp.device, (json_int_t)d->stamp.inode,
+			        (json_int_t)d->stamp.size, (json_int_t)d->stamp.modified,
+			        (json_int_t)d->stamp.changed));
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -44,6 +49,8 @@ encode_targets(const struct primary *P)
 		    (json_int_t)t->back);
 
 		bad |= jsontext_set_bytes(o, "key", t->key, RECORD_KEY);
+		if (t->has_via)
+			bad |= jsontext_set_bytes(o, "via", t->via, RECORD_KEY);
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -138,6 +145,17 @@ primary_record_write(const char *path, const struct primary *P)
 
 /* --- decode ------------------------------------------------------------------------------------------- */
 
+/* A stamp is compared and nothing else, so any number will do. */
+static void
+decode_stamp(struct primary_disk *d, const json_t *a)
+{
+	d->has_stamp = json_array_size(a) == 5;
+	d->stamp = (struct source_stamp){ (uint64_t)json_integer_value(json_array_get(a, 0)),
+		(uint64_t)json_integer_value(json_array_get(a, 1)),
+		(uint64_t)json_integer_value(json_array_get(a, 2)), json_integer_value(json_array_get(a, 3)),
+		json_integer_value(json_array_get(a, 4)) };
+}
+
 static int
 decode_disks(struct primary *P, const json_t *a)
 {
@@ -152,6 +170,7 @@ decode_disks(struct primary *P, const json_t *a)
 		    jsontext_get_bytes(o, "sum", sum, sizeof sum) != 0)
 			return (-1);
 		leaf_sum_unpack(&d->sum, sum);
+		decode_stamp(d, json_object_get(o, "stamp"));
 		d->is_excluded = json_is_true(json_object_get(o, "excluded"));
 		d->is_gone = json_is_true(json_object_get(o, "gone"));
 		d->is_new = json_is_true(json_object_get(o, "new"));
@@ -173,6 +192,9 @@ decode_targets(struct primary *P, const json_t *a)
 		if (json_object_get(o, "said_at") != NULL &&
 		    (jsontext_get_number(o, "said_at", INT64_MAX, &said_at) != 0 ||
 		        jsontext_get_number(o, "back", LIMIT_SEQ, &t->back) != 0))
+			return (-1);
+		t->has_via = json_object_get(o, "via") != NULL;
+		if (t->has_via && jsontext_get_bytes(o, "via", t->via, RECORD_KEY) != 0)
 			return (-1);
 		if (P->ntargets == LIMIT_TARGETS ||
 		    jsontext_get_string(o, "name", t->name, sizeof t->name) != 0 ||

@@ -245,6 +245,7 @@ load_header(struct ship *s)
 	memcpy(s->pack.crypt.key, p->key, sizeof p->key);
 	s->cut->base = p->base;
 	filename_stem(s->stem, &s->header);
+	cut_only_named(s->cut, &s->header);
 	return (0);
 }
 

@@ -98,10 +98,13 @@ ship_take_point(struct ship *s)
 	for (unsigned i = 0; i < P->nreplicated; i++) {
 		P->disks[i].sum = s->pending->disks[i].sum;
 		P->disks[i].size = p.size[i];
+		P->disks[i].has_stamp = s->header.has_handover && s->pending->disks[i].has_stamp;
+		P->disks[i].stamp = s->pending->disks[i].stamp;
 		P->disks[i].is_new = 0;
 	}
 	for (unsigned i = 0; s->cut->base == 0 && i < s->cut->ntargets; i++)
-		if (s->cut->targets[i]->seeded == 0)
+		if (s->cut->targets[i]->seeded == 0 &&
+		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
@@ -164,8 +167,7 @@ enter_ledger(const struct ship *s)
 
 	if (ledger_find(P, s->header.id) != NULL)
 		return (0);
-	for (unsigned i = 0; i < s->cut->ntargets; i++)
-		n.targets |= UINT32_C(1) << (s->cut->targets[i] - P->targets);
+	n.targets = cut_targets(s->cut);
 	memcpy(n.id, s->header.id, RECORD_ID);
 	memcpy(n.key, s->pending->key, sizeof n.key);
 	name_place(s, n.where);

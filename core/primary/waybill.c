@@ -183,13 +183,15 @@ seal(struct ship *s)
 		const struct trust_entry *e = trust_by_key(site_trust(s->cut->S), s->cut->targets[i]->key);
 
 		if (e == NULL)
-			return (say_refused("%s: its card is not known any more; add it with 'vmferry trust "
-			                    "add', or say --to",
-			    s->cut->targets[i]->name));
+			return (
+			    say_refused("%s: its card is not known any more; add it with 'vmferry trust "
+			                "add', say --to, or end it with 'vmferry extend %s --to %s --end'",
+			        s->cut->targets[i]->name, s->cut->P->vm, s->cut->targets[i]->name));
 		if (e->is_revoked)
-			return (say_refused(
-			    "%s: the keys of this site were revoked here: nothing is sealed to them",
-			    e->card.name));
+			return (say_refused("%s: the keys of this site were revoked here: nothing is sealed "
+			                    "to them; 'vmferry "
+			                    "extend %s --to %s --end' ends it",
+			    e->card.name, s->cut->P->vm, e->card.name));
 		memcpy(H->targets[H->ntargets].key, e->card.sign, RECORD_KEY);
 		site_seal(&e->card, s->pack.crypt.key, s->cut->P->leaf_seed, H->targets[H->ntargets++].seal);
 	}

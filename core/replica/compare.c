@@ -30,7 +30,7 @@ check_state(const struct replica *R, const struct compare_options *o)
 	if (R->nstaged > 0)
 		return (
 		    say_refused("%s: %u bundles are staged; run 'vmferry merge' first", R->vm, R->nstaged));
-	if (R->role.cause[0] != '\0' && !o->full)
+	if (R->role.cause[0] != '\0' && !o->full && !o->are_true)
 		return (
 		    say_refused("%s: %s: its leaves may not say what is on its disks; compare with --full",
 		        R->vm, R->role.cause));
@@ -122,6 +122,7 @@ describe(struct comparison *C, const struct replica *R, const struct site *S, co
 	strcpy(H->uuid, R->uuid);
 	strcpy(H->vm, R->vm);
 	H->from = H->to = last->point;
+	H->history = R->role.history;
 	H->keep = R->keep;
 	H->ndisks = R->ndisks;
 	for (unsigned i = 0; i < R->ndisks; i++) {
@@ -167,21 +168,30 @@ compare_is_fit(const struct replica *R, const struct header *H)
 	return (0);
 }
 
-static int
-compare_replica(const struct site *S, const struct compare_options *o)
+int
+compare_open(struct replica *R, const struct site *S, const struct compare_options *o)
 {
 	struct comparison *C = calloc(1, sizeof *C);
-	struct replica *R = NULL;
 	int rc;
 
 	if (C == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = replica_open(&R, S, o->vm)) == 0 && (rc = merge_recover(R, S)) == 0 &&
-	    (rc = check_state(R, o)) == 0 && (rc = describe(C, R, S, o)) == 0 &&
+	if ((rc = check_state(R, o)) == 0 && (rc = describe(C, R, S, o)) == 0 &&
 	    (rc = remember(R, C->header.id)) == 0)
 		rc = comparison_write(C);
-	replica_close(R);
 	free(C);
+	return (rc);
+}
+
+static int
+compare_replica(const struct site *S, const struct compare_options *o)
+{
+	struct replica *R;
+	int rc = replica_open(&R, S, o->vm);
+
+	if (rc == 0 && (rc = merge_recover(R, S)) == 0)
+		rc = compare_open(R, S, o);
+	replica_close(R);
 	return (rc);
 }
 

@@ -9,11 +9,15 @@
 struct compare_options {
 	const char *vm;
 	int full;           /* read the disks, instead of believing their leaves */
+	int are_true;       /* the leaves were just made from the disks */
 	const char *output; /* NULL: standard output */
 };
 
 /* 0; 1, said; -1. */
 int compare(const struct site *S, const struct compare_options *o);
+
+/* The same of a replica that is open, and saved on the way: 0; 1, said; -1. */
+int compare_open(struct replica *R, const struct site *S, const struct compare_options *o);
 
 /* Was the compare bundle that H is against written here, of the disks at the point that H starts from? */
 int compare_is_fit(const struct replica *R, const struct header *H);

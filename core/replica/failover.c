@@ -98,6 +98,7 @@ stand_test(struct replica *R, const struct failover_options *o)
 	if (rc != 0)
 		return (rc);
 	R->test.is_complete = 1;
+	guest_note_networks(R, at);
 	if (replica_save(R) != 0)
 		return (-1);
 	say_note("%s: a test from point %" PRIu64
@@ -247,6 +248,7 @@ stand(struct replica *R, const struct failover_options *o)
 	rc = R->failover.is_defined ? guest_show(R, g, at) : guest_define(R, g, at);
 	if (rc == 0 && !R->failover.is_defined) {
 		R->failover.is_defined = 1;
+		guest_note_networks(R, at);
 		rc = replica_save(R);
 	}
 	return (rc == 0 && o->start ? guest_start(R, g) : rc);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/say.h"
@@ -286,4 +287,18 @@ guest_networks(const struct replica *R, const struct replica_point *at, struct h
 	host_close(H);
 	free(d);
 	return (rc);
+}
+
+void
+guest_note_networks(struct replica *R, const struct replica_point *at)
+{
+	struct host_networks *n = malloc(sizeof *n);
+	const char *names[HOST_NETWORKS];
+
+	if (n != NULL && strcmp(R->host, "none") != 0 && guest_networks(R, at, n) == 0) {
+		for (unsigned i = 0; i < n->nmissing; i++)
+			names[i] = n->missing[i];
+		reminders_networks(&R->reminders, names, n->nmissing, (int64_t)time(NULL));
+	}
+	free(n);
 }

@@ -38,4 +38,7 @@ int guest_end(const struct replica *R, enum guest g);
 /* Which networks would it miss? */
 int guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out);
 
+/* Note in the record which of them it misses, as far as the host can be asked now; only in memory. */
+void guest_note_networks(struct replica *R, const struct replica_point *at);
+
 #endif

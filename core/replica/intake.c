@@ -18,27 +18,46 @@ merged(const struct replica *R)
 	return (R->npoints > 0 ? R->points[R->npoints - 1].point : (struct point){ 0, 0, 0, POINT_STANDARD });
 }
 
-/* Can a bundle be applied to disks at that point?  The first seed of a replica does not come this way. */
-static int
-applies(const struct point *at, enum bundle_type type, int is_exact, const struct point *from,
-    const struct point *to)
+/* A point, and the history that has led to it. */
+struct place {
+	struct point at;
+	struct history history;
+};
+
+static void
+start(struct place *p, const struct replica *R)
 {
-	if (at->seq == 0 || to->epoch != at->epoch || to->seq <= at->seq)
-		return (0);
-	if (type == BUNDLE_SEED)
-		return (1);
-	return (is_exact ? from->seq == at->seq : from->seq <= at->seq);
+	p->at = merged(R);
+	p->history = R->role.history;
 }
 
 static int
-next_from(const struct replica *R, const struct point *at)
+is_point(const struct point *a, const struct point *b)
+{
+	return (a->seq == b->seq && a->epoch == b->epoch);
+}
+
+/* Can a bundle be applied to disks at that place?  The first seed of a replica does not come this way. */
+static int
+applies(const struct place *p, const struct replica_staged *s)
+{
+	if (p->at.seq == 0 || s->to.seq <= p->at.seq)
+		return (0);
+	if (s->is_exact && s->type == BUNDLE_DELTA)
+		return (is_point(&s->from, &p->at));
+	return ((s->type == BUNDLE_SEED || s->from.seq <= p->at.seq) &&
+	        history_has(&s->history, &p->history, &p->at));
+}
+
+static int
+next_from(const struct replica *R, const struct place *p)
 {
 	int best = -1;
 
 	for (unsigned i = 0; i < R->nstaged; i++) {
 		const struct replica_staged *s = &R->staged[i], *b = best < 0 ? NULL : &R->staged[best];
 
-		if (!s->is_whole || s->on_disks || !applies(at, s->type, s->is_exact, &s->from, &s->to))
+		if (!s->is_whole || s->on_disks || !applies(p, s))
 			continue;
 		if (b == NULL || s->to.seq < b->to.seq ||
 		    (s->to.seq == b->to.seq && s->from.seq > b->from.seq))
@@ -47,23 +66,73 @@ next_from(const struct replica *R, const struct point *at)
 	return (best);
 }
 
+/* Step on by the bundle that is merged next: which, or -1: there is none. */
+static int
+advance(const struct replica *R, struct place *p)
+{
+	int i = next_from(R, p);
+
+	if (i >= 0) {
+		p->at = R->staged[i].to;
+		p->history = R->staged[i].history;
+	}
+	return (i);
+}
+
 int
 intake_next(const struct replica *R)
 {
-	struct point at = merged(R);
+	struct place p;
 
-	return (R->merging ? 0 : next_from(R, &at));
+	start(&p, R);
+	return (R->merging ? 0 : next_from(R, &p));
+}
+
+struct point
+intake_held_by(const struct replica *R, struct history *h)
+{
+	struct place p;
+
+	start(&p, R);
+	while (advance(R, &p) >= 0)
+		;
+	*h = p.history;
+	return (p.at);
 }
 
 struct point
 intake_held(const struct replica *R)
 {
-	struct point at = merged(R);
-	int i;
+	struct history h;
 
-	while ((i = next_from(R, &at)) >= 0)
-		at = R->staged[i].to;
-	return (at);
+	return (intake_held_by(R, &h));
+}
+
+int
+intake_is_ours(const struct replica *R, const struct point *p)
+{
+	const struct replica_point *have = replica_point(R, p->seq);
+
+	if (have != NULL && have->point.epoch == p->epoch)
+		return (have->point.time == p->time);
+	for (unsigned i = 0; i < R->nstaged; i++)
+		if (is_point(&R->staged[i].to, p) && R->staged[i].is_whole)
+			return (R->staged[i].to.time == p->time);
+	return (p->time <= intake_held(R).time);
+}
+
+int
+intake_has_roots(const struct replica *R, const struct point *p, const struct trailer *T)
+{
+	const struct replica_point *have = replica_point(R, p->seq);
+
+	for (unsigned i = 0; i < R->nstaged; i++)
+		if (R->staged[i].has_end && is_point(&R->staged[i].to, p))
+			return (memcmp(R->staged[i].end.root, T->root, T->ndisks * LEAF_ROOT) == 0);
+	for (unsigned i = 0; have != NULL && is_point(&have->point, p) && i < T->ndisks; i++)
+		if (memcmp(have->disks[i].root, T->root[i], LEAF_ROOT) != 0)
+			return (0);
+	return (1);
 }
 
 int
@@ -71,8 +140,12 @@ intake_is_useless(const struct replica *R, const struct replica_staged *s)
 {
 	struct point at = merged(R);
 
-	return (at.seq != 0 &&
-	        (s->to.epoch != at.epoch || s->to.seq <= at.seq || (s->is_exact && s->from.seq < at.seq)));
+	if (at.seq == 0)
+		return (0);
+	if (s->to.seq <= at.seq || s->to.epoch < at.epoch)
+		return (1);
+	return (s->is_exact && s->type == BUNDLE_DELTA &&
+	        (s->from.seq < at.seq || (s->from.seq == at.seq && s->from.epoch != at.epoch)));
 }
 
 static int
@@ -84,31 +157,47 @@ has_volume(const struct replica_staged *s, uint32_t number)
 	return (0);
 }
 
+/* What comes before a seed of a placeholder, and what takes its place. */
+static enum intake
+judge_first(const struct replica *R, const struct header *H)
+{
+	if (H->type != BUNDLE_SEED)
+		return (INTAKE_EARLY);
+	for (unsigned i = 0; i < R->nstaged; i++)
+		if (R->staged[i].on_disks && R->staged[i].nvolumes > 0 && R->staged[i].to.seq > H->to.seq)
+			return (INTAKE_OLDER);
+	return (INTAKE_FITS);
+}
+
 enum intake
 intake_judge(const struct replica *R, const struct header *H, uint32_t number)
 {
 	const struct replica_staged *s = intake_find(R, H->id);
-	struct point at = merged(R), held = intake_held(R);
+	int is_exact = H->has_against && H->type == BUNDLE_DELTA;
+	struct replica_staged new = { .type = H->type,
+		.is_exact = H->has_against,
+		.from = H->from,
+		.to = H->to,
+		.history = H->history };
+	struct point at = merged(R);
+	struct place held;
 
 	if (s != NULL && (s->is_whole || has_volume(s, number)))
 		return (INTAKE_HAVE);
-	if (at.seq == 0) {
-		/* A seed makes the placeholder a replica, unless a newer one is on its way. */
-		if (H->type != BUNDLE_SEED)
-			return (INTAKE_EARLY);
-		for (unsigned i = 0; i < R->nstaged; i++)
-			if (R->staged[i].on_disks && R->staged[i].nvolumes > 0 &&
-			    R->staged[i].to.seq > H->to.seq)
-				return (INTAKE_OLDER);
+	if (at.seq == 0)
+		return (judge_first(R, H));
+	held.at = intake_held_by(R, &held.history);
+	if (H->to.seq <= held.at.seq && history_has(&held.history, &H->history, &H->to))
+		return (intake_is_ours(R, &H->to) ? INTAKE_HAVE : INTAKE_TWIN);
+	if (is_exact && is_point(&H->from, &at) && H->to.seq > at.seq)
 		return (INTAKE_FITS);
-	}
-	if (H->to.epoch != at.epoch)
-		return (INTAKE_EPOCH);
-	if (H->to.seq <= held.seq)
-		return (INTAKE_HAVE);
-	if (H->has_against && H->type == BUNDLE_DELTA && H->from.seq < at.seq)
+	if (!is_exact && !history_has(&H->history, &R->role.history, &at))
+		return (INTAKE_PARTED);
+	if (H->to.seq <= held.at.seq)
+		return (INTAKE_PARTED);
+	if (is_exact && (H->from.seq < at.seq || (H->from.seq == at.seq && H->from.epoch != at.epoch)))
 		return (INTAKE_PAST);
-	return (applies(&held, H->type, H->has_against, &H->from, &H->to) ? INTAKE_FITS : INTAKE_EARLY);
+	return (applies(&held, &new) ? INTAKE_FITS : INTAKE_EARLY);
 }
 
 int
@@ -118,6 +207,9 @@ intake_parted(const struct replica *R, const struct header *H)
 	struct replica_disk_point none = { 0, { 0, 0 }, { 0 } };
 
 	leaf_root(none.root, &R->secret, &none.sum, none.size);
+	/* A point of that number on another way is none of its. */
+	if (p != NULL && (p->is_branch || !is_point(&p->point, &H->from)))
+		return (-1);
 	for (unsigned i = 0; p != NULL && i < H->ndisks; i++) {
 		const struct replica_disk_point *d = i < R->ndisks ? &p->disks[i] : &none;
 
@@ -131,14 +223,13 @@ intake_parted(const struct replica *R, const struct header *H)
 static int
 is_on_way(const struct replica *R, const struct replica_staged *s)
 {
-	struct point at = merged(R);
+	struct place p;
 	int i;
 
-	while ((i = next_from(R, &at)) >= 0) {
+	start(&p, R);
+	while ((i = advance(R, &p)) >= 0)
 		if (&R->staged[i] == s)
 			return (1);
-		at = R->staged[i].to;
-	}
 	return (0);
 }
 
@@ -251,6 +342,7 @@ intake_entry(struct replica *R, const struct header *H, const uint8_t key[RECORD
 	new.is_exact = H->has_against;
 	new.from = H->from;
 	new.to = H->to;
+	new.history = H->history;
 	return (replica_add_staged(R, &new) != 0 ? NULL : &R->staged[R->nstaged - 1]);
 }
 
@@ -315,6 +407,15 @@ intake_add_seed(
 		R->seed.records = R->seed.data = R->seed.zero = 0;
 }
 
+/* Points that are not on the new way are kept where they are pinned, and are none of ours any more. */
+static void
+branch_off(struct replica *R, const struct history *new)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (!R->points[i].is_branch && !history_has(new, &R->role.history, &R->points[i].point))
+			R->points[i].is_branch = 1;
+}
+
 int
 intake_moved(struct replica *R, const struct replica_point *p)
 {
@@ -322,6 +423,10 @@ intake_moved(struct replica *R, const struct replica_point *p)
 	role_step(&R->role, R->npoints == 0 ? ROLE_SEEDED : ROLE_MERGE);
 	if (R->merging && (R->staged[0].is_exact || R->staged[0].type == BUNDLE_SEED))
 		role_step(&R->role, ROLE_RESYNCED);
+	if (R->merging) {
+		branch_off(R, &R->staged[0].history);
+		R->role.history = R->staged[0].history;
+	}
 	if (!R->merging_undo)
 		R->npoints = 0;
 	if (replica_add_point(R, p) != 0)

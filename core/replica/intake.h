@@ -9,15 +9,16 @@
  * Which bundles a replica can use, now or later, and in which order.  Pure: looks at the record in memory, or changes
  * it there, and does nothing else.
  *
- * At point b, a delta from a to c is applied if a <= b < c, and one that was made against a comparison only if
- * a = b.  What is not yet so waits.
+ * At point b, a delta from a to c is applied if a <= b < c and b is on its way, as its history says; one that was made
+ * against a comparison only if a = b.  What is not yet so waits.
  */
 enum intake {
 	INTAKE_FITS,  /* it continues what is held */
 	INTAKE_EARLY, /* it can, once others have come */
 	INTAKE_HAVE,  /* that volume, or all that it leads to, is here already */
 	INTAKE_OLDER, /* a seed, where volumes of a newer one are on the placeholder's disks */
-	INTAKE_EPOCH, /* it is of another epoch */
+	INTAKE_PARTED, /* what is here is not on its way */
+	INTAKE_TWIN,   /* its number is that of another point that is here */
 	INTAKE_PAST,  /* it applied to a point that is behind us, and to no other */
 };
 
@@ -32,6 +33,15 @@ int intake_next(const struct replica *R);
 
 /* The newest point that is here for good, staged or merged; seq 0 in a placeholder. */
 struct point intake_held(const struct replica *R);
+
+/* The same, and the history that has led to it. */
+struct point intake_held_by(const struct replica *R, struct history *h);
+
+/* Is that very point here, staged or merged, or may it have been?  1; 0: another one is, or it was cut later. */
+int intake_is_ours(const struct replica *R, const struct point *p);
+
+/* Are those the roots of that point, as far as they are known here? */
+int intake_has_roots(const struct replica *R, const struct point *p, const struct trailer *T);
 
 /* Can no merge need the bundle any more? */
 int intake_is_useless(const struct replica *R, const struct replica_staged *s);

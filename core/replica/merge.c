@@ -16,6 +16,7 @@
 #include "replica/disks.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
+#include "replica/outbox.h"
 #include "base/say.h"
 
 /* One bundle on its way from the inbox to the disks. */
@@ -32,6 +33,7 @@ struct merging {
 	struct leaves *over[LIMIT_DISKS];
 	struct combined *combined;
 	const struct inbox *inbox;
+	struct header header; /* of the bundle that is applied */
 };
 
 /* --- plan: where does it lead, and what does it replace? ---------------------------------------------- */
@@ -100,6 +102,7 @@ reject(struct merging *m, unsigned disk)
 	snprintf(R->role.cause, sizeof R->role.cause,
 	    "the bundle to point %" PRIu64 " does not give disk %s its signed root", R->staged[0].to.seq,
 	    R->disks[disk]);
+	outbox_forget(R, R->staged[0].id);
 	replica_drop_staged(R, 0);
 	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);
@@ -267,37 +270,31 @@ is_for_us(const struct site *S, const struct header *H)
 	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
 }
 
-/* What the replica is to take over from the header of a bundle that was merged. */
-struct wishes {
-	unsigned keep, nexcluded;
-	int is_handover;
-	struct header_excluded excluded[LIMIT_DISKS];
-};
-
-static void
-take_wishes(struct wishes *w, const struct site *S, const struct header *H)
+/* Who made the bundle is the one to follow from now on; who combined several is not. */
+static const struct trust_entry *
+maker(const struct merging *m)
 {
-	w->is_handover = is_for_us(S, H);
-	w->keep = H->keep;
-	w->nexcluded = H->nexcluded;
-	memcpy(w->excluded, H->excluded, sizeof w->excluded);
+	return (m->header.nparts > 0 ? NULL : trust_by_key(site_trust(m->S), m->R->staged[0].key));
 }
 
-/* The record moves on: the disks are at the bundle's point. */
+/* The record moves on: the disks are at the bundle's point, and its header counts. */
 static int
-conclude(struct replica *R, const struct wishes *w)
+conclude(struct merging *m)
 {
+	struct replica *R = m->R;
 	struct replica_point p;
 
 	memset(&p, 0, sizeof p);
 	p.point = R->staged[0].to;
 	memcpy(p.disks, R->merged, sizeof p.disks);
+	replica_follow(R, maker(m), &m->header);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
-	role_received(&R->role, &p.point, w->is_handover);
-	R->keep = w->keep;
-	R->nexcluded = w->nexcluded;
-	memcpy(R->excluded, w->excluded, sizeof R->excluded);
+	role_received(&R->role, &p.point, is_for_us(m->S, &m->header));
+	role_settle_claims(&R->role, &p.point);
+	R->keep = m->header.keep;
+	R->nexcluded = m->header.nexcluded;
+	memcpy(R->excluded, m->header.excluded, sizeof R->excluded);
 	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }
 
@@ -306,11 +303,10 @@ static int
 apply_staged(struct merging *m)
 {
 	struct inbox b;
-	struct wishes w;
 	int rc = inbox_open(&b, m->R, m->S, &m->R->staged[0]);
 
 	if (rc == 0) {
-		take_wishes(&w, m->S, b.header);
+		m->header = *b.header;
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
 		if (rc == 0)
@@ -319,7 +315,7 @@ apply_staged(struct merging *m)
 	inbox_close(&b);
 	if (rc == 0)
 		rc = disks_sync(&m->disks, m->R);
-	return (rc == 0 ? conclude(m->R, &w) : rc);
+	return (rc == 0 ? conclude(m) : rc);
 }
 
 /* --- */

@@ -45,9 +45,9 @@ print_json(const struct replica *R)
 
 		point_time_text(time, p->point.time);
 		json_array_append_new(
-		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b,s:s,s:o}", "seq", (json_int_t)p->point.seq,
+		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b,s:b,s:s,s:o}", "seq", (json_int_t)p->point.seq,
 		           "epoch", (json_int_t)p->point.epoch, "time", time, "kind",
-		           point_kind_text(p->point.kind), "pinned", p->is_pinned, "damaged", p->is_damaged,
+		           point_kind_text(p->point.kind), "pinned", p->is_pinned, "branch", p->is_branch, "damaged", p->is_damaged,
 		           "stands", standing(R, p), "disks", disks_json(R, p)));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
@@ -70,6 +70,7 @@ points_print(const struct replica *R, int json)
 		printf("%8" PRIu64 " %6" PRIu64 "  %-20s  %-8s  %-8s %s\n", p->point.seq, p->point.epoch,
 		    time, point_kind_text(p->point.kind),
 		    p->is_damaged  ? "damaged"
+		    : p->is_branch ? "branch"
 		    : p->is_pinned ? "pinned"
 		                   : "",
 		    standing(R, p));

@@ -24,6 +24,7 @@ describe(struct header *H, const struct replica *R, const struct site *S)
 	strcpy(H->signer, site_card(S)->name);
 	H->created = (int64_t)time(NULL);
 	H->history = R->role.history;
+	H->is_primary = R->role.state == ROLE_FAILED_OVER;
 	H->from = last->point;
 	H->to = intake_held(R);
 	H->keep = R->keep;

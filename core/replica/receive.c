@@ -11,7 +11,10 @@
 #include "replica/adopted.h"
 #include "replica/compare.h"
 #include "replica/combined.h"
+#include "replica/forward.h"
 #include "replica/intake.h"
+#include "replica/outbox.h"
+#include "replica/meeting.h"
 #include "replica/seeding.h"
 #include "replica/staging.h"
 
@@ -32,17 +35,12 @@ check_size(const struct trust_entry *e, const struct header *H)
 	return (0);
 }
 
-/* Is the bundle one of this very history of this very VM? */
+/* Is the bundle one of this very lineage of this very VM? */
 static int
-check_identity(const struct replica *R, const struct trust_entry *e, const struct header *H)
+check_identity(const struct replica *R, const struct header *H)
 {
 	const struct replica_point *last = replica_last(R);
 
-	/* Who combined deltas may be another site; where they lead to is proven to be the primary's word. */
-	if (H->nparts == 0 && !trust_has_key(e, R->key))
-		return (say_refused(
-		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
-		    R->primary, e->card.name));
 	if (memcmp(R->lineage, H->lineage, RECORD_ID) != 0)
 		return (say_refused(
 		    "%s: the bundle is of another lineage than the replica: the VM was enabled anew at '%s'; "
@@ -132,16 +130,21 @@ check_waiting(const struct replica *R, const struct receiving *c)
 
 /* The bundle is here already: it is read to its end all the same, since only a whole one gets a good answer. */
 static int
-receive_again(const struct replica *R, struct unpack *U)
+receive_again(struct replica *R, struct receiving *c)
 {
+	struct unpack *U = c->U;
 	int rc;
 
 	U->take = NULL;
 	U->what = "verify";
-	if ((rc = unpack_run(U)) == 0)
-		say_note("%s: already have it: %s to point %" PRIu64, R->vm,
+	if ((rc = unpack_run(U)) != 0)
+		return (rc);
+	if (reader_volume(U->reader)->is_last &&
+	    !intake_has_roots(R, &U->header->to, reader_trailer(U->reader)))
+		return (meeting_twin(R, c->e, U->header));
+	say_note("%s: already have it: %s to point %" PRIu64, R->vm,
 		    header_type_text(U->header->type), U->header->to.seq);
-	return (rc);
+	return (0);
 }
 
 /* A volume that comes afresh takes the place of its beginning that is here, of which the record is to know no more. */
@@ -168,6 +171,8 @@ take(struct replica *R, struct receiving *c)
 		return (say_refused("%s: the inbox is full; run 'vmferry merge'", R->vm));
 	if ((rc = check_space(R, H, c->U->total)) != 0 || (rc = forget_cut(R, c)) != 0)
 		return (rc);
+	if (replica_last(R) == NULL && H->type == BUNDLE_SEED)
+		forward_note_seed(R);
 	rc = replica_last(R) == NULL && H->type == BUNDLE_SEED ? seeding_take(R, c) : staging_take(R, c);
 	/* A bundle of which nothing was taken is nothing to the record, but where it has taken adopted disks. */
 	s = intake_find(R, H->id);
@@ -211,19 +216,22 @@ receive_into(struct replica *R, struct receiving *c)
 	const struct header *H = c->U->header;
 	int rc;
 
-	if ((rc = check_role(R)) != 0 || (rc = check_identity(R, c->e, H)) != 0 ||
-	    (rc = check_same(R, c)) != 0)
+	if ((rc = check_identity(R, H)) != 0 || (rc = meeting(R, c->e, H)) != 0 ||
+	    (rc = check_role(R)) != 0 || (rc = check_same(R, c)) != 0)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
-		return (receive_again(R, c->U));
+		return (receive_again(R, c));
 	case INTAKE_OLDER:
 		return (say_refused("%s: volumes of a newer seed than that to point %" PRIu64
 		                    " are here already; bring the others, or export another one",
 		    H->vm, H->to.seq));
-	case INTAKE_EPOCH:
-		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", the replica of epoch %" PRIu64,
-		    H->vm, H->to.epoch, replica_last(R)->point.epoch));
+	case INTAKE_TWIN:
+		return (meeting_twin(R, c->e, H));
+	case INTAKE_PARTED:
+		return (say_refused("%s: the bundle is of epoch %" PRIu64
+		                    ", and point %" PRIu64 " of epoch %" PRIu64 " is not on its way",
+		    H->vm, H->to.epoch, replica_last(R)->point.seq, replica_last(R)->point.epoch));
 	case INTAKE_PAST:
 		return (say_refused("%s: the delta was made for the disks as they were at point %" PRIu64
 		                    ", and they are at point %" PRIu64 " now; compare them again",
@@ -250,6 +258,8 @@ receive_next(struct replica *R, struct receiving *c, const uint8_t leaf_seed[LEA
 	    memcmp(R->lineage, H->lineage, RECORD_ID) != 0) {
 		while (R->nstaged > 0)
 			replica_drop_staged(R, R->nstaged - 1);
+		while (R->nouts > 0)
+			outbox_drop(R, R->nouts - 1);
 		replica_describe(R, c->e, H, leaf_seed);
 		if (replica_save(R) != 0)
 			return (-1);

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "name.h"
+#include "replica/outbox.h"
 #include "replica/replica_record.h"
 #include "site/folders.h"
 #include "base/say.h"
@@ -73,25 +74,31 @@ replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 }
 
 static int
-volume_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, const char *suffix,
-    char out[PATH_MAX])
+volume_path(const struct replica *R, const char *folder, const uint8_t id[RECORD_ID], uint32_t volume,
+    const char *suffix, char out[PATH_MAX])
 {
 	char hex[2 * RECORD_ID + 1];
 
 	sodium_bin2hex(hex, sizeof hex, id, RECORD_ID);
-	return (io_path(out, "%s/inbox/%s.%" PRIu32 ".%s", R->dir, hex, volume, suffix));
+	return (io_path(out, "%s/%s/%s.%" PRIu32 ".%s", R->dir, folder, hex, volume, suffix));
 }
 
 int
 replica_inbox_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
 {
-	return (volume_path(R, id, volume, "vmf", out));
+	return (volume_path(R, "inbox", id, volume, "vmf", out));
 }
 
 int
 replica_part_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
 {
-	return (volume_path(R, id, volume, "vmf.part", out));
+	return (volume_path(R, "inbox", id, volume, "vmf.part", out));
+}
+
+int
+replica_outbox_path(const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX])
+{
+	return (volume_path(R, "outbox", id, volume, "vmf", out));
 }
 
 int
@@ -296,6 +303,9 @@ replica_close(struct replica *R)
 	while (R->nstaged > 0)
 		replica_drop_staged(R, R->nstaged - 1);
 	free(R->staged);
+	while (R->nouts > 0)
+		outbox_drop(R, R->nouts - 1);
+	free(R->outs);
 	sodium_memzero(R->leaf_seed, sizeof R->leaf_seed);
 	free(R);
 }
@@ -375,6 +385,21 @@ replica_open(struct replica **R, const struct site *S, const char *vm)
 }
 
 void
+replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	if (e != NULL) {
+		strcpy(R->primary, e->card.name);
+		memcpy(R->key, e->card.sign, RECORD_KEY);
+	}
+	/* Those of before there were any say nothing of it. */
+	if (!H->has_wishes)
+		return;
+	R->nheirs = H->nheirs;
+	memcpy(R->heirs, H->heirs, sizeof R->heirs);
+	R->wishes = H->wishes;
+}
+
+void
 replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
@@ -385,11 +410,8 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	memcpy(R->key, e->card.sign, RECORD_KEY);
 	role_begin(&R->role, ROLE_REPLICA, ROLE_WAITING);
 	R->role.history = H->history;
-	R->nheirs = H->nheirs;
-	memcpy(R->heirs, H->heirs, sizeof R->heirs);
-	R->wishes = H->wishes;
-	if (!H->has_wishes)
-		R->wishes.level = HEADER_LEVEL_DEFAULT;
+	R->wishes = (struct header_wishes){ .level = HEADER_LEVEL_DEFAULT };
+	replica_follow(R, NULL, H);
 	strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
 	R->keep = H->keep;
 	R->ndisks = 0;
@@ -441,7 +463,8 @@ clear_place(const struct place *p)
 
 /* Make it whole under another name, so that nobody ever meets half of it. */
 static int
-make_folder(struct replica *R, const struct place *p)
+make_folder(struct replica *R, const struct place *p, int (*fill)(void *context, const struct replica *R),
+    void *context)
 {
 	static const char *const folders[] = { "disks", "leaves", "inbox", "undo" };
 	char path[PATH_MAX];
@@ -452,30 +475,52 @@ make_folder(struct replica *R, const struct place *p)
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
 		if (io_path(path, "%s/%s", p->made, folders[i]) != 0 || io_mkdir(path, 0700) != 0)
 			return (-1);
-	if ((rc = take_lock(R)) != 0)
+	if ((rc = take_lock(R)) != 0 || (fill != NULL && (rc = fill(context, R)) != 0))
 		return (rc);
 	return (replica_save(R) != 0 ? -1 : io_publish(p->made, p->final, p->all));
+}
+
+struct replica *
+replica_blank(void)
+{
+	struct replica *R = calloc(1, sizeof *R);
+
+	if (R == NULL)
+		say_failed("out of memory");
+	else
+		R->lock = -1;
+	return (R);
+}
+
+int
+replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
+    int (*fill)(void *context, const struct replica *R), void *context)
+{
+	struct place p;
+	char home[PATH_MAX];
+	int rc = io_path(home, "%s/replicas/%s", site_home(S), R->uuid);
+
+	if (rc == 0)
+		rc = find_place(&p, S, e, R->uuid);
+	if (rc == 0 && (rc = clear_place(&p)) == 0)
+		rc = make_folder(R, &p, fill, context);
+	if (rc == 0 && p.is_store)
+		rc = io_link_to(p.final, home);
+	if (rc == 0)
+		rc = io_path(R->dir, "%s", home);
+	return (rc);
 }
 
 int
 replica_create(struct replica **R, const struct site *S, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED])
 {
-	struct place p;
-	char home[PATH_MAX];
 	int rc;
 
-	if (replica_new(R, S, H->uuid) != 0)
+	if ((*R = replica_blank()) == NULL)
 		return (-1);
 	replica_describe(*R, e, H, leaf_seed);
-	rc = io_path(home, "%s", (*R)->dir) != 0 ? -1 : find_place(&p, S, e, H->uuid);
-	if (rc == 0 && (rc = clear_place(&p)) == 0)
-		rc = make_folder(*R, &p);
-	if (rc == 0 && p.is_store)
-		rc = io_link_to(p.final, home);
-	if (rc == 0)
-		rc = io_path((*R)->dir, "%s", home);
-	if (rc != 0) {
+	if ((rc = replica_make(*R, S, e, NULL, NULL)) != 0) {
 		replica_close(*R);
 		*R = NULL;
 	}
@@ -566,6 +611,22 @@ is_of_staged(const struct replica *R, const struct replica_staged *s, const char
 	return (replica_part_path(R, s->id, s->cut, named) != 0 ? -1 : strcmp(named, path) == 0);
 }
 
+/* Is it kept for other sites?  1 or 0; -1. */
+static int
+is_out(const struct replica *R, const char *path)
+{
+	char named[PATH_MAX];
+
+	for (unsigned i = 0; i < R->nouts; i++)
+		for (unsigned k = 0; k < R->outs[i].nvolumes; k++) {
+			if (replica_outbox_path(R, R->outs[i].id, R->outs[i].volumes[k].number, named) != 0)
+				return (-1);
+			if (strcmp(named, path) == 0)
+				return (1);
+		}
+	return (0);
+}
+
 /* Does the record name this path?  1 or 0; -1. */
 static int
 is_named(const struct replica *R, const char *path)
@@ -573,8 +634,10 @@ is_named(const struct replica *R, const char *path)
 	char named[PATH_MAX];
 	/* The way back from a merge under way is there before the point that it leads from. */
 	unsigned undos = R->npoints == 0 ? 0 : R->merging_undo ? R->npoints : R->npoints - 1;
-	int rc;
+	int rc = is_out(R, path);
 
+	if (rc != 0)
+		return (rc);
 	for (unsigned i = 0; i < R->nstaged; i++)
 		if ((rc = is_of_staged(R, &R->staged[i], path)) != 0)
 			return (rc);
@@ -654,7 +717,13 @@ tidy_failover(const struct replica *R)
 int
 replica_tidy(const struct replica *R)
 {
-	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0)
+	char path[PATH_MAX];
+	int there;
+
+	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0 ||
+	    io_path(path, "%s/outbox", R->dir) != 0 || (there = io_exists(path)) < 0)
+		return (-1);
+	if (there && tidy_folder(R, "outbox") != 0)
 		return (-1);
 	return (tidy_disks(R));
 }

@@ -21,6 +21,7 @@
  *    leaves/DISK            their leaves
  *    inbox/ID.N.vmf         volume N of a verified bundle that is not yet merged
  *    inbox/ID.N.part        as much of one as had come when the line broke
+ *    outbox/ID.N.vmf        the same file, kept for the sites that it is forwarded to
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
  *    test/, failover/       overlays on the disks, of a test and of a failover (replica/overlays.h)
  *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
@@ -39,6 +40,7 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
+	int is_branch;  /* by a person's word it is not a part of the history any more, and is kept */
 	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
@@ -58,6 +60,7 @@ struct replica_staged {
 	int is_exact;      /* applies at the point from, and nowhere else */
 	struct point from; /* seq 0: a seed */
 	struct point to;
+	struct history history; /* that leads there */
 	int on_disks;      /* a seed whose volumes are not in the inbox, but on the placeholder's disks */
 	int is_whole;      /* all volumes are here, and fit one another */
 	unsigned nvolumes; /* here; ascending by number */
@@ -82,6 +85,33 @@ struct replica_compared {
 	struct point at;
 };
 
+/* A site that what comes in here is forwarded to. */
+struct replica_forward {
+	char name[LIMIT_NAME + 1];
+	uint8_t key[RECORD_KEY];
+	struct point acked; /* the newest point that it says it has; seq 0: no receipt has come */
+	int64_t acked_at;   /* when that was taken; seconds since 1970 */
+	int64_t said_at;    /* by its clock, when it made the newest of its receipts */
+	struct point
+	    lost; /* the newest that was to be kept for it and is not, as there was no room; seq 0: none */
+};
+
+/* A bundle that is kept for them: a bit i is for forwards[i]. */
+struct replica_out_volume {
+	uint32_t number;
+	uint64_t file; /* bytes */
+	uint32_t sent; /* to whom it went */
+};
+struct replica_out {
+	uint8_t id[RECORD_ID];
+	enum bundle_type type;
+	struct point from, to;
+	uint32_t wanted;   /* who has not said that it has it */
+	unsigned nvolumes; /* ascending by number */
+	struct replica_out_volume *volumes;
+};
+
+#define REPLICA_OUTBOX_MAX (UINT64_C(1) << 38) /* bytes, if nothing else is said */
 /* The cause of an error that scrub has found. */
 #define REPLICA_DAMAGE "scrub found damage"
 
@@ -137,6 +167,10 @@ struct replica {
 	struct replica_point *points;
 	unsigned nstaged; /* in any order */
 	struct replica_staged *staged;
+	unsigned nforwards;
+	struct replica_forward forwards[LIMIT_TARGETS];
+	unsigned nouts; /* ascending by the points that they lead to */
+	struct replica_out *outs;
 	unsigned ncompared;
 	struct replica_compared compared[REPLICA_COMPARED];
 	struct replica_seed seed;
@@ -177,9 +211,26 @@ int replica_each_store(const struct site *S, int (*each)(void *context, const ch
 int replica_create(struct replica **R, const struct site *S, const struct trust_entry *e,
     const struct header *H, const uint8_t leaf_seed[LEAF_SEED]);
 
+/**
+ * The folder of the replica R, which is described and closed, where the entry of its primary says, with its record, open
+ * and locked: first under a name that nobody looks at, where fill (or NULL) puts what belongs into R->dir.  0; 1, said;
+ * -1.
+ */
+int replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
+    int (*fill)(void *context, const struct replica *R), void *context);
+
+/* A record that is none yet, in memory, for replica_make.  NULL, said. */
+struct replica *replica_blank(void);
+
 /* Describe a placeholder anew, as a seed's header has it; only in memory. */
 void replica_describe(struct replica *R, const struct trust_entry *e, const struct header *H,
     const uint8_t leaf_seed[LEAF_SEED]);
+
+/**
+ * What a seed or delta of the site of e (NULL: the one that is followed already) says of roles counts from now on; only
+ * in memory.
+ */
+void replica_follow(struct replica *R, const struct trust_entry *e, const struct header *H);
 
 /* Remove a replica, its files and all, and close it.  Disks that lie elsewhere stay. */
 int replica_remove(struct replica *R, const struct site *S);
@@ -210,6 +261,8 @@ int replica_inbox_path(
     const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);
 int replica_part_path(
     const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);
+int replica_outbox_path(
+    const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);
 int replica_undo_path(const struct replica *R, const struct point *to, char out[PATH_MAX]);
 
 /* Add a point behind the others, or a bundle behind the staged ones; only in memory.  0 or -1. */
@@ -229,7 +282,7 @@ int replica_prune(struct replica *R);
 /* Are the disks the VM's own now, and at no recovery point any more? */
 int replica_is_live(const struct replica *R);
 
-/* Remove what lies in inbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
+/* Remove what lies in inbox/, outbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
 int replica_tidy(const struct replica *R);
 
 int replica_has_pins(const struct replica *R);

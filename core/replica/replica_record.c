@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "replica/outbox_text.h"
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
@@ -48,6 +49,8 @@ encode_points(const struct replica *R)
 
 		bad |= json_object_set_new(o, "pinned", json_boolean(R->points[i].is_pinned));
 		bad |= json_object_set_new(o, "damaged", json_boolean(R->points[i].is_damaged));
+		if (R->points[i].is_branch)
+			bad |= json_object_set_new(o, "branch", json_true());
 		bad |= json_object_set_new(o, "disks", encode_disk_points(R->points[i].disks, R->ndisks));
 		bad |= json_array_append_new(a, o);
 	}
@@ -111,6 +114,8 @@ encode_staged(const struct replica *R)
 			bad |= json_object_set_new(o, "from", encode_point(&s->from));
 		if (s->has_end)
 			bad |= json_object_set_new(o, "end", encode_end(&s->end));
+		if (s->history.n > 0)
+			bad |= json_object_set_new(o, "history", history_encode(&s->history));
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -252,6 +257,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
 		bad |= json_object_set_new(o, "compared", encode_compared(R));
+	if (R->nforwards > 0)
+		bad |= outbox_encode(R, o);
 	if (R->test.is_on || R->test.last.seq != 0)
 		bad |= json_object_set_new(o, "test", encode_test(&R->test));
 	if (R->failover.since != 0)
@@ -319,6 +326,7 @@ decode_points(struct replica *R, const json_t *a)
 		    decode_disk_points(R, p.disks, json_object_get(o, "disks")) != 0)
 			return (-1);
 		p.is_pinned = json_is_true(json_object_get(o, "pinned"));
+		p.is_branch = json_is_true(json_object_get(o, "branch"));
 		p.is_damaged = json_is_true(json_object_get(o, "damaged"));
 		if (replica_add_point(R, &p) != 0)
 			return (-1);
@@ -401,7 +409,8 @@ decode_one_staged(struct replica_staged *s, const json_t *o)
 	    jsontext_get_bytes(o, "id", s->id, RECORD_ID) != 0 ||
 	    jsontext_get_bytes(o, "key", s->key, RECORD_KEY) != 0 ||
 	    decode_point(&s->to, json_object_get(o, "to")) != 0 ||
-	    (from != NULL && decode_point(&s->from, from) != 0))
+	    (from != NULL && decode_point(&s->from, from) != 0) ||
+	    history_decode(&s->history, json_object_get(o, "history")) != 0)
 		return (-1);
 	s->type = (enum bundle_type)type;
 	s->cut = (uint32_t)cut;
@@ -620,7 +629,7 @@ decode(struct replica *R, const json_t *o)
 	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
-	    decode_compared(R, json_object_get(o, "compared")) != 0 ||
+	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
 	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||

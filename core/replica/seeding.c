@@ -129,9 +129,11 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 			          "it with 'vmferry adopt --drop', and adopt again"
 			        : "export the seed again"));
 	}
+	R->role.history = s->history;
 	if (intake_moved(R, &p) != 0)
 		return (-1);
 	R->keep = H->keep;
+	replica_follow(R, NULL, H);
 	memset(&R->seed, 0, sizeof R->seed);
 	return (0);
 }

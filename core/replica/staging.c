@@ -8,8 +8,10 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "replica/combined.h"
+#include "replica/forward.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
+#include "replica/outbox.h"
 
 struct replica_staged *
 staging_entry(struct replica *R, const struct receiving *c)
@@ -87,8 +89,11 @@ copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W
 		return (c->keep && reader_is_cut(c->U->reader) && writer_volume(W)->number != 0
 		            ? keep(R, c, F)
 		            : rc);
-	if (outfile_commit(F) != 0 || (rc = staging_add_volume(R, c, writer_position(W))) < 0)
+	if (outfile_commit(F) != 0 || forward_keep(R, c, writer_position(W)) != 0 ||
+	    (rc = staging_add_volume(R, c, writer_position(W))) < 0)
 		return (-1);
+	if (rc == 1)
+		outbox_forget(R, c->U->header->id);
 	return (replica_save(R) != 0 ? -1 : rc);
 }
 

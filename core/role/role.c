@@ -47,8 +47,17 @@ role_begin(struct role *r, enum role_side side, enum role_state state)
 static int
 is_held(const struct role *r, enum role_event event)
 {
+	if (r->state == ROLE_DISABLED && event == ROLE_RESUME)
+		return (0); /* to where that word may be said */
 	return (r->is_fenced && event != ROLE_FENCE && event != ROLE_RECEIPT && event != ROLE_FOLLOW &&
 	        event != ROLE_KEEP_OWN && event != ROLE_DISABLE);
+}
+
+/* A handover stands, whatever has become of the state since: the VM may run at the other site. */
+static int
+is_given_away(const struct role *r, enum role_event event)
+{
+	return (r->side == ROLE_PRIMARY && r->locked != 0 && event == ROLE_START);
 }
 
 const char *
@@ -62,8 +71,10 @@ role_objection(const struct role *r, enum role_event event, char words[ROLE_WORD
 		    "%s: it is fenced until a person says 'vmferry resync --keep SITE'", r->cause);
 		return (words);
 	}
-	if (c->next != 0)
+	if (c->next != 0 && !is_given_away(r, event))
 		return (NULL);
+	if (c->next != 0)
+		why = table_default(r->side, ROLE_PREPARED);
 	if (r->cause[0] != '\0' && c->why == NULL &&
 	    (r->state == ROLE_ERROR || r->state == ROLE_WAITING_RESYNC))
 		snprintf(words, ROLE_WORDS, "%s: %s", why, r->cause);
@@ -84,7 +95,7 @@ role_step(struct role *r, enum role_event event)
 {
 	enum role_state next = (enum role_state)table_cell(r->side, r->state, event)->next;
 
-	if (next == 0 || is_held(r, event))
+	if (next == 0 || is_held(r, event) || is_given_away(r, event))
 		return (1);
 	if (next == TABLE_BEFORE)
 		next = r->before;
@@ -95,6 +106,12 @@ role_step(struct role *r, enum role_event event)
 	if (next != ROLE_ERROR && next != ROLE_WAITING_RESYNC && next != ROLE_RESYNCING &&
 	    !is_interlude(next))
 		r->cause[0] = '\0';
+	if (event == ROLE_FOLLOW)
+		r->is_fenced = 0; /* it is nobody's rival any more */
+	if (event == ROLE_FOLLOW || (event == ROLE_CANCEL && r->side == ROLE_REPLICA)) {
+		r->at.seq = 0;
+		r->is_planned = 0;
+	}
 	return (0);
 }
 
@@ -134,6 +151,7 @@ role_withdraw(struct role *r)
 		return (1);
 	r->withdrawn = r->locked;
 	r->locked = r->locked_from = 0;
+	memset(r->locked_for, 0, RECORD_KEY);
 	return (0);
 }
 
@@ -142,10 +160,14 @@ role_withdraw(struct role *r)
 void
 role_received(struct role *r, const struct point *to, int is_handover)
 {
-	if (is_handover)
-		r->handover = to->seq;
-	else if (to->seq > r->handover)
-		r->handover = 0; /* the primary went on, so it has unlocked itself */
+	int is_first = to->epoch > r->furthest.epoch, is_further = to->seq > r->furthest.seq;
+
+	if (is_first || (to->epoch == r->furthest.epoch && is_further))
+		r->furthest = *to;
+	else if (to->epoch < r->furthest.epoch || to->seq < r->furthest.seq)
+		return; /* it came late: the primary has gone on since */
+	/* Where it goes on, it has unlocked itself. */
+	r->handover = is_handover ? to->seq : 0;
 }
 
 int
@@ -204,9 +226,13 @@ void
 role_fence(struct role *r, uint64_t other, const char *cause)
 {
 	see(r, other);
-	/* One that is locked for whoever took over stays so: it may follow. */
+	if (r->side == ROLE_REPLICA && r->state == ROLE_DISABLED && r->before != ROLE_FAILED_OVER)
+		return; /* it is no primary */
 	if (role_step(r, ROLE_FENCE) != 0)
 		return;
+	/* A disabled one comes back to this, and no further. */
+	if (r->side == ROLE_PRIMARY && r->state == ROLE_DISABLED)
+		r->before = ROLE_ERROR;
 	r->is_fenced = 1;
 	snprintf(r->cause, sizeof r->cause, "%s", cause);
 }
@@ -232,7 +258,7 @@ role_turn_primary(struct role *primary, const struct role *replica)
 	primary->side = ROLE_PRIMARY;
 	primary->state = primary->before = ROLE_REPLICATING;
 	primary->cause[0] = '\0';
-	primary->at.seq = primary->handover = 0;
+	primary->at.seq = primary->furthest.seq = primary->handover = 0;
 	primary->locked = primary->locked_from = primary->withdrawn = 0;
 	primary->is_fenced = 0;
 }
@@ -243,7 +269,7 @@ role_turn_replica(struct role *replica, const struct role *primary, int is_parte
 	*replica = *primary;
 	replica->side = ROLE_REPLICA;
 	replica->state = replica->before = is_parted ? ROLE_WAITING_RESYNC : ROLE_REPLICATING;
-	replica->at.seq = replica->handover = 0;
+	replica->at.seq = replica->furthest.seq = replica->handover = 0;
 	replica->is_planned = replica->is_fenced = 0;
 	replica->locked = replica->locked_from = replica->withdrawn = 0;
 	if (!is_parted)
@@ -285,11 +311,17 @@ role_may_follow(const struct role *r, const struct history *h, int is_locked_for
 	uint64_t here = epoch(r);
 	unsigned i = 0;
 
-	if (r->state != ROLE_PREPARED || !is_locked_for)
+	if (r->locked == 0 || !is_locked_for)
 		return (0);
 	while (i < h->n && h->turns[i].epoch <= here)
 		i++;
 	return (i < h->n && h->turns[i].seq >= r->locked_from && h->turns[i].seq <= r->locked);
+}
+
+void
+role_heard(struct role *r, const struct history *h)
+{
+	see(r, history_epoch(h));
 }
 
 void

@@ -86,8 +86,9 @@ struct role {
 	int is_fenced;
 	/* at a replica: */
 	uint64_t handover; /* the final point at which the primary has locked itself for this site; 0: none */
-	struct point at;   /* the point that a failover stands on; seq 0: there is none */
-	int is_planned;    /* that one was */
+	struct point furthest; /* that the primary is known to have sent, in its newest epoch; seq 0: none */
+	struct point at;       /* the point that a failover stands on; seq 0: there is none */
+	int is_planned;        /* that one was */
 	unsigned nclaims;
 	struct role_claim claims[ROLE_CLAIMS];
 };
@@ -114,7 +115,7 @@ int role_prepare(struct role *r, uint64_t seq, const uint8_t site[RECORD_KEY]);
 /* Take the handover back. */
 int role_withdraw(struct role *r);
 
-/* A point was received here that continues the history: its handover (NULL: none, or not for this site) counts. */
+/* A bundle to that point was received here, merged or not: its handover for this site counts while nothing leads on. */
 void role_received(struct role *r, const struct point *to, int is_handover);
 
 /* Does the handover stand, with the disks at that point? */
@@ -127,7 +128,7 @@ int role_take_over(struct role *r, const struct point *p, const uint8_t own[RECO
 int role_fail_over(struct role *r, const struct point *p);
 int role_complete(struct role *r, const uint8_t own[RECORD_KEY]);
 
-/* Stop for good until a person speaks: somebody else is the primary of epoch. */
+/* Stop for good until a person speaks: somebody else is the primary of epoch.  A replica is only where it failed over. */
 void role_fence(struct role *r, uint64_t epoch, const char *cause);
 
 /* By a person's word what is here counts: a new epoch begins behind our newest point, above all that was heard of. */
@@ -153,8 +154,14 @@ enum role_meeting {
 enum role_meeting role_meet(
     const struct role *r, const struct point *mine, const struct history *h, const struct point *newest);
 
-/* May we follow that history without a person's word: did its site use the handover that stands? */
+/**
+ * May we follow that history without a person's word: did its site use the handover that stands?  It stands behind a
+ * fence too, since others may say sooner that it was used.
+ */
 int role_may_follow(const struct role *r, const struct history *h, int is_locked_for);
+
+/* That epoch was heard of, and none that begins here will be as low; role_claim and role_fence do so too. */
+void role_heard(struct role *r, const struct history *h);
 
 /* Remember what was said: the newest claim of each site, of those that were heard last. */
 void role_claim(struct role *r, const struct role_claim *c);

@@ -46,6 +46,8 @@ role_encode(const struct role *r)
 		bad |= json_object_set_new(o, "withdrawn", json_integer((json_int_t)r->withdrawn));
 	if (r->handover != 0)
 		bad |= json_object_set_new(o, "handover", json_integer((json_int_t)r->handover));
+	if (r->furthest.seq != 0)
+		bad |= json_object_set_new(o, "furthest", encode_point(&r->furthest));
 	if (r->at.seq != 0) {
 		bad |= json_object_set_new(o, "at", encode_point(&r->at));
 		bad |= json_object_set_new(o, "planned", json_boolean(r->is_planned));
@@ -74,6 +76,8 @@ decode_point(struct point *p, const json_t *o)
 static int
 decode_claims(struct role *r, const json_t *a)
 {
+	if (a != NULL && !json_is_array(a))
+		return (-1);
 	for (r->nclaims = 0; r->nclaims < json_array_size(a); r->nclaims++) {
 		struct role_claim *c = &r->claims[r->nclaims];
 		const json_t *o = json_array_get(a, r->nclaims);
@@ -110,7 +114,7 @@ decode_state(enum role_state *state, const json_t *o, const char *key)
 int
 role_decode(struct role *r, enum role_side side, const json_t *o)
 {
-	const json_t *at = json_object_get(o, "at");
+	const json_t *at = json_object_get(o, "at"), *furthest = json_object_get(o, "furthest");
 
 	memset(r, 0, sizeof *r);
 	r->side = side;
@@ -123,7 +127,8 @@ role_decode(struct role *r, enum role_side side, const json_t *o)
 		return (-1);
 	if (r->locked != 0 && jsontext_get_bytes(o, "locked_for", r->locked_for, RECORD_KEY) != 0)
 		return (-1);
-	if (at != NULL && decode_point(&r->at, at) != 0)
+	if ((at != NULL && decode_point(&r->at, at) != 0) ||
+	    (furthest != NULL && decode_point(&r->furthest, furthest) != 0))
 		return (-1);
 	r->is_fenced = json_is_true(json_object_get(o, "fenced"));
 	r->is_planned = json_is_true(json_object_get(o, "planned"));

@@ -57,6 +57,7 @@ static const char *const replica_defaults[ROLE_STATES] = {
 static const struct table_cell primary[ROLE_STATES][ROLE_EVENTS] = {
 	[ROLE_DISABLED] = { [ROLE_RESUME] = BACK,
 	    [ROLE_DISABLE] = TO(DISABLED),
+	    [ROLE_FENCE] = TO(DISABLED),
 	    [ROLE_START] = TO(DISABLED) },
 	[ROLE_READY] = { [ROLE_SEND] = TO(WAITING),
 	    [ROLE_FENCE] = TO(ERROR),
@@ -125,7 +126,9 @@ static const struct table_cell primary[ROLE_STATES][ROLE_EVENTS] = {
 };
 
 static const struct table_cell replica[ROLE_STATES][ROLE_EVENTS] = {
-	[ROLE_DISABLED] = { [ROLE_RESUME] = BACK, [ROLE_DISABLE] = TO(DISABLED) },
+	[ROLE_DISABLED] = { [ROLE_RESUME] = BACK,
+	    [ROLE_FENCE] = TO(DISABLED),
+	    [ROLE_DISABLE] = TO(DISABLED) },
 	[ROLE_WAITING] = { [ROLE_RECEIVE] = TO(WAITING),
 	    [ROLE_SEEDED] = TO(REPLICATING),
 	    [ROLE_PAUSE] = TO(SUSPENDED),

@@ -310,7 +310,8 @@ may_come(struct world *w, struct replica_side *d, const struct bundle *b, unsign
 		check_older(w, d->R, b);
 		happened(w, EV_OLDER);
 		return (0);
-	case INTAKE_EPOCH:
+	case INTAKE_TWIN:
+	case INTAKE_PARTED:
 		fail(w, "there is only one epoch");
 	case INTAKE_PAST:
 		if (!b->is_exact || b->from.seq >= merged_seq(d->R))

@@ -102,7 +102,8 @@ def test_another_lineage_epoch_or_history_is_refused():
     lab.dr('import', lab.export('--delta'), '--receipt', lab.path('r'))
     lab.write(lab.disks['vda'], 0, 4096)
     two('export', 'web1', '--delta', '-o', lab.path('x'))
-    lab.dr('import', lab.path('x'))     # it is point 2 as well: not another one
+    p = lab.dr('import', lab.path('x'), rc=1)     # it is point 2 as well, but not that one
+    check('restored from a backup' in p.stderr, p.stderr)
     two('export', 'web1', '--delta', '--since', 'sent', '-o', lab.path('x'))
     refused(lab.dr, 'import', lab.path('x'), words=['histories have parted', 'seed'])
     check('is not what was sent' in two('import', lab.path('r'), rc=1).stderr)
@@ -178,7 +179,7 @@ def test_receipts_that_do_not_belong_here_are_refused():
     # The replica's record says something else than what was sent.
     edit_record(os.path.join(lab.dr.replica(), 'state'), lambda o: o['points'][0]['disks'][0].update(root='00' * 16))
     before = lab.export('--seed')
-    lab.dr('import', lab.path('b0.vmf'), '--receipt', lab.path('bad'))
+    lab.dr('import', '--no-merge', before, '--receipt', lab.path('bad'))
     p = lab.hq('import', lab.path('bad'), rc=1)
     check('is not what was sent' in p.stderr and 'scrub' in p.stderr, p.stderr)
     refused(lab.hq, 'export', 'web1', '--delta', '-o', lab.path('x'), words=['is not what was sent', '--against', '--seed'])
@@ -295,6 +296,7 @@ MISUSE = {
     'restore': [[], ['web1'], ['web1', '--point', '1'], ['web1', '-o'], ['web1', '--point', 'x', '-o', 'y'], ['a', 'b', '-o', 'c']],
     'scrub': [[], ['a', 'b']],
     'status': [['a', 'b'], ['--xml']],
+    'confirm': [[], ['a'], ['a', 'b'], ['a', 'dns', 'x'], ['a', 'dns', '--every', '1d'], ['a', 'test', '--every', 'x']],
     'trust': [[], ['add'], ['add', 'a', 'b'], ['list', 'x'], ['remove'], ['forget', 'x'], ['add', 'x', '--max-size', '2X'],
               ['add', 'x', '--max-size', 'T']],
     'combine': [[], ['--key'], ['-o'], ['-o', 'x']],

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Longer searches than those of "make test", for STRESS_SECONDS in all: power failures on real file systems, kills at
-# every system call, histories of couriers (at least 100,000, whatever the time), random walks against an oracle.
+# every system call, histories of couriers (at least 100,000, whatever the time) and of roles
+# (at least 1,000,000 steps), random walks against an oracle.
 # Ends with "N passed, N failed".
 # STRESS_SEED=N repeats a run, as far as the kernel lets it.
 set -u
@@ -18,6 +19,7 @@ part() {
 	shift 2
 	echo "== $name, $budget s"
 	case $name in
+	roles) "${VMFERRY_TEST:-../../build/test}/roles" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log" ;;
 	courier) "${VMFERRY_TEST:-../../build/test}/courier" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log" ;;
 	*) python3 "$name.py" --seconds "$budget" --seed "$seed" "$@" 2>&1 | tee "$log" ;;
 	esac
@@ -33,7 +35,8 @@ part() {
 echo "stress: $seconds s, seed $seed"
 part power $((seconds * 30 / 100))
 part kills $((seconds * 22 / 100))
-part courier $((seconds * 15 / 100)) --histories 100000
+part courier $((seconds * 13 / 100)) --histories 100000
+part roles $((seconds * 5 / 100)) --steps 1000000
 left=$((begin + seconds - $(date +%s)))
 # What the others left over or took too much of; but some walks there are in any case.
 [ "$left" -ge $((seconds / 5)) ] || left=$((seconds / 5))

@@ -123,3 +123,127 @@ Test(history, comes_back_whole_from_its_text)
 	cr_expect_eq(history_decode(&again, NULL), 0);
 	cr_expect_eq(again.n, 0u);
 }
+
+/* --- against a tree of points that knows it all --------------------------------------------------------- */
+
+#define NODES 60u
+#define WAYS 8u
+
+struct node {
+	int parent; /* -1: the first one */
+	unsigned line;
+	struct point p;
+	struct history h; /* that led to it */
+};
+
+/* A line is one epoch at one site; a way is a site that cuts points, or has begun an epoch to do so. */
+struct way {
+	int tip;
+	unsigned line;
+	struct history h;
+};
+
+struct tree {
+	uint64_t dice;
+	unsigned nnodes, nways, nlines;
+	struct node nodes[NODES];
+	struct way ways[WAYS];
+};
+
+static unsigned
+roll(struct tree *t, unsigned n)
+{
+	t->dice = t->dice * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return ((unsigned)(t->dice >> 33) % n);
+}
+
+static void
+cut(struct tree *t, struct way *w)
+{
+	struct node *n = &t->nodes[t->nnodes];
+
+	n->parent = w->tip;
+	n->line = w->line;
+	n->h = w->h;
+	n->p = at(history_epoch(&w->h), w->tip < 0 ? 1 : t->nodes[w->tip].p.seq + 1 + roll(t, 10) / 9);
+	w->tip = (int)t->nnodes++;
+}
+
+/* A site begins an epoch of its own behind any point that there is. */
+static void
+part(struct tree *t)
+{
+	struct way *w = &t->ways[t->nways < WAYS ? t->nways++ : roll(t, WAYS)];
+	int at_node = (int)roll(t, t->nnodes);
+	const struct node *n = &t->nodes[at_node];
+	uint8_t site[RECORD_KEY] = { 0 };
+
+	w->tip = at_node;
+	w->h = n->h;
+	w->line = ++t->nlines;
+	/* A site never begins one epoch twice; two sites may. */
+	memcpy(site, &w->line, sizeof w->line);
+	history_turn(&w->h, history_epoch(&w->h) + 1 + roll(t, 3), n->p.seq, site);
+}
+
+static void
+grow(struct tree *t, uint64_t seed)
+{
+	memset(t, 0, sizeof *t);
+	t->dice = seed * 7919 + 1;
+	t->nways = 1;
+	t->ways[0].tip = -1;
+	cut(t, &t->ways[0]);
+	for (unsigned most = 2 + roll(t, NODES - 2); t->nnodes < most;)
+		if (roll(t, 4) == 0)
+			part(t);
+		else
+			cut(t, &t->ways[roll(t, t->nways)]);
+}
+
+static int
+is_above(const struct tree *t, int node, int tip)
+{
+	while (tip > node)
+		tip = t->nodes[tip].parent;
+	return (tip == node);
+}
+
+Test(history, knows_of_every_point_of_thousands_of_trees_whether_it_is_on_a_way)
+{
+	static struct tree t;
+
+	for (uint64_t seed = 0; seed < 5000; seed++) {
+		grow(&t, seed);
+		for (unsigned i = 0; i < 200; i++) {
+			const struct way *w = &t.ways[roll(&t, t.nways)];
+			int n = (int)roll(&t, t.nnodes), below = (int)roll(&t, t.nnodes);
+			int is_on = is_above(&t, n, w->tip) || t.nodes[n].line == w->line;
+			/* Any history that goes through the point has led to it. */
+			const struct history *mine =
+			    is_above(&t, n, below) ? &t.nodes[below].h : &t.nodes[n].h;
+
+			cr_assert_eq(history_has(&w->h, mine, &t.nodes[n].p), is_on,
+			    "tree %u, point %u of %d", (unsigned)seed, i, n);
+		}
+	}
+}
+
+Test(history, finds_the_fork_of_any_two_points_of_thousands_of_trees)
+{
+	static struct tree t;
+
+	for (uint64_t seed = 0; seed < 5000; seed++) {
+		grow(&t, seed);
+		for (unsigned i = 0; i < 200; i++) {
+			int a_node = (int)roll(&t, t.nnodes), b_node = (int)roll(&t, t.nnodes), f = a_node;
+			const struct node *x = &t.nodes[a_node], *y = &t.nodes[b_node];
+			struct point fork = history_fork(&x->h, &x->p, &y->h, &y->p);
+
+			while (f >= 0 && !is_above(&t, f, b_node))
+				f = t.nodes[f].parent;
+			cr_assert(fork.epoch == t.nodes[f].p.epoch && fork.seq == t.nodes[f].p.seq,
+			    "tree %u: %d and %d", (unsigned)seed, a_node, b_node);
+		}
+	}
+}

@@ -136,12 +136,13 @@ Test(intake, a_delta_for_compared_disks_fits_at_one_point_alone)
 	cr_expect_eq(judge_exact(1, 4, 5), INTAKE_HAVE);
 }
 
-Test(intake, another_epoch_is_none_of_ours)
+Test(intake, what_has_parted_from_us_is_none_of_ours)
 {
 	replica_at(5);
 	header(1, 5, 6);
 	H.to.epoch = 2;
-	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_EPOCH);
+	history_turn(&H.history, 2, 4, (const uint8_t[RECORD_KEY]){ 2 });
+	cr_expect_eq(intake_judge(R, &H, 1), INTAKE_PARTED);
 }
 
 Test(intake, a_placeholder_takes_a_seed_and_lets_deltas_wait)

@@ -224,3 +224,52 @@ Test(ledger, only_points_that_no_delta_starts_from_are_expendable)
 	P->points -= 2;
 	drop(P);
 }
+
+/* b is reached by way of a. */
+static struct primary *
+chain_of(unsigned ntargets)
+{
+	struct primary *P = primary_of(ntargets, 6);
+
+	for (unsigned i = 0; i < ntargets; i++)
+		P->targets[i].key[0] = (uint8_t)(i + 1);
+	P->targets[1].has_via = 1;
+	P->targets[1].via[0] = 1;
+	return (P);
+}
+
+Test(ledger, a_site_by_way_of_another_holds_nothing_back_until_it_has_a_seed_of_its_own)
+{
+	struct primary *P = chain_of(2);
+
+	cr_assert_eq(ledger_follows(P, &P->targets[1], 3), 1);
+	cr_assert_eq(ledger_follows(P, &P->targets[1], 2), 0);
+	cr_assert_eq(ledger_follows(P, &P->targets[0], 3), 0);
+	send(P, 3, 0, 1);
+	receipt(P, 0, 5, 1);
+	cr_assert_eq(P->targets[0].seeded, 1);
+	cr_assert_eq(P->targets[1].seeded, 0);
+	cr_assert_eq(ledger_lowest(P), 5);
+	send(P, 2, 0, 3);
+	cr_assert_eq(ledger_lowest(P), 3);
+	receipt(P, 1, 4, 1);
+	cr_assert_eq(ledger_lowest(P), 4);
+	drop(P);
+}
+
+Test(ledger, a_target_that_ends_takes_its_shipments_and_leaves_the_others_theirs)
+{
+	struct primary *P = chain_of(3);
+
+	send(P, 1, 0, 1);
+	send(P, 6, 0, 2);
+	send(P, 7, 2, 3);
+	ledger_end(P, &P->targets[0]);
+	cr_assert_eq(P->ntargets, 2);
+	cr_assert_eq(P->targets[0].name[0], 'b');
+	cr_assert_eq(P->targets[0].has_via, 0);
+	cr_assert_eq(P->nshipments, 2);
+	cr_assert_eq(P->shipments[0].targets, 3);
+	cr_assert_eq(P->shipments[1].targets, 3);
+	drop(P);
+}
