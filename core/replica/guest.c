@@ -98,6 +98,16 @@ add_disk(struct described *d, const char *id, uint64_t size, enum host_format fo
 	};
 }
 
+/* Was a disk that is excluded now replicated at that point?  Then the VM has it from there. */
+static int
+was_replicated(const struct replica *R, const struct replica_point *at, const char *id)
+{
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (at->disks[i].size > 0 && strcmp(R->disks[i], id) == 0)
+			return (1);
+	return (0);
+}
+
 static int
 describe(struct described *d, const struct replica *R, enum guest g, const struct replica_point *at)
 {
@@ -123,6 +133,8 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 		add_disk(d, R->disks[i], at->disks[i].size, g == GUEST_PRIMARY ? HOST_RAW : HOST_QCOW2, 0);
 	}
 	for (unsigned i = 0; i < R->nexcluded; i++) {
+		if (was_replicated(R, at, R->excluded[i].id))
+			continue;
 		if (excluded_path(R, g, i, d->paths[d->vm.ndisks]) != 0)
 			return (-1);
 		add_disk(d, R->excluded[i].id, R->excluded[i].size, HOST_RAW, 1);

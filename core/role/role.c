@@ -93,7 +93,7 @@ is_interlude(enum role_state s)
 int
 role_step(struct role *r, enum role_event event)
 {
-	enum role_state next = table_cell(r->side, r->state, event)->next;
+	enum role_state next = (enum role_state)table_cell(r->side, r->state, event)->next;
 
 	if (next == 0 || is_held(r, event) || is_given_away(r, event))
 		return (1);

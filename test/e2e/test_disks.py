@@ -260,6 +260,47 @@ def test_comparing_finds_what_was_added():
     l.whole([1, 2, 3, 4])
 
 
+def test_disks_are_adopted_after_such_changes():
+    l = Disks()
+    l.cut('--seed')
+    l.add('vdc')
+    l.change('--remove', 'vdb')
+    del l.disks['vdb']
+    l.cut('--delta')
+    run('cp', l.disks['vda'], l.path('copy'))
+    l.dr('adopt', 'web1', '--from', 'hq', '--disk', 'vda=' + l.path('copy'), '-o', l.path('compared'))
+    l.bring(l.cut('--against', l.path('compared')))
+    l.whole([3])
+    l.receipt()
+    l.bring(l.cut('--delta'))
+    l.whole([3, 4])
+
+
+def test_what_comes_is_told_beforehand():
+    l = Disks(sizes=(4 * M,))
+    l.bring(l.cut('--seed'))
+    l.receipt()
+    small = json.loads(l.hq('export', 'web1', '--dry-run', '--json').stdout)
+    l.add('vdc', 8 * M)
+    l.write(l.files['vdc'], 0, 8 * M)
+    large = json.loads(l.hq('export', 'web1', '--dry-run', '--json').stdout)
+    check(json.dumps(large) != json.dumps(small), 'the same is told', large)
+    check(max(v for v in large.values() if type(v) is int) >= 8 * M, 'too little is told', large)
+
+
+def test_a_test_failover_does_not_have_a_disk_twice():
+    l = Disks()
+    l.bring(l.cut('--seed'))
+    l.change('--exclude', 'vdb')
+    del l.disks['vdb']
+    l.bring(l.cut('--delta'))
+    for seq, places in ((1, ['test/vda.qcow2', 'test/vdb.qcow2']), (2, ['test/vda.qcow2', 'test/vdb.raw'])):
+        out = l.dr('failover', 'web1', '--test', '--point', seq)
+        said = out.stdout + out.stderr
+        check([x for x in ('test/vda.qcow2', 'test/vdb.qcow2', 'test/vdb.raw') if x in said] == places, said)
+        l.dr('failover', 'web1', '--stop-test')
+
+
 def test_a_receipt_from_before_the_change_counts():
     l = Disks()
     l.bring(l.cut('--seed'))

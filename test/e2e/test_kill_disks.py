@@ -80,6 +80,39 @@ def test_change_of_the_disks():
     kill.Sweep('change of the disks', l, argv, ['hq', 'dr'], after_kill, again, finish).run()
 
 
+def test_export_after_a_change_of_the_disks():
+    """Begun, killed, and gone on with: a disk is new, and one is not there any more."""
+    l = lab_with_points()
+    l.add('vdc', 40 * K)
+    l.change('--remove', 'vdb')
+    del l.disks['vdb']
+    l.touch()
+    os.makedirs(l.path('kept', 'now'))
+    for i, p in l.disks.items():
+        run('cp', p, l.path('kept', 'now', i + '.raw'))
+    out = l.path('new.vmf')
+    argv = [tool('export'), '--home', l.hq.home, 'web1', '--delta', '-o', out]
+
+    def again(k):
+        run(*argv)
+
+    def finish(k):
+        l.dr('import', out)
+        check(len(l.seqs()) == 3, 'the points are', l.seqs())
+        for i in l.disks:
+            check(filecmp.cmp(l.path('kept', 'now', i + '.raw'), os.path.join(l.dr.replica(), 'disks', i + '.raw'), shallow=False), i, 'differs')
+        l.dr('scrub', 'web1')
+        if k % 4:
+            return
+        # And what the primary knows of it leads on.
+        more = l.path('new.vmf.more')
+        l.hq('export', 'web1', '--delta', '--since', 'sent', '-o', more)
+        l.dr('import', more)
+        l.dr('scrub', 'web1')
+
+    kill.Sweep('export after a change of the disks', l, argv, ['hq', 'dr'], lambda k: None, again, finish).run()
+
+
 def store_sweep(name, to, first=None):
     """The storage moves to the folder of that name (None: back home), from the first one, if it was there."""
     l = lab_with_points()
@@ -93,7 +126,7 @@ def store_sweep(name, to, first=None):
     def after_kill(k):
         have = l.seqs()
         check(have == [1, 2], 'the points are', have)
-        if k % 3 == 1:
+        if k % 6 == 1:
             l.whole()
         # Every now and then the replica goes on before the same command comes again.
         if k % 4 == 2:
@@ -108,9 +141,11 @@ def store_sweep(name, to, first=None):
             left = [x for x in os.listdir(d) if os.path.join(d, x) != there] if os.path.exists(d) else []
             check(not left, 'left in', d, left)
         check(not os.path.exists(os.path.join(there, 'moving')), 'it is still marked')
-        if k % 2 == 0:
+        if k % 4 == 0:
             l.dr('import', extra)
             l.whole([1, 2, 3, 4])
+        else:
+            l.dr('scrub', 'web1')
 
     kill.Sweep(name, l, argv, ['dr', 'one', 'two'], after_kill, lambda k: run(*argv), finish).run()
 

@@ -206,3 +206,24 @@ Test(source, is_a_uri_only_in_the_forms_of_nbd)
 	cr_expect_not(source_is_uri("http://x"));
 	cr_expect_not(source_is_uri(""));
 }
+
+Test(source, that_is_not_there_any_more_has_no_bytes_and_never_changes)
+{
+	struct source_stamp one, two;
+	struct ranges A = RANGES_EMPTY;
+	struct source *S, *T;
+	uint8_t byte;
+
+	cr_assert_eq(source_open_none(&S, "vda"), 0);
+	cr_assert_eq(source_open_own(&T, at("nothing"), 0), 0);
+	cr_expect(source_size(S) == 0 && source_size(T) == 0);
+	cr_expect_eq(source_read(S, &byte, 0, 0), 0);
+	cr_expect_eq(source_read(S, &byte, 1, 0), -1);
+	cr_expect_eq(source_dirty(S, &A), 0);
+	cr_expect(A.n == 0);
+	cr_expect_eq(source_check(S), 0);
+	cr_expect(source_stamp(S, &one) == 0 && source_stamp(T, &two) == 0);
+	cr_expect_eq(memcmp(&one, &two, sizeof one), 0);
+	source_close(S);
+	source_close(T);
+}
