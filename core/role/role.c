@@ -43,6 +43,12 @@ role_begin(struct role *r, enum role_side side, enum role_state state)
 	r->seen = 1;
 }
 
+enum role_state
+role_beneath(const struct role *r)
+{
+	return (r->state == ROLE_DISABLED ? r->before : r->state);
+}
+
 /* Where somebody else is the primary, only a person's word goes on. */
 static int
 is_held(const struct role *r, enum role_event event)

@@ -101,6 +101,9 @@ enum role_state role_state_parse(const char *s);
 
 void role_begin(struct role *r, enum role_side side, enum role_state state);
 
+/* The state, and of a disabled one the state that it comes back to: whose the disks are does not change by that. */
+enum role_state role_beneath(const struct role *r);
+
 /* May that happen now?  NULL, or why not and what to do instead, put into words. */
 const char *role_objection(const struct role *r, enum role_event event, char words[ROLE_WORDS]);
 
