@@ -220,6 +220,10 @@ meet(struct word *w)
 	if (!is_heir(w))
 		return (say_refused("%s: this site is its primary, and has never sent it to site '%s'",
 		    w->P->vm, w->e->card.name));
+	if (!role_is_credible(r, &w->mine, &w->H->history, &w->H->to))
+		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    w->P->vm, w->e->card.name, w->H->to.seq, history_epoch(&w->H->history)));
 	m = role_meet(r, &w->mine, &w->H->history, &w->H->to);
 	if (m == ROLE_OVERTAKEN && role_may_follow(r, &w->H->history, trust_has_key(w->e, r->locked_for)))
 		return (use_handover(w));

@@ -32,7 +32,8 @@ check_removal(const struct role *r, const char *vm)
 	char words[ROLE_WORDS];
 	enum role_state was = role_beneath(r);
 
-	if (r->side == ROLE_REPLICA && (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER || was == ROLE_TURNED))
+	if (r->side == ROLE_REPLICA &&
+	    (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER || was == ROLE_TURNED))
 		return (
 		    say_refused("%s: it has failed over to here, and these disks are the VM's now; turn the "
 		                "direction with 'vmferry reverse', or take an unfinished failover back "

@@ -320,6 +320,10 @@ admit(struct taking *k)
 		return (say_refused("%s: the receipt is for another lineage of this VM", k->P->vm));
 	if (last != NULL)
 		k->mine = last->point;
+	if (!role_is_credible(&k->P->role, &k->mine, &k->H->history, &k->H->to))
+		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    k->P->vm, k->e->card.name, k->H->to.seq, history_epoch(&k->H->history)));
 	return (meet(k));
 }
 

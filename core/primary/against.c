@@ -66,6 +66,7 @@ static int
 check_header(const struct against *A, const struct primary *P)
 {
 	const struct header *H = A->header;
+	const struct primary_point *last = primary_last(P);
 	const char *name = infile_name(A->in);
 	unsigned known = 0;
 
@@ -80,6 +81,11 @@ check_header(const struct against *A, const struct primary *P)
 		return (say_refused("%s: compares a replica of another lineage of this VM: adopt its disks "
 		                    "there (see 'vmferry adopt')",
 		    name));
+	/* The next number is above that of the point that was compared. */
+	if (last != NULL && H->to.seq > last->point.seq + ROLE_LEAP)
+		return (say_refused("%s: compares a replica at point %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    name, H->to.seq));
 	/* One that has parted, or was left behind, is brought back by this very comparison. */
 	if (H->to.seq != 0 && H->to.epoch > primary_epoch(P))
 		return (say_refused("%s: compares a replica of epoch %" PRIu64 ", and here it is %" PRIu64,

@@ -62,6 +62,7 @@ enum role_event {
 #define ROLE_CAUSE 256u
 #define ROLE_WORDS 512u
 #define ROLE_CLAIMS 8u
+#define ROLE_LEAP (UINT64_C(1) << 32) /* nobody who means well is as many epochs or points ahead of us */
 
 /* What another site has said of the lineage: kept where it is not a part of our own history. */
 struct role_claim {
@@ -152,6 +153,13 @@ enum role_meeting {
 	ROLE_PARTED,    /* of a newer epoch, and we have parted from it */
 	ROLE_RIVAL,     /* of an epoch of the same number that began elsewhere */
 };
+
+/**
+ * Can that be?  What is heard is remembered, and numbers only go up: one word of somebody who does not mean well would use
+ * all of them up.
+ */
+int role_is_credible(
+    const struct role *r, const struct point *mine, const struct history *h, const struct point *newest);
 
 /* What are the history h and its newest point to us, whose newest point is mine?  seq 0: there is none. */
 enum role_meeting role_meet(
