@@ -200,6 +200,21 @@ check_handover(struct checks *c, const struct replica *R)
 		add(c, "handover", 0, "%s", words);
 }
 
+/* All points but that one go, and what a person wanted to keep takes a word. */
+static void
+check_kept(struct checks *c, const struct replica *R, const struct failover_options *o, uint64_t at)
+{
+	unsigned kept = failover_kept(R, at);
+
+	if (kept > 0)
+		add(c, "points", o->yes,
+		    "all but point %" PRIu64 " are dropped, and %u of them are pinned or a branch: write out "
+		    "what is still wanted with 'vmferry restore', and say --yes",
+		    at, kept);
+	else
+		add(c, "points", 1, "all but point %" PRIu64 " are dropped", at);
+}
+
 /* The other direction: the old primary is to become a target. */
 static void
 check_primary(struct checks *c, const struct replica *R, const struct site *S)
@@ -254,6 +269,7 @@ readiness_planned(const struct site *S, const struct failover_options *o)
 		held = intake_held(R);
 		check_role(&c, R, ROLE_TAKE_OVER);
 		check_handover(&c, R);
+		check_kept(&c, R, o, held.seq);
 		check_staged(&c, R);
 		check_excluded(&c, R);
 		check_primary(&c, R, S);
