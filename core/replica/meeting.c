@@ -182,6 +182,11 @@ meeting(struct replica *R, const struct trust_entry *e, const struct header *H)
 	m = role_meet(&h.role, &h.newest, &H->history, &H->to);
 	if ((m == ROLE_PEER || m == ROLE_AHEAD) && is_followed)
 		return (0);
+	/* Who has a key that was revoked may say when he likes that something was made before. */
+	if (m == ROLE_OVERTAKEN && e->is_revoked)
+		return (say_refused("%s: site '%s' has begun epoch %" PRIu64
+		                    ", and its keys were revoked here: it is not followed there",
+		    R->vm, e->card.name, history_epoch(&H->history)));
 	if (m == ROLE_OVERTAKEN && (is_followed || is_heir(R, e)) && began(e, &H->history))
 		return (0);
 	if ((m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) && is_combined)

@@ -158,7 +158,6 @@ role_withdraw(struct role *r)
 		return (1);
 	r->withdrawn = r->locked;
 	r->locked = r->locked_from = 0;
-	memset(r->locked_for, 0, RECORD_KEY);
 	return (0);
 }
 

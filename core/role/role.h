@@ -82,7 +82,7 @@ struct role {
 	char cause[ROLE_CAUSE]; /* of an error, a fence, or a resynchronization */
 	/* at a primary: */
 	uint64_t locked_from, locked;   /* final points whose handover stands, first and last; 0: none */
-	uint8_t locked_for[RECORD_KEY]; /* the site that may take over */
+	uint8_t locked_for[RECORD_KEY]; /* the site that may take over, or, of one that was withdrawn, might */
 	uint64_t withdrawn;             /* the newest point whose handover was taken back; 0: none */
 	int is_fenced;
 	/* at a replica: */
