@@ -8,6 +8,11 @@ def side(site):
     return [(v['role'], v['state']) for v in site.json('status')]
 
 
+def claims(site):
+    with open(glob.glob(os.path.join(site.home, 'primaries', '*-*', 'state'))[0], 'rb') as f:
+        return json.loads(f.read()[:-22])['role']['claims']
+
+
 class Pair(Lab):
     """hq and dr, each of which may replicate to the other."""
     def __init__(self, **kw):
@@ -213,6 +218,32 @@ def test_a_site_whose_keys_were_revoked_is_not_followed_to_a_new_epoch():
         site('key', 'revoke', 'dr')
         says(site('import', what, rc=1), 'revoked here')
         check(side(site) == before, site.name, side(site))
+    lab.close()
+
+
+def test_the_last_word_of_a_site_counts_though_its_keys_are_new():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1')
+    lab.dirty(lab.dr)
+    for n in (2, 3, 4):
+        lab.dirty(lab.hq, 1)
+        out = lab.file()
+        lab.hq('export', 'web1', '-o', out)
+        if n == 3:
+            time.sleep(1.1)
+            lab.hq('key', 'rotate')
+            with open(lab.path('keys'), 'w') as f:
+                f.write(lab.hq('key', 'show').stdout)
+            lab.dr('key', 'import', lab.path('keys'))
+        if n != 3:
+            lab.dr('import', out, rc=1)
+    check([c['newest']['seq'] for c in claims(lab.dr)] == [2, 4], claims(lab.dr))
+    edit = glob.glob(os.path.join(lab.dr.home, 'primaries', '*-*', 'state'))[0]
+    edit_record(edit, lambda o: o['role'].update(state='error', fenced=True, cause='as if'))
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', lab.path('says'))
+    check(lab.dr.json('points', 'web1')[-1]['seq'] == 5, lab.dr.json('points', 'web1'))
     lab.close()
 
 
