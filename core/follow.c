@@ -1,7 +1,6 @@
 #include "follow.h"
 
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -262,14 +261,11 @@ struct allowing {
 	struct sandbox *B;
 };
 
+/* The file or device alone: its neighbours are none of ours. */
 static int
 allow_disk(struct sandbox *B, const char *where)
 {
-	char dir[PATH_MAX];
-
-	if (where[0] != '/' || io_exists(where) != 1)
-		return (0);
-	return (io_path(dir, "%s", where) != 0 ? -1 : sandbox_add(B, dirname(dir)));
+	return (where[0] != '/' || io_exists(where) != 1 ? 0 : sandbox_add(B, where));
 }
 
 static int
