@@ -277,7 +277,7 @@ allow_primary(void *context, const char *uuid)
 
 	if (primary_look(&P, a->S, uuid) != 0)
 		return (0); /* said; it is not in the way of the others */
-	for (unsigned i = 0; rc == 0 && P->role.state == ROLE_PREPARED && i < P->nreplicated; i++)
+	for (unsigned i = 0; rc == 0 && P->role.locked != 0 && i < P->nreplicated; i++)
 		rc = allow_disk(a->B, P->disks[i].where);
 	primary_close(P);
 	return (rc);

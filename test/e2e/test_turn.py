@@ -247,6 +247,19 @@ def test_the_last_word_of_a_site_counts_though_its_keys_are_new():
     lab.close()
 
 
+def test_a_handover_is_followed_from_behind_a_fence():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.dr)
+    edit_record(glob.glob(os.path.join(lab.hq.home, 'primaries', '*-*', 'state'))[0],
+                lambda o: o['role'].update(state='error', fenced=True, cause='a third site said so'))
+    lab.send(lab.dr, lab.hq)
+    check(side(lab.hq) == [('replica', 'replicating')], side(lab.hq))
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    lab.close()
+
+
 def test_following_works_from_media_too():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')
