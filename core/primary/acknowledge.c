@@ -328,6 +328,18 @@ admit(struct taking *k)
 }
 
 int
+acknowledge_epoch(
+    const struct site *S, struct primary *P, const struct trust_entry *e, const struct header *H)
+{
+	struct taking k = { .S = S, .P = P, .e = e, .H = H };
+	int rc = admit(&k);
+
+	return (rc == 0 ? say_refused("%s: nothing is exported for a comparison of epoch %" PRIu64, P->vm,
+	                      history_epoch(&H->history))
+	                : rc);
+}
+
+int
 acknowledge(const struct site *S, const struct trust_entry *e, const struct header *H)
 {
 	struct taking k = { .S = S, .e = e, .H = H };

@@ -260,6 +260,30 @@ def test_a_handover_is_followed_from_behind_a_fence():
     lab.close()
 
 
+def test_a_failover_that_is_given_up_gives_way_to_a_primary_that_never_heard_of_it():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.dirty(lab.hq)
+    lab.unplanned(lab.dr)
+    lab.dirty(lab.dr)
+    mine, comparison, out = lab.content(lab.dr), lab.file('says'), lab.file()
+    lab.hq('export', 'web1', '-o', lab.path('h'))
+    lab.dr('import', lab.path('h'), rc=1)
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', comparison)
+    says(lab.hq('export', 'web1', '--against', comparison, '-o', out, rc=1), 'taken over with epoch 2', 'fenced', 'resync web1 --keep hq')
+    check(not os.path.exists(out) and side(lab.hq) == [('primary', 'error')], side(lab.hq))
+    lab.hq('resync', 'web1', '--keep', 'hq')
+    lab.hq('export', 'web1', '--against', comparison, '-o', out)
+    lab.dr('import', out)
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    seq = [p['seq'] for p in lab.dr.json('points', 'web1') if p['branch']]
+    lab.dr('restore', 'web1', '--point', str(seq[0]), '-o', lab.path('back'))
+    for i, want in zip(lab.disks, mine):
+        with open(lab.path('back', i + '.raw'), 'rb') as f:
+            check(f.read() == want, 'the branch is not what was on disk', i)
+    lab.close()
+
+
 def test_following_works_from_media_too():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')
