@@ -124,7 +124,8 @@ give_way_replica(
 	}
 	R->role.is_fenced = 0;
 	follow_kept(R, e);
-	if (replica_save(R) != 0 || branch_settle(R) != 0 || replica_tidy(R) != 0)
+	if ((is_live && replica_keep_excluded(R) != 0) || replica_save(R) != 0 || branch_settle(R) != 0 ||
+	    replica_tidy(R) != 0)
 		return (-1);
 	return (say_what_is_here(R, S, o, 1));
 }

@@ -265,7 +265,8 @@ turn_back(struct replica **R, struct turning *t)
 {
 	int rc = replica_open(R, t->S, t->P->uuid);
 
-	if (rc == 0 && (rc = describe_replica(*R, t)) == 0 && (rc = fill_leaves(t, *R)) == 0)
+	if (rc == 0 && (rc = describe_replica(*R, t)) == 0 && (rc = fill_leaves(t, *R)) == 0 &&
+	    (rc = replica_keep_excluded(*R)) == 0)
 		rc = replica_save(*R);
 	return (rc == 0 ? replica_tidy(*R) : rc);
 }

@@ -97,6 +97,15 @@ check_place(struct store *s)
 	char mark[PATH_MAX];
 	int there;
 
+	int inside = replica_has_disk_below(s->R, s->from);
+
+	if (inside < 0)
+		return (-1);
+	if (inside)
+		return (
+		    say_refused("%s: a disk lies in %s as one that is elsewhere, since it was excluded once; "
+		                "move it by 'vmferry move --disk' first",
+		        s->R->vm, s->from));
 	if (strncmp(s->dir, s->from, n) == 0 && (s->dir[n] == '/' || s->dir[n] == '\0'))
 		return (say_refused("%s: lies in the replica's own folder", s->dir));
 	if (s->is_home)

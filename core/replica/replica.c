@@ -696,6 +696,45 @@ replica_is_live(const struct replica *R)
 	return (state == ROLE_FAILED_OVER || state == ROLE_TURNED);
 }
 
+int
+replica_has_disk_below(const struct replica *R, const char *dir)
+{
+	char path[PATH_MAX], real[PATH_MAX];
+	size_t n;
+
+	if (realpath(dir, real) == NULL)
+		return (errno == ENOENT ? 0 : say_failed("%s: cannot find: %s", dir, strerror(errno)));
+	n = strlen(real);
+	for (unsigned i = 0; i < R->ndisks; i++)
+		if (replica_disk_is_elsewhere(R, i) && realpath(R->where[i], path) != NULL &&
+		    strncmp(path, real, n) == 0 && path[n] == '/')
+			return (1);
+	return (0);
+}
+
+int
+replica_keep_excluded(const struct replica *R)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int there;
+
+	if (io_path(from, "%s/excluded", R->dir) != 0 || (there = io_exists(from)) < 0)
+		return (-1);
+	if (there == 0 || (there = replica_has_disk_below(R, from)) == 1)
+		return (0);
+	if (there < 0)
+		return (-1);
+	there = 1;
+	for (unsigned n = 1; there == 1; n++)
+		if (io_path(to, "%s/excluded.%u", R->dir, n) != 0 || (there = io_exists(to)) < 0)
+			return (-1);
+	if (io_publish(from, to, R->dir) != 0)
+		return (-1);
+	say_note("%s: what the VM has written to its excluded disks here is kept in %s, until you remove it",
+	    R->vm, to);
+	return (0);
+}
+
 /* What a test or a failover left that does not stand any more, or never did. */
 static int
 tidy_failover(const struct replica *R)
@@ -707,10 +746,14 @@ tidy_failover(const struct replica *R)
 		{ "failover", R->failover.has_overlays },
 		{ "excluded", replica_is_live(R) || R->role.state == ROLE_FAILOVER } };
 	char path[PATH_MAX];
+	int used;
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (!folders[i].stands &&
-		    (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 || io_remove_tree(path) != 0))
+		if (folders[i].stands)
+			continue;
+		/* One that was excluded, and is replicated since, lies where it was made. */
+		if (io_path(path, "%s/%s", R->dir, folders[i].name) != 0 ||
+		    (used = replica_has_disk_below(R, path)) < 0 || (!used && io_remove_tree(path) != 0))
 			return (-1);
 	}
 	return (0);

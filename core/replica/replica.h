@@ -282,6 +282,12 @@ int replica_prune(struct replica *R);
 /* Are the disks the VM's own now, and at no recovery point any more? */
 int replica_is_live(const struct replica *R);
 
+/* Does a disk that is replicated lie in that folder, or anywhere below it?  1 or 0; -1. */
+int replica_has_disk_below(const struct replica *R, const char *dir);
+
+/* What the VM has written here to disks that are excluded goes aside, since replica_tidy would take it: 0 or -1. */
+int replica_keep_excluded(const struct replica *R);
+
 /* Remove what lies in inbox/, outbox/ and undo/, and disks there that lie elsewhere, if the record, which was saved, does not name it. */
 int replica_tidy(const struct replica *R);
 

@@ -284,6 +284,59 @@ def test_a_failover_that_is_given_up_gives_way_to_a_primary_that_never_heard_of_
     lab.close()
 
 
+def test_what_a_vm_wrote_to_an_excluded_disk_is_kept_when_its_site_gives_way():
+    lab = Pair(enable=False)
+    lab.hq('enable', 'web1', '--to', 'dr', '--exclude', 'swap=' + lab.make_disk('swap.img', 64 * K), *lab.disk_args())
+    swap, mine = os.path.join('excluded', 'swap.raw'), bytes(range(200))
+
+    def write():
+        with open(os.path.join(lab.dr.replica(), swap), 'r+b') as f:
+            f.write(mine)
+
+    def kept(n):
+        with open(os.path.join(lab.dr.replica(), swap.replace('excluded', 'excluded.%d' % n)), 'rb') as f:
+            check(f.read(len(mine)) == mine, 'it is not what was written')
+
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    write()
+    lab.send(lab.dr, lab.hq)
+    lab.planned(lab.dr, lab.hq)
+    out = lab.file()
+    lab.hq('export', 'web1', '-o', out)
+    says(lab.dr('import', out), 'excluded.1')
+    check(side(lab.dr) == [('replica', 'replicating')], side(lab.dr))
+    kept(1)
+    lab.unplanned(lab.dr)
+    write()
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', lab.file())
+    kept(2)
+    kept(1)
+    lab.close()
+
+
+def test_a_disk_that_was_excluded_and_is_replicated_since_stays_when_its_site_gives_way():
+    lab = Pair(enable=False)
+    lab.hq('enable', 'web1', '--to', 'dr', '--exclude', 'swap=' + lab.make_disk('swap.img', 64 * K), *lab.disk_args())
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dr('enable', 'web1', '--include', 'swap')
+    lab.dirty(lab.dr)
+    lab.send(lab.dr, lab.hq)
+    lab.planned(lab.dr, lab.hq)
+    lab.dirty(lab.hq)
+    lab.send(lab.hq, lab.dr)
+    check(lab.content(lab.hq) == lab.content(lab.dr) and len(lab.content(lab.dr)) == 3)
+    lab.dr('scrub', 'web1')
+    says(lab.dr('move', 'web1', '--store', lab.path('store'), rc=1), 'excluded once', '--disk')
+    lab.dr('failover', 'web1', '--unplanned', '--yes')
+    lab.dr('failover', 'web1', '--cancel')
+    lab.dr('move', 'web1', '--disk', 'swap')
+    lab.dr('move', 'web1', '--store', lab.path('store'))
+    lab.dr('scrub', 'web1')
+    lab.close()
+
+
 def test_following_works_from_media_too():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')
