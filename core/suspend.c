@@ -30,15 +30,16 @@ static int
 check_removal(const struct role *r, const char *vm)
 {
 	char words[ROLE_WORDS];
-	enum role_state was = r->state == ROLE_DISABLED ? r->before : r->state;
+	enum role_state was = role_beneath(r);
 
-	if (r->side == ROLE_REPLICA && (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER))
+	if (r->side == ROLE_REPLICA &&
+	    (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER || was == ROLE_TURNED))
 		return (
 		    say_refused("%s: it has failed over to here, and these disks are the VM's now; turn the "
 		                "direction with 'vmferry reverse', or take an unfinished failover back "
 		                "with 'vmferry failover --cancel'",
 		        vm));
-	if (r->state == ROLE_PREPARED)
+	if (r->side == ROLE_PRIMARY && was == ROLE_PREPARED)
 		return (say_refused("%s: %s", vm, role_objection(r, ROLE_SEND, words)));
 	return (0);
 }
