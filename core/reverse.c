@@ -124,6 +124,18 @@ check(struct replica *R, const struct site *S)
 	return (failover_settle(R, S));
 }
 
+/* The word for the other sites, where it is asked for: 0; 1, said; -1. */
+static int
+give_word(const struct primary *P, const struct site *S, const char *output)
+{
+	int rc = output == NULL ? 0 : notice_write(P, S, output);
+
+	if (rc == 0 && output != NULL)
+		say_note("%s: the word of it is in %s; 'vmferry import' takes it at the other sites", P->vm,
+		    strcmp(output, "-") == 0 ? "standard output" : output);
+	return (rc);
+}
+
 static void
 say_done(const struct primary *P, const struct site *S)
 {
@@ -134,10 +146,10 @@ say_done(const struct primary *P, const struct site *S)
 			say_note("%s: 'vmferry export %s' sends to site '%s' what changed since then", P->vm,
 			    P->vm, P->targets[i].name);
 		else
-			say_note(
-			    "%s: give site '%s' the receipt of 'vmferry reverse -o'; then bring from there a "
-			    "receipt, or what 'vmferry resync %s --keep %s' says",
-			    P->vm, P->targets[i].name, P->vm, site_card(S)->name);
+			say_note("%s: import the word of 'vmferry reverse %s -o FILE' at site '%s'; then "
+			         "bring from "
+			         "there its receipt, or what 'vmferry resync %s --keep %s' says",
+			    P->vm, P->vm, P->targets[i].name, P->vm, site_card(S)->name);
 	if (P->ntargets == 0)
 		say_note(
 		    "%s: it is not replicated to any site: say 'vmferry enable %s --to SITE'", P->vm, P->vm);
@@ -158,8 +170,7 @@ run(const struct site *S, struct replica *R, const struct reverse_options *o)
 	}
 	if (rc == 0) {
 		say_done(P, S);
-		if (o->output != NULL)
-			rc = notice_write(P, S, o->output);
+		rc = give_word(P, S, o->output);
 	}
 	primary_close(P);
 	return (rc);
@@ -175,8 +186,7 @@ again(const struct site *S, const struct reverse_options *o)
 	if (rc != 0)
 		return (rc);
 	say_note("%s: this site is its primary already", P->vm);
-	if (o->output != NULL)
-		rc = notice_write(P, S, o->output);
+	rc = give_word(P, S, o->output);
 	primary_close(P);
 	return (rc);
 }

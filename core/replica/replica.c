@@ -691,7 +691,9 @@ tidy_disks(const struct replica *R)
 int
 replica_is_live(const struct replica *R)
 {
-	return (R->role.state == ROLE_FAILED_OVER || R->role.state == ROLE_TURNED);
+	enum role_state state = R->role.state == ROLE_DISABLED ? R->role.before : R->role.state;
+
+	return (state == ROLE_FAILED_OVER || state == ROLE_TURNED);
 }
 
 /* What a test or a failover left that does not stand any more, or never did. */
