@@ -176,17 +176,22 @@ run(const struct site *S, struct replica *R, const struct reverse_options *o)
 	return (rc);
 }
 
-/* It was done before: only the word of it is to be given once more. */
+/* It is so: only the word of it is to be given. */
 static int
 again(const struct site *S, const struct reverse_options *o)
 {
 	struct primary *P;
+	char words[ROLE_WORDS];
 	int rc = primary_open(&P, S, o->vm);
 
 	if (rc != 0)
 		return (rc);
-	say_note("%s: this site is its primary already", P->vm);
-	rc = give_word(P, S, o->output);
+	if (P->role.is_fenced) {
+		rc = say_refused("%s: %s", P->vm, role_objection(&P->role, ROLE_SEND, words));
+	} else {
+		say_note("%s: this site is its primary already", P->vm);
+		rc = give_word(P, S, o->output);
+	}
 	primary_close(P);
 	return (rc);
 }
@@ -196,9 +201,13 @@ reverse(const struct site *S, const struct reverse_options *o)
 {
 	char uuid[HEADER_UUID];
 	struct replica *R = NULL;
-	int rc = replica_open(&R, S, o->vm);
+	int rc = replica_find(S, o->vm, uuid), sent = rc == 0 ? primary_find(S, o->vm, uuid) : 0;
 
-	if (rc != 0)
+	if (rc < 0 || sent < 0)
+		return (-1);
+	if (sent)
+		return (again(S, o));
+	if ((rc = replica_open(&R, S, o->vm)) != 0)
 		return (rc);
 	if ((rc = check(R, S)) == 0) {
 		int is_there = R->role.state == ROLE_TURNED ? primary_find(S, R->uuid, uuid) : 0;
