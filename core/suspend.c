@@ -1,6 +1,7 @@
 #include "suspend.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,7 +56,7 @@ check_removal(const struct role *r, const char *vm)
 static int
 retire(const struct site *S, const char *uuid)
 {
-	char found[HEADER_UUID], path[PATH_MAX];
+	char found[HEADER_UUID], path[PATH_MAX], dir[PATH_MAX];
 	struct replica *R;
 	int rc = replica_find(S, uuid, found), is_home = 0;
 
@@ -63,10 +64,15 @@ retire(const struct site *S, const char *uuid)
 		return (rc);
 	if ((rc = replica_open(&R, S, uuid)) != 0)
 		return (rc);
+	if (realpath(R->dir, dir) == NULL)
+		strcpy(dir, "/");
 	for (unsigned i = 0; i < R->ndisks; i++)
 		is_home |= !replica_disk_is_elsewhere(R, i) && replica_disk_path(R, i, path) == 0 &&
 		           io_exists(path) == 1;
-	if (R->role.state == ROLE_TURNED && !is_home && R->nexcluded == 0)
+	for (unsigned i = 0; i < R->nexcluded; i++)
+		is_home |= replica_excluded_path(R, i, path) == 0 && io_exists(path) == 1 &&
+		           strncmp(path, dir, strlen(dir)) == 0;
+	if (R->role.state == ROLE_TURNED && !is_home)
 		return (replica_remove(R, S));
 	if (R->role.state == ROLE_TURNED) {
 		R->role.before = ROLE_TURNED;
@@ -136,8 +142,15 @@ at_primary(const struct site *S, const struct suspend_options *o)
 	char vm[sizeof P->vm], uuid[sizeof P->uuid];
 	int rc;
 
-	if ((o->act == SUSPEND_REMOVE && (rc = primary_sweep(S)) != 0) ||
-	    (rc = primary_open(&P, S, o->vm)) != 0)
+	if (o->act == SUSPEND_REMOVE && (rc = primary_sweep(S)) != 0)
+		return (rc);
+	/* Interrupted, when the record of the primary was gone: the rest. */
+	if (o->act == SUSPEND_REMOVE && (rc = primary_find(S, o->vm, uuid)) <= 0) {
+		if (rc == 0 && !o->yes)
+			rc = confirm(o->vm, "the record of its replication, not its disks,");
+		return (rc != 0 ? rc : retire(S, o->vm));
+	}
+	if ((rc = primary_open(&P, S, o->vm)) != 0)
 		return (rc);
 	strcpy(vm, P->vm);
 	strcpy(uuid, P->uuid);

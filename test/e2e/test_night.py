@@ -115,5 +115,25 @@ def test_what_is_removed_at_a_site_that_took_over_leaves_the_disks_of_the_vm():
     lab.close()
 
 
+def test_a_vm_that_comes_back_has_its_own_disks_again_those_that_are_not_replicated_too():
+    lab = Pair(enable=False)
+    swap = lab.make_disk('swap.img', 1 * M)
+    lab.hq('enable', 'web1', '--to', 'dr', '--exclude', 'vdc=' + swap, *lab.disk_args())
+    lab.send(lab.hq, lab.dr, '--seed')
+    for _ in range(2):
+        lab.planned(lab.hq, lab.dr)
+        lab.send(lab.dr, lab.hq)
+        lab.planned(lab.dr, lab.hq)
+        lab.send(lab.hq, lab.dr)
+    check(lab.disk_paths(lab.hq)[-1] == swap, lab.disk_paths(lab.hq))
+    lab.planned(lab.hq, lab.dr)
+    check(lab.disk_paths(lab.dr)[-1].endswith('/excluded/vdc.raw'), lab.disk_paths(lab.dr))
+    lab.send(lab.dr, lab.hq)
+    os.unlink(swap)
+    lab.planned(lab.dr, lab.hq)
+    check(lab.disk_paths(lab.hq)[-1].endswith('/excluded/vdc.raw'), 'one that is gone is made anew', lab.disk_paths(lab.hq))
+    lab.close()
+
+
 if __name__ == '__main__':
     main(__name__)
