@@ -71,12 +71,12 @@ check_disk(const struct word *w, unsigned i)
 /* --- becoming a replica ------------------------------------------------------------------------------- */
 
 static void
-final_point(const struct primary *P, struct replica_point *p)
+final_point(const struct primary *P, const struct point *at, struct replica_point *p)
 {
 	const struct primary_point *last = &P->points[P->npoints - 1];
 
 	memset(p, 0, sizeof *p);
-	p->point = last->point;
+	p->point = *at;
 	for (unsigned i = 0; i < P->nreplicated; i++) {
 		p->disks[i].size = last->size[i];
 		p->disks[i].sum = P->disks[i].sum;
@@ -98,7 +98,7 @@ use_handover(struct word *w)
 	if (rc != 0)
 		return (rc);
 	strcpy(vm, w->P->vm);
-	final_point(w->P, &t.point);
+	final_point(w->P, &w->mine, &t.point);
 	rc = turn_to_replica(&R, &t);
 	w->P = t.P;
 	if (rc != 0)
@@ -202,12 +202,33 @@ is_heir(const struct word *w)
 	return (0);
 }
 
+/* Of handovers that were made one after the other any may have been used, if the disks were the same at all of them. */
+static void
+find_used(struct word *w)
+{
+	const struct role *r = &w->P->role;
+	const struct history *h = &w->H->history;
+	const struct primary_point *last = primary_last(w->P), *used = NULL;
+	unsigned i = 0;
+
+	if (last == NULL || !role_may_follow(r, h, trust_has_key(w->e, r->locked_for)))
+		return;
+	while (i < h->n && h->turns[i].epoch <= primary_epoch(w->P))
+		i++;
+	if (i < h->n)
+		used = primary_point(w->P, h->turns[i].seq);
+	for (i = 0; used != NULL && i < w->P->nreplicated; i++)
+		if (used->size[i] != last->size[i] || memcmp(used->root[i], last->root[i], LEAF_ROOT) != 0)
+			used = NULL;
+	if (used != NULL)
+		w->mine = used->point;
+}
+
 static int
 meet(struct word *w)
 {
 	const struct role *r = &w->P->role;
 	enum role_meeting m;
-
 	int is_receipt = w->H->type == BUNDLE_RECEIPT;
 
 	/* A receipt that is none of ours, or of what we know, is the ledger's to judge. */
@@ -222,6 +243,7 @@ meet(struct word *w)
 		    "%s: this site is its primary, and has never sent it to site '%s'; if that is to "
 		    "follow, import the word of 'vmferry reverse %s -o FILE' there",
 		    w->P->vm, w->e->card.name, w->P->vm));
+	find_used(w);
 	m = role_meet(r, &w->mine, &w->H->history, &w->H->to);
 	if (m == ROLE_OVERTAKEN && role_may_follow(r, &w->H->history, trust_has_key(w->e, r->locked_for)))
 		return (use_handover(w));

@@ -30,11 +30,10 @@ ask(const char *vm, const struct resync_options *o, const char *what)
 static int
 find_kept(const struct site *S, const char *vm, const char *name, const struct trust_entry **e)
 {
-	if ((*e = trust_by_name(site_trust(S), name)) == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	if ((*e)->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", name));
+	int rc = site_find(S, name, e);
+
+	if (rc != 0)
+		return (rc);
 	if (!trust_allows(*e, vm))
 		return (say_refused(
 		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'", vm,

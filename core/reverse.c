@@ -33,13 +33,11 @@ add_target(struct primary *P, const struct replica *R, const struct trust_entry 
 static int
 add_named(const struct site *S, struct primary *P, const struct replica *R, const char *name)
 {
-	const struct trust_entry *e = trust_by_name(site_trust(S), name);
+	const struct trust_entry *e;
+	int rc = site_find(S, name, &e);
 
-	if (e == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	if (e->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", name));
+	if (rc != 0)
+		return (rc);
 	add_target(P, R, e);
 	return (0);
 }

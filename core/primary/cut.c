@@ -157,13 +157,12 @@ choose_targets(struct cut *c)
 {
 	const struct trust *T = site_trust(c->S);
 	const struct trust_entry *e;
+	int rc;
 
 	if (c->o->to != NULL) {
-		if ((e = trust_by_name(T, c->o->to)) == NULL)
-			return (say_refused(
-			    "%s: no site of that name is known; add its card with 'vmferry trust add'",
-			    c->o->to));
-		return (adopt_target(c, e));
+		if ((rc = site_find(c->S, c->o->to, &e)) == 0)
+			rc = adopt_target(c, e);
+		return (rc);
 	}
 	for (unsigned i = 0; i < c->P->ntargets; i++)
 		c->targets[c->ntargets++] = &c->P->targets[i];

@@ -223,6 +223,20 @@ failover_settle(struct replica *R, const struct site *S)
 	return (replica_save(R) != 0 ? -1 : overlays_remove(R, OVERLAYS_FAILOVER));
 }
 
+/* Points older than a failover go with it; a branch goes only by a word of its own. */
+static int
+check_branch(const struct replica *R)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (R->points[i].is_branch && R->points[i].point.seq != R->role.at.seq)
+			return (say_refused(
+			    "%s: point %" PRIu64
+			    " is a branch, kept for a person to decide on, and would go: write it out with "
+			    "'vmferry restore' if it is needed, then say 'vmferry points %s --branch --drop'",
+			    R->vm, R->points[i].point.seq, R->vm));
+	return (0);
+}
+
 /* Dropped for good: so it is said before. */
 static int
 confirm_complete(const struct replica *R, const struct failover_options *o)
@@ -247,7 +261,8 @@ complete(struct replica *R, const struct site *S, const struct failover_options 
 {
 	int rc;
 
-	if ((rc = standing_check(R, ROLE_COMPLETE)) != 0 || (rc = confirm_complete(R, o)) != 0)
+	if ((rc = standing_check(R, ROLE_COMPLETE)) != 0 || (rc = check_branch(R)) != 0 ||
+	    (rc = confirm_complete(R, o)) != 0)
 		return (rc);
 	if (replica_point(R, R->role.at.seq) == NULL || role_complete(&R->role, site_card(S)->sign) != 0)
 		return (say_failed("%s: its record does not have the point of its failover", R->vm));
@@ -319,7 +334,7 @@ begin_planned(struct replica *R, const struct site *S)
 
 	if ((rc = standing_check(R, ROLE_TAKE_OVER)) != 0 || (rc = standing_check_test(R)) != 0 ||
 	    (rc = merge_all(R, S)) != 0 || (rc = standing_check(R, ROLE_TAKE_OVER)) != 0 ||
-	    (rc = check_handover(R)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
+	    (rc = check_handover(R)) != 0 || (rc = check_branch(R)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
 	    (rc = guest_make_excluded(R, GUEST_PRIMARY)) != 0)
 		return (rc);
 	p = &replica_last(R)->point;

@@ -236,3 +236,12 @@ meeting_twin(struct replica *R, const struct trust_entry *e, const struct header
 	    "import --receipt' writes here",
 	    R->vm, H->to.seq, e->card.name));
 }
+
+void
+meeting_received(struct replica *R, const struct site *S, const struct header *H)
+{
+	if (H->nparts > 0)
+		return;
+	role_heard(&R->role, &H->history);
+	role_received(&R->role, &H->to, H->has_handover && site_is_own_key(S, H->handover));
+}

@@ -88,6 +88,18 @@ check_role(struct checks *c, const struct replica *R, enum role_event event)
 }
 
 static void
+check_branch(struct checks *c, const struct replica *R)
+{
+	for (unsigned i = 0; i < R->npoints; i++)
+		if (R->points[i].is_branch)
+			add(c, "branch", 0,
+			    "point %" PRIu64
+			    " is a branch and would go: write it out with 'vmferry restore' if it is needed, "
+			    "then drop it with 'vmferry points %s --branch --drop'",
+			    R->points[i].point.seq, R->vm);
+}
+
+static void
 add_missing(void *context, const char *text)
 {
 	add(context, "on the way", 1, "%s", text);
@@ -264,6 +276,7 @@ readiness_planned(const struct site *S, const struct failover_options *o)
 		held = intake_held(R);
 		check_role(&c, R, ROLE_TAKE_OVER);
 		check_handover(&c, R);
+		check_branch(&c, R);
 		check_staged(&c, R);
 		check_excluded(&c, R);
 		check_primary(&c, R, S);
@@ -333,6 +346,7 @@ readiness_complete(const struct site *S, const struct failover_options *o)
 	if (rc == 0) {
 		at = replica_point(R, R->role.at.seq);
 		check_role(&c, R, ROLE_COMPLETE);
+		check_branch(&c, R);
 		if (at == NULL)
 			at = replica_last(R);
 		add(&c, "points", 1, "%u others are dropped, and %u bundles that were not merged",

@@ -510,7 +510,7 @@ int
 replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
     int (*fill)(void *context, const struct replica *R), void *context)
 {
-	struct place p;
+	struct place p = { .is_store = 0 };
 	char home[PATH_MAX];
 	int rc = io_path(home, "%s/replicas/%s", site_home(S), R->uuid);
 
