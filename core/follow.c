@@ -179,11 +179,11 @@ refuse_older(struct word *w, enum role_meeting m)
 	if (primary_save(w->P) != 0)
 		return (-1);
 	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64
-	                    ", and this site is its primary in epoch %" PRIu64 "%s; give it the word of "
-	                    "'vmferry reverse %s -o FILE'%s",
+	                    ", and this site is its primary in epoch %" PRIu64 "%s; import the word of "
+	                    "'vmferry reverse %s -o FILE' there%s",
 	    w->P->vm, w->e->card.name, history_epoch(&w->H->history), primary_epoch(w->P),
 	    m == ROLE_STRAY ? ": the histories have parted" : "", w->P->vm,
-	    m == ROLE_STRAY ? ", and say there 'vmferry resync'" : ""));
+	    m == ROLE_STRAY ? ", and then say 'vmferry resync' there" : ""));
 }
 
 /* Is it a site that may have taken over? */
@@ -238,8 +238,10 @@ meet(struct word *w)
 		return (say_refused(
 		    "%s: this site is its primary, and the bundle is of another lineage", w->P->vm));
 	if (!is_heir(w))
-		return (say_refused("%s: this site is its primary, and has never sent it to site '%s'",
-		    w->P->vm, w->e->card.name));
+		return (say_refused(
+		    "%s: this site is its primary, and has never sent it to site '%s'; if that is to "
+		    "follow, import the word of 'vmferry reverse %s -o FILE' there",
+		    w->P->vm, w->e->card.name, w->P->vm));
 	if (!role_is_credible(r, &w->mine, &w->H->history, &w->H->to))
 		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
 		                    ", which nobody can have come to: nothing of it is believed",

@@ -45,6 +45,11 @@ say_way(const struct primary *P, const struct primary_target *t, const struct pr
 		    P->vm, via->name, t->name, P->vm, t->name, via->name);
 	else
 		say_note("%s: is replicated to '%s' too", P->vm, t->name);
+	if (t->acked == 0 && t->seeded == 0 && primary_epoch(P) > 1)
+		say_note("%s: if '%s' has followed it before, import the word of 'vmferry reverse %s -o "
+		         "FILE' there, "
+		         "with --receipt, and bring that here",
+		    P->vm, t->name, P->vm);
 	if (t->acked == 0 && t->seeded == 0)
 		say_note(
 		    "%s: '%s' has no initial copy yet: 'vmferry export %s --seed --to %s' here makes one, "

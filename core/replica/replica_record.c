@@ -159,6 +159,17 @@ encode_where(const struct replica *R)
 }
 
 static json_t *
+encode_places(const struct replica *R)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->nplaces; i++)
+		bad |= json_object_set_new(o, R->places[i].id, json_string(R->places[i].where));
+	return (jsontext_whole(o, bad));
+}
+
+static json_t *
 encode_excluded(const struct replica *R)
 {
 	json_t *a = json_array();
@@ -247,6 +258,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
+	if (R->nplaces > 0)
+		bad |= json_object_set_new(o, "places", encode_places(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
@@ -473,6 +486,25 @@ decode_where(struct replica *R, const json_t *o)
 }
 
 static int
+decode_places(struct replica *R, json_t *o)
+{
+	const char *id;
+	json_t *where;
+
+	if (o != NULL && (!json_is_object(o) || json_object_size(o) > LIMIT_DISKS))
+		return (-1);
+	json_object_foreach (o, id, where) {
+		struct replica_place *p = &R->places[R->nplaces++];
+
+		if (strlen(id) > LIMIT_DISK_ID ||
+		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 || p->where[0] != '/')
+			return (-1);
+		strcpy(p->id, id);
+	}
+	return (0);
+}
+
+static int
 decode_disks(struct replica *R, const json_t *a, const json_t *x)
 {
 	if (!json_is_array(a) || json_array_size(a) > LIMIT_DISKS || !json_is_array(x) ||
@@ -604,6 +636,7 @@ decode(struct replica *R, const json_t *o)
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_where(R, json_object_get(o, "where")) != 0 ||
+	    decode_places(R, json_object_get(o, "places")) != 0 ||
 	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||
