@@ -3,14 +3,11 @@
 
 #include "args.h"
 #include "bounds.h"
-#include "export_media.h"
-#include "forwarding.h"
 #include "primary/export.h"
 #include "primary/plan.h"
 #include "primary/repair.h"
-#include "replica/forward.h"
-#include "side.h"
 #include "base/say.h"
+#include "send.h"
 
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
@@ -75,6 +72,34 @@ struct dry_run {
 	int is_dry;
 	struct plan_options options;
 };
+
+/* What goes with what. */
+static void
+check(const struct export_options *o, const struct repair_options *r, const struct dry_run *w)
+{
+	if (r->request != NULL &&
+	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
+	        o->against != NULL || o->volume_size != 0 || o->anew))
+		args_misuse(&tool, "--repair cuts no point: it goes with -o or --media alone");
+	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
+	if (o->against != NULL &&
+	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
+		args_misuse(
+		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
+	if (!w->is_dry && (w->options.json || w->options.transit != 0 || w->options.bandwidth != 0))
+		args_misuse(&tool, "--json, --transit and --bandwidth go with --dry-run");
+	if (w->is_dry && (r->request != NULL || o->resume != NULL || o->anew))
+		args_misuse(&tool, "--dry-run goes without --repair, --resume-from and --anew");
+	if (o->resume != NULL && (o->media != NULL || o->output != NULL || o->anew))
+		args_misuse(
+		    &tool, "--resume-from goes on to standard output, without -o, --media and --anew");
+	if (o->media != NULL && o->output != NULL)
+		args_misuse(&tool, "it goes to --media or with -o, not both");
+	if (o->media == NULL ? o->volume_size != 0
+	                     : o->volume_size != 0 && o->volume_size < EXPORT_VOLUME_LEAST)
+		args_misuse(&tool, "--volume-size goes with --media, and is 2M at least");
+}
 
 static void
 parse(int argc, char *argv[], struct export_options *o, struct repair_options *r, struct dry_run *w,
@@ -157,43 +182,9 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		}
 	}
 	args_words(&tool, argc, r->request == NULL ? 1 : 0, 1);
-	if (r->request != NULL &&
-	    (o->seed || o->delta || o->since != EXPORT_SINCE_ACKED || o->changes != NULL || o->to != NULL ||
-	        o->against != NULL || o->volume_size != 0 || o->anew))
-		args_misuse(&tool, "--repair cuts no point: it goes with -o or --media alone");
 	r->vm = optind < argc ? argv[optind] : NULL;
-	if (o->seed && (o->delta || o->changes != NULL || o->since != EXPORT_SINCE_ACKED))
-		args_misuse(&tool, "--seed goes without --delta, --since and --changes");
-	if (o->against != NULL &&
-	    (o->seed || o->delta || o->changes != NULL || o->live_unsafe || o->since != EXPORT_SINCE_ACKED))
-		args_misuse(
-		    &tool, "--against goes without --seed, --delta, --since, --changes and --live-unsafe");
-	if (!w->is_dry && (w->options.json || w->options.transit != 0 || w->options.bandwidth != 0))
-		args_misuse(&tool, "--json, --transit and --bandwidth go with --dry-run");
-	if (w->is_dry && (r->request != NULL || o->resume != NULL || o->anew))
-		args_misuse(&tool, "--dry-run goes without --repair, --resume-from and --anew");
-	if (o->resume != NULL && (o->media != NULL || o->output != NULL || o->anew))
-		args_misuse(
-		    &tool, "--resume-from goes on to standard output, without -o, --media and --anew");
-	if (o->media != NULL && o->output != NULL)
-		args_misuse(&tool, "it goes to --media or with -o, not both");
-	if (o->media == NULL ? o->volume_size != 0
-	                     : o->volume_size != 0 && o->volume_size < EXPORT_VOLUME_LEAST)
-		args_misuse(&tool, "--volume-size goes with --media, and is 2M at least");
 	o->vm = argv[optind];
-}
-
-/* A new point, at the primary; what was received, at a replica, and first of all where it took over since. */
-static int
-bring(struct site *S, const struct export_options *o)
-{
-	int rc = side_is_replica(S, o->vm);
-
-	if (rc == 0 && o->to != NULL && !o->seed && o->against == NULL)
-		rc = forward_waits(S, o->vm, o->to);
-	if (rc != 0)
-		return (rc < 0 ? -1 : forwarding(S, o));
-	return (o->media != NULL ? export_media(S, o) : export(S, o));
+	check(o, r, w);
 }
 
 int
@@ -209,7 +200,9 @@ main(int argc, char *argv[])
 	say_init(tool.name);
 	parse(argc, argv, &o, &r, &w, &home);
 	if ((S = site_open(home)) != NULL)
-		rc = r.request != NULL ? repair(S, &r) : w.is_dry ? plan(S, &o, &w.options) : bring(S, &o);
+		rc = r.request != NULL ? repair(S, &r)
+		     : w.is_dry        ? plan(S, &o, &w.options)
+		                       : send_bundle(S, &o);
 	site_close(S);
 	return (say_exit(rc));
 }

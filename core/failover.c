@@ -1,7 +1,10 @@
 #include "failover.h"
 
+#include <inttypes.h>
+
 #include "base/say.h"
 #include "export_media.h"
+#include "primary/primary.h"
 #include "reverse.h"
 #include "side.h"
 
@@ -9,6 +12,28 @@ static int
 hand_over(struct site *S, const void *context)
 {
 	return (handover(S, context));
+}
+
+/* At the primary --complete is out of place, but where it is what has made this site the primary: then it is done. */
+static int
+complete_again(struct site *S, const struct failover_command *c)
+{
+	const char *vm = c->replica.vm;
+	const struct history *h;
+	struct primary *P;
+	int rc = primary_open(&P, S, vm);
+
+	if (rc != 0)
+		return (rc);
+	h = &P->role.history;
+	if (h->n > 0 && !P->role.is_fenced && site_is_own_key(S, h->turns[h->n - 1].site))
+		say_note("%s: this site is its primary already, in epoch %" PRIu64 " from point %" PRIu64
+		         " on",
+		    vm, h->turns[h->n - 1].epoch, h->turns[h->n - 1].seq);
+	else
+		rc = say_refused("%s: this site is its primary: do that at the site of its replica", vm);
+	primary_close(P);
+	return (rc);
 }
 
 static int
@@ -23,9 +48,10 @@ at_primary(struct site *S, const struct failover_command *c)
 		return (export_media_around(S, c->handover.bundle.media, hand_over, &c->handover));
 	case FAILOVER_CANCEL:
 		return (handover_cancel(S, vm));
+	case FAILOVER_COMPLETE:
+		return (complete_again(S, c));
 	default:
-		return (
-		    say_refused("%s: this site is not a replica of it: do that at the replica's site", vm));
+		return (say_refused("%s: this site is its primary: do that at the site of its replica", vm));
 	}
 }
 
@@ -49,7 +75,10 @@ at_replica(struct site *S, const struct failover_command *c)
 	case FAILOVER_STOP_TEST:
 		return (failover_test_stop(S, o));
 	case FAILOVER_PLANNED:
-		return (finish(S, c, failover_planned(S, o)));
+		return (
+		    say_refused("%s: this site is a replica of it: say --planned at its primary, and when "
+		                "what that makes was imported here, --planned --complete",
+		        o->vm));
 	case FAILOVER_UNPLANNED:
 		return (failover_unplanned(S, o));
 	case FAILOVER_COMPLETE:

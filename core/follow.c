@@ -70,12 +70,12 @@ check_disk(const struct word *w, unsigned i)
 /* --- becoming a replica ------------------------------------------------------------------------------- */
 
 static void
-final_point(const struct primary *P, struct replica_point *p)
+final_point(const struct primary *P, const struct point *at, struct replica_point *p)
 {
 	const struct primary_point *last = &P->points[P->npoints - 1];
 
 	memset(p, 0, sizeof *p);
-	p->point = last->point;
+	p->point = *at;
 	for (unsigned i = 0; i < P->nreplicated; i++) {
 		p->disks[i].size = last->size[i];
 		p->disks[i].sum = P->disks[i].sum;
@@ -97,7 +97,7 @@ use_handover(struct word *w)
 	if (rc != 0)
 		return (rc);
 	strcpy(vm, w->P->vm);
-	final_point(w->P, &t.point);
+	final_point(w->P, &w->mine, &t.point);
 	rc = turn_to_replica(&R, &t);
 	w->P = t.P;
 	if (rc != 0)
@@ -179,11 +179,11 @@ refuse_older(struct word *w, enum role_meeting m)
 	if (primary_save(w->P) != 0)
 		return (-1);
 	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64
-	                    ", and this site is its primary in epoch %" PRIu64 "%s; give it the word of "
-	                    "'vmferry reverse %s -o FILE'%s",
+	                    ", and this site is its primary in epoch %" PRIu64 "%s; import the word of "
+	                    "'vmferry reverse %s -o FILE' there%s",
 	    w->P->vm, w->e->card.name, history_epoch(&w->H->history), primary_epoch(w->P),
 	    m == ROLE_STRAY ? ": the histories have parted" : "", w->P->vm,
-	    m == ROLE_STRAY ? ", and say there 'vmferry resync'" : ""));
+	    m == ROLE_STRAY ? ", and then say 'vmferry resync' there" : ""));
 }
 
 /* Is it a site that may have taken over? */
@@ -201,12 +201,33 @@ is_heir(const struct word *w)
 	return (0);
 }
 
+/* Of handovers that were made one after the other any may have been used, if the disks were the same at all of them. */
+static void
+find_used(struct word *w)
+{
+	const struct role *r = &w->P->role;
+	const struct history *h = &w->H->history;
+	const struct primary_point *last = primary_last(w->P), *used = NULL;
+	unsigned i = 0;
+
+	if (last == NULL || !role_may_follow(r, h, trust_has_key(w->e, r->locked_for)))
+		return;
+	while (i < h->n && h->turns[i].epoch <= primary_epoch(w->P))
+		i++;
+	if (i < h->n)
+		used = primary_point(w->P, h->turns[i].seq);
+	for (i = 0; used != NULL && i < w->P->nreplicated; i++)
+		if (used->size[i] != last->size[i] || memcmp(used->root[i], last->root[i], LEAF_ROOT) != 0)
+			used = NULL;
+	if (used != NULL)
+		w->mine = used->point;
+}
+
 static int
 meet(struct word *w)
 {
 	const struct role *r = &w->P->role;
 	enum role_meeting m;
-
 	int is_receipt = w->H->type == BUNDLE_RECEIPT;
 
 	/* A receipt that is none of ours, or of what we know, is the ledger's to judge. */
@@ -217,12 +238,15 @@ meet(struct word *w)
 		return (say_refused(
 		    "%s: this site is its primary, and the bundle is of another lineage", w->P->vm));
 	if (!is_heir(w))
-		return (say_refused("%s: this site is its primary, and has never sent it to site '%s'",
-		    w->P->vm, w->e->card.name));
+		return (say_refused(
+		    "%s: this site is its primary, and has never sent it to site '%s'; if that is to "
+		    "follow, import the word of 'vmferry reverse %s -o FILE' there",
+		    w->P->vm, w->e->card.name, w->P->vm));
 	if (!role_is_credible(r, &w->mine, &w->H->history, &w->H->to))
 		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
 		                    ", which nobody can have come to: nothing of it is believed",
 		    w->P->vm, w->e->card.name, w->H->to.seq, history_epoch(&w->H->history)));
+	find_used(w);
 	m = role_meet(r, &w->mine, &w->H->history, &w->H->to);
 	if (m == ROLE_OVERTAKEN && role_may_follow(r, &w->H->history, trust_has_key(w->e, r->locked_for)))
 		return (use_handover(w));

@@ -219,7 +219,7 @@ look_at_cycles(struct health *h, const struct primary *P, const struct health_fa
 }
 
 static void
-look_at_target(struct health *h, const struct primary_target *t, const char *flight)
+look_at_target(struct health *h, const struct primary *P, const struct primary_target *t, const char *flight)
 {
 	const char *sep = flight == NULL ? "" : "; ", *text = flight == NULL ? "" : flight;
 
@@ -228,6 +228,13 @@ look_at_target(struct health *h, const struct primary_target *t, const char *fli
 		           "site '%.64s' had point %" PRIu64 " and went back to %" PRIu64 "%s%s", t->name,
 		           t->acked, t->back, sep, text),
 		    "the next export starts there, where that is still kept, else export --seed");
+	else if (t->acked == 0 && t->sent == 0 && primary_epoch(P) > 1)
+		remedy(cause(h, "no-receipt", HEALTH_WARNING,
+		           "what site '%.64s' has is not known since the roles changed hands%s%s", t->name,
+		           sep, text),
+		    "import the word of 'vmferry reverse %s -o FILE' there, with --receipt, and bring that "
+		    "here, or what 'vmferry resync' says there",
+		    P->vm);
 	else if (t->acked == 0)
 		remedy(cause(h, "no-receipt", HEALTH_WARNING, "no receipt of site '%.64s' has come yet%s%s",
 		           t->name, sep, text),
@@ -251,7 +258,7 @@ look_at_sending(struct health *h, const struct primary *P, const struct health_f
 		remedy(cause(h, "seed-pending", HEALTH_WARNING, "nothing was sent yet"),
 		    "start with 'vmferry export %s --seed'", P->vm);
 	for (unsigned i = 0; P->npoints > 0 && i < P->ntargets; i++)
-		look_at_target(h, &P->targets[i], f->flight == NULL ? NULL : f->flight[i]);
+		look_at_target(h, P, &P->targets[i], f->flight == NULL ? NULL : f->flight[i]);
 	if (f->pending == NULL)
 		return;
 	point_age_text(age, since(f, f->pending_since));
@@ -408,7 +415,10 @@ look_at_failover(struct health *h, const struct replica *R)
 	remedy(
 	    cause(h, "not-reversed", HEALTH_WARNING,
 	        "it has failed over to here, to point %" PRIu64 ", and nothing protects it", R->role.at.seq),
-	    "turn the direction with 'vmferry reverse %s'", R->vm);
+	    R->failover.has_overlays ? "shut it down when that can be, then turn the direction with 'vmferry "
+	                               "reverse %s'"
+	                             : "turn the direction with 'vmferry reverse %s'",
+	    R->vm);
 	look_at_names(h, R->vm, &R->role, &R->reminders);
 }
 
@@ -474,17 +484,19 @@ static void
 look_at_branch(struct health *h, const struct replica *R)
 {
 	struct health_cause *c;
+	char beyond[64] = "";
 	unsigned i = 0;
 
 	while (i < R->npoints && !R->points[i].is_branch)
 		i++;
 	if (i == R->npoints)
 		return;
+	if (branch_beyond(R) > 0)
+		snprintf(beyond, sizeof beyond, "; it keeps %u points beyond the limit of %u",
+		    branch_beyond(R), R->keep);
 	c = cause(h, "branch-kept", HEALTH_WARNING,
-	    "point %" PRIu64
-	    " is a branch, of what this site had when it gave way; it keeps %u points beyond the "
-	    "limit of %u",
-	    R->points[i].point.seq, branch_beyond(R), R->keep);
+	    "point %" PRIu64 " is a branch, of what this site had when it gave way%s", R->points[i].point.seq,
+	    beyond);
 	remedy(c, "when nothing of it is needed any more, say 'vmferry points %s --branch --drop'", R->vm);
 }
 

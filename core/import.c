@@ -14,6 +14,7 @@
 #include "follow.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
+#include "replica/branch.h"
 #include "replica/forward.h"
 #include "replica/meeting.h"
 #include "replica/merge.h"
@@ -57,15 +58,28 @@ take_nothing(void *context, const struct unpacked *u)
 	            : 0);
 }
 
+/*
+ * Where the ways have parted, or another site says that it is the primary, that site is to know what is here: the receipt
+ * is written, if one was asked for.  Of what was refused the answer stays rc.
+ */
+static int
+answer(const struct site *S, const struct import_options *o, const struct replica *R, int rc)
+{
+	if (rc < 0 || o->receipt == NULL || replica_last(R) == NULL)
+		return (rc);
+	return (receipt_write(R, S, o->receipt) < 0 ? -1 : rc);
+}
+
 /* A replica is told who the primary is now. */
 static int
-hear(const struct site *S, const struct trust_entry *e, const struct header *H)
+hear(
+    const struct site *S, const struct import_options *o, const struct trust_entry *e, const struct header *H)
 {
 	struct replica *R;
 	int rc = replica_open(&R, S, H->uuid);
 
-	if (rc == 0)
-		rc = meeting_heard(R, e, H);
+	if (rc == 0 && ((rc = meeting_heard(R, e, H)) == 0 || branch_claim(&R->role, e) != NULL))
+		rc = answer(S, o, R, rc);
 	replica_close(R);
 	return (rc);
 }
@@ -84,7 +98,8 @@ take_word(const struct site *S, const struct trust_entry *e, const struct header
 }
 
 static int
-import_receipt(const struct site *S, const struct trust_entry *e, struct unpack *U)
+import_receipt(
+    const struct site *S, const struct import_options *o, const struct trust_entry *e, struct unpack *U)
 {
 	char uuid[HEADER_UUID];
 	int rc;
@@ -98,7 +113,7 @@ import_receipt(const struct site *S, const struct trust_entry *e, struct unpack 
 	if (U->header->is_primary && (rc = follow(S, e, U->header)) != FOLLOW_NOT)
 		return (rc == FOLLOW_DONE ? 0 : rc);
 	if (U->header->is_primary && (rc = replica_find(S, U->header->uuid, uuid)) != 0)
-		return (rc < 0 ? -1 : hear(S, e, U->header));
+		return (rc < 0 ? -1 : hear(S, o, e, U->header));
 	return (take_word(S, e, U->header));
 }
 
@@ -151,6 +166,8 @@ import_data(const struct site *S, const struct import_options *o, struct receivi
 		rc = receive(&R, c);
 	if (rc == 0)
 		rc = conclude(R, S, o);
+	else if (rc == 1 && R != NULL && branch_claim(&R->role, c->e) != NULL)
+		rc = answer(S, o, R, rc);
 	replica_close(R);
 	return (rc);
 }
@@ -190,7 +207,7 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 	case BUNDLE_DELTA:
 		return (import_data(S, o, &c));
 	case BUNDLE_RECEIPT:
-		return (import_receipt(S, c.e, &U));
+		return (import_receipt(S, o, c.e, &U));
 	case BUNDLE_UNDO:
 		return (say_refused("%s: an undo is a replica's own; see 'vmferry restore'", infile_name(F)));
 	case BUNDLE_REQUEST:

@@ -30,11 +30,10 @@ ask(const char *vm, const struct resync_options *o, const char *what)
 static int
 find_kept(const struct site *S, const char *vm, const char *name, const struct trust_entry **e)
 {
-	if ((*e = trust_by_name(site_trust(S), name)) == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	if ((*e)->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", name));
+	int rc = site_find(S, name, e);
+
+	if (rc != 0)
+		return (rc);
 	if (!trust_allows(*e, vm))
 		return (say_refused(
 		    "%s: site '%s' may not replicate this VM to here; see 'vmferry trust add --vm'", vm,
@@ -251,15 +250,26 @@ forget_parted(struct primary *P, const struct site *S)
 			continue;
 		t->acked = t->sent = t->seeded = t->back = 0;
 		say_note(
-		    "%s: site '%s' has parted from this one: give it a receipt or bundle of here, and bring "
-		    "what 'vmferry resync %s --keep %s' says there",
-		    P->vm, t->name, P->vm, site_card(S)->name);
+		    "%s: site '%s' has parted from this one: import the word of 'vmferry reverse %s -o FILE' "
+		    "there, and bring what 'vmferry resync %s --keep %s' says there",
+		    P->vm, t->name, P->vm, P->vm, site_card(S)->name);
 	}
+}
+
+/* Where nobody else has run the VM, its addresses never led elsewhere. */
+static int
+led_here(const struct primary *P)
+{
+	for (unsigned i = 0; i < P->role.nclaims; i++)
+		if (P->role.claims[i].is_primary)
+			return (0);
+	return (primary_epoch(P) == 1 || P->reminders.dns >= primary_epoch(P));
 }
 
 static int
 keep_own_primary(struct primary *P, const struct site *S)
 {
+	int leads_here = led_here(P);
 	int rc = objection(&P->role, ROLE_KEEP_OWN, P->vm);
 
 	if (rc != 0)
@@ -269,6 +279,8 @@ keep_own_primary(struct primary *P, const struct site *S)
 	if (role_keep_own(&P->role, &primary_last(P)->point, site_card(S)->sign) != 0)
 		return (-1);
 	forget_parted(P, S);
+	if (leads_here)
+		P->reminders.dns = primary_epoch(P);
 	if (primary_save(P) != 0)
 		return (-1);
 	say_note("%s: what is here counts: epoch %" PRIu64 " begins behind point %" PRIu64, P->vm,

@@ -33,13 +33,11 @@ add_target(struct primary *P, const struct replica *R, const struct trust_entry 
 static int
 add_named(const struct site *S, struct primary *P, const struct replica *R, const char *name)
 {
-	const struct trust_entry *e = trust_by_name(site_trust(S), name);
+	const struct trust_entry *e;
+	int rc = site_find(S, name, &e);
 
-	if (e == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	if (e->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", name));
+	if (rc != 0)
+		return (rc);
 	add_target(P, R, e);
 	return (0);
 }
@@ -124,6 +122,18 @@ check(struct replica *R, const struct site *S)
 	return (failover_settle(R, S));
 }
 
+/* The word for the other sites, where it is asked for: 0; 1, said; -1. */
+static int
+give_word(const struct primary *P, const struct site *S, const char *output)
+{
+	int rc = output == NULL ? 0 : notice_write(P, S, output);
+
+	if (rc == 0 && output != NULL)
+		say_note("%s: the word of it is in %s; 'vmferry import' takes it at the other sites", P->vm,
+		    strcmp(output, "-") == 0 ? "standard output" : output);
+	return (rc);
+}
+
 static void
 say_done(const struct primary *P, const struct site *S)
 {
@@ -134,10 +144,10 @@ say_done(const struct primary *P, const struct site *S)
 			say_note("%s: 'vmferry export %s' sends to site '%s' what changed since then", P->vm,
 			    P->vm, P->targets[i].name);
 		else
-			say_note(
-			    "%s: give site '%s' the receipt of 'vmferry reverse -o'; then bring from there a "
-			    "receipt, or what 'vmferry resync %s --keep %s' says",
-			    P->vm, P->targets[i].name, P->vm, site_card(S)->name);
+			say_note("%s: import the word of 'vmferry reverse %s -o FILE' at site '%s'; then "
+			         "bring from "
+			         "there its receipt, or what 'vmferry resync %s --keep %s' says",
+			    P->vm, P->vm, P->targets[i].name, P->vm, site_card(S)->name);
 	if (P->ntargets == 0)
 		say_note(
 		    "%s: it is not replicated to any site: say 'vmferry enable %s --to SITE'", P->vm, P->vm);
@@ -158,25 +168,28 @@ run(const struct site *S, struct replica *R, const struct reverse_options *o)
 	}
 	if (rc == 0) {
 		say_done(P, S);
-		if (o->output != NULL)
-			rc = notice_write(P, S, o->output);
+		rc = give_word(P, S, o->output);
 	}
 	primary_close(P);
 	return (rc);
 }
 
-/* It was done before: only the word of it is to be given once more. */
+/* It is so: only the word of it is to be given. */
 static int
 again(const struct site *S, const struct reverse_options *o)
 {
 	struct primary *P;
+	char words[ROLE_WORDS];
 	int rc = primary_open(&P, S, o->vm);
 
 	if (rc != 0)
 		return (rc);
-	say_note("%s: this site is its primary already", P->vm);
-	if (o->output != NULL)
-		rc = notice_write(P, S, o->output);
+	if (P->role.is_fenced) {
+		rc = say_refused("%s: %s", P->vm, role_objection(&P->role, ROLE_SEND, words));
+	} else {
+		say_note("%s: this site is its primary already", P->vm);
+		rc = give_word(P, S, o->output);
+	}
 	primary_close(P);
 	return (rc);
 }
@@ -186,9 +199,13 @@ reverse(const struct site *S, const struct reverse_options *o)
 {
 	char uuid[HEADER_UUID];
 	struct replica *R = NULL;
-	int rc = replica_open(&R, S, o->vm);
+	int rc = replica_find(S, o->vm, uuid), sent = rc == 0 ? primary_find(S, o->vm, uuid) : 0;
 
-	if (rc != 0)
+	if (rc < 0 || sent < 0)
+		return (-1);
+	if (sent)
+		return (again(S, o));
+	if ((rc = replica_open(&R, S, o->vm)) != 0)
 		return (rc);
 	if ((rc = check(R, S)) == 0) {
 		int is_there = R->role.state == ROLE_TURNED ? primary_find(S, R->uuid, uuid) : 0;

@@ -1,9 +1,11 @@
 #include "suspend.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/say.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
@@ -32,8 +34,11 @@ check_removal(const struct role *r, const char *vm)
 	char words[ROLE_WORDS];
 	enum role_state was = role_beneath(r);
 
-	if (r->side == ROLE_REPLICA &&
-	    (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER || was == ROLE_TURNED))
+	if (r->side == ROLE_REPLICA && was == ROLE_TURNED)
+		return (say_refused("%s: this site was its primary, and these disks are the VM's; take them "
+		                    "elsewhere, and then remove its folder by hand",
+		    vm));
+	if (r->side == ROLE_REPLICA && (was == ROLE_FAILOVER || was == ROLE_FAILED_OVER))
 		return (
 		    say_refused("%s: it has failed over to here, and these disks are the VM's now; turn the "
 		                "direction with 'vmferry reverse', or take an unfinished failover back "
@@ -42,6 +47,44 @@ check_removal(const struct role *r, const char *vm)
 	if (r->side == ROLE_PRIMARY && was == ROLE_PREPARED)
 		return (say_refused("%s: %s", vm, role_objection(r, ROLE_SEND, words)));
 	return (0);
+}
+
+/*
+ * What this site was before it became the primary is of no use without that.  Where the VM's disks lie in its folder
+ * they stay, and so does it, disabled: the way back, and the guard of the disks.  0; 1, said; -1.
+ */
+static int
+retire(const struct site *S, const char *uuid)
+{
+	char found[HEADER_UUID], path[PATH_MAX], dir[PATH_MAX];
+	struct replica *R;
+	int rc = replica_find(S, uuid, found), is_home = 0;
+
+	if (rc <= 0)
+		return (rc);
+	if ((rc = replica_open(&R, S, uuid)) != 0)
+		return (rc);
+	if (realpath(R->dir, dir) == NULL)
+		strcpy(dir, "/");
+	for (unsigned i = 0; i < R->ndisks; i++)
+		is_home |= !replica_disk_is_elsewhere(R, i) && replica_disk_path(R, i, path) == 0 &&
+		           io_exists(path) == 1;
+	for (unsigned i = 0; i < R->nexcluded; i++)
+		is_home |= replica_excluded_path(R, i, path) == 0 && io_exists(path) == 1 &&
+		           strncmp(path, dir, strlen(dir)) == 0;
+	if (R->role.state == ROLE_TURNED && !is_home)
+		return (replica_remove(R, S));
+	if (R->role.state == ROLE_TURNED) {
+		R->role.before = ROLE_TURNED;
+		R->role.state = ROLE_DISABLED;
+		say_note(
+		    "%s: its disks stay in %s/disks; remove that folder by hand when they are not needed "
+		    "there any more",
+		    R->vm, R->dir);
+		rc = replica_save(R);
+	}
+	replica_close(R);
+	return (rc);
 }
 
 /* What is removed is gone: a person says the VM's name. */
@@ -96,21 +139,29 @@ static int
 at_primary(const struct site *S, const struct suspend_options *o)
 {
 	struct primary *P;
-	char vm[sizeof P->vm];
+	char vm[sizeof P->vm], uuid[sizeof P->uuid];
 	int rc;
 
-	if ((o->act == SUSPEND_REMOVE && (rc = primary_sweep(S)) != 0) ||
-	    (rc = primary_open(&P, S, o->vm)) != 0)
+	if (o->act == SUSPEND_REMOVE && (rc = primary_sweep(S)) != 0)
+		return (rc);
+	/* Interrupted, when the record of the primary was gone: the rest. */
+	if (o->act == SUSPEND_REMOVE && (rc = primary_find(S, o->vm, uuid)) <= 0) {
+		if (rc == 0 && !o->yes)
+			rc = confirm(o->vm, "the record of its replication, not its disks,");
+		return (rc != 0 ? rc : retire(S, o->vm));
+	}
+	if ((rc = primary_open(&P, S, o->vm)) != 0)
 		return (rc);
 	strcpy(vm, P->vm);
+	strcpy(uuid, P->uuid);
 	if (o->act == SUSPEND_REMOVE) {
 		if ((rc = check(&P->role, vm, o->act)) == 0 && (rc = check_removal(&P->role, vm)) == 0 &&
 		    !o->yes)
 			rc = confirm(vm, "the record of its replication, not its disks,");
-		if (rc == 0 && (rc = primary_remove(P, S)) == 0)
-			say_note("%s: is not protected any more; its disks are untouched", vm);
-		else if (rc > 0)
+		if (rc > 0)
 			primary_close(P);
+		else if (rc == 0 && (rc = primary_remove(P, S)) == 0 && (rc = retire(S, uuid)) == 0)
+			say_note("%s: is not protected any more; its disks are untouched", vm);
 		return (rc);
 	}
 	if ((rc = move(&P->role, vm, o->act)) == 0 && (rc = primary_save(P)) == 0)

@@ -55,7 +55,7 @@ take_excluded(struct primary *P, const struct replica *R, unsigned i)
 	strcpy(d->id, R->excluded[i].id);
 	d->size = R->excluded[i].size;
 	d->is_excluded = 1;
-	if (io_path(path, "%s/excluded/%s.raw", R->dir, d->id) != 0 || (there = io_exists(path)) < 0)
+	if (replica_excluded_path(R, i, path) != 0 || (there = io_exists(path)) < 0)
 		return (-1);
 	return (there ? real_path(path, d->where) : 0);
 }
@@ -192,13 +192,17 @@ place_disk(struct replica *R, const struct primary_disk *d, unsigned i)
 static int
 describe_disks(struct replica *R, const struct primary *P)
 {
-	R->ndisks = R->nexcluded = 0;
+	R->ndisks = R->nexcluded = R->nplaces = 0;
 	for (unsigned i = 0; i < P->ndisks; i++) {
 		const struct primary_disk *d = &P->disks[i];
 
 		if (d->is_excluded) {
 			strcpy(R->excluded[R->nexcluded].id, d->id);
 			R->excluded[R->nexcluded++].size = d->size;
+			if (d->where[0] == '/') {
+				strcpy(R->places[R->nplaces].id, d->id);
+				strcpy(R->places[R->nplaces++].where, d->where);
+			}
 			continue;
 		}
 		strcpy(R->disks[R->ndisks], d->id);

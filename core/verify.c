@@ -283,14 +283,15 @@ open_header(struct verifying *v, struct reader *R, const struct header **H, cons
 	if ((rc = reader_start(R, key)) != 0)
 		return (rc);
 	if ((*by = v->o->by) != NULL) {
-		if (memcmp(key, (*by)->sign, RECORD_KEY) != 0)
-			return (reader_refuse(
-			    R, NULL, "it is not a bundle, or signed with another key than the card's"));
-		return (reader_header(R, &v->member, H));
+		if (memcmp(key, (*by)->sign, RECORD_KEY) == 0)
+			return (reader_header(R, &v->member, H));
+		reader_refuse(R, NULL, "it is not a bundle, or signed with another key than the card's");
+		return (1);
 	}
-	if ((rc = signer_header(v->o->trust, R, &v->member, H, &e)) == SIGNER_UNKNOWN)
-		return (reader_refuse(
-		    R, NULL, "it is not a bundle, or signed with a key that is not known here"));
+	if ((rc = signer_header(v->o->trust, R, &v->member, H, &e)) == SIGNER_UNKNOWN) {
+		reader_refuse(R, NULL, "it is not a bundle, or signed with a key that is not known here");
+		return (1);
+	}
 	if (rc == 0)
 		*by = &e->card;
 	return (rc);

@@ -93,6 +93,43 @@ mkdir t && tar xf plain.vmf -C t && (cd t && b2sum --quiet -c manifest && echo "
 show python3 "$rescue" -o rescued plain.vmf
 cmp rescued/vda.raw web1.img && cmp rescued/vdb.raw data.img && echo "rescue.py reads the same disks"
 
+roles() { vmferry --home "$1" status web1; }
+vda() { echo "$work"/store/*/disks/vda.raw; }
+
+step "a test failover: a duplicate from point 2 on an overlay, while replication goes on"
+show vmferry --home dr failover web1 --test --point 2
+put report.5 1000000
+vmferry --home hq export web1 | vmferry --home dr import
+qemu-img convert -O raw "$work"/store/*/test/vda.qcow2 test.img
+cmp test.img day2.img && echo "the duplicate's disk is bit-identical to day 2"
+show vmferry --home dr failover web1 --stop-test --result "boots, mail works"
+
+step "a planned failover: is all ready, and how long would the VM be down?"
+vmferry --home hq trust add dr.card --vm 'web*' 2>/dev/null
+show vmferry --home hq failover web1 --planned --dry-run --bandwidth 5M || echo "(exit $?)"
+
+step "the VM was shut down: the last delta, the lock, and the other site takes over; nothing is lost"
+put report.6 1000000
+show vmferry --home hq failover web1 --planned --vm-is-shut-down -o final.vmf
+show vmferry --home dr import final.vmf
+show vmferry --home dr failover web1 --planned --complete --reverse | grep -v 'to try it'
+cmp "$(vda)" web1.img && echo "the VM goes on with the very bytes that it stopped with"
+roles hq
+
+step "the guest writes at dr; deltas flow back, and the old primary becomes the replica"
+head -c 2000000 /dev/urandom >new && debugfs -w -R "write new report.7" "$(vda)" >/dev/null 2>&1
+vmferry --home dr export web1 | vmferry --home hq import --receipt - | vmferry --home dr import
+roles hq
+
+step "and back again: the same, the other way round"
+show vmferry --home dr failover web1 --planned --vm-is-shut-down -o back.vmf
+show vmferry --home hq import back.vmf
+show vmferry --home hq failover web1 --planned --complete --reverse | grep -v 'to try it'
+vmferry --home hq export web1 | vmferry --home dr import --receipt - | vmferry --home hq import
+cmp "$(vda)" web1.img && e2fsck -fn web1.img >/dev/null 2>&1 && echo "hq runs it again, dr has it bit for bit, and the file system is clean"
+debugfs -R 'ls -p /' web1.img 2>/dev/null | grep -o 'report[^/]*' | tr '\n' ' '; echo
+show vmferry --home hq confirm web1 dns
+
 step "how it stands"
 show vmferry --home hq status
 show vmferry --home dr status

@@ -75,7 +75,8 @@ static int
 allow_dir(int ruleset, uint64_t rights, const char *dir)
 {
 	/* What a file that is not a folder may have. */
-	const uint64_t file = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(1) << 14;
+	const uint64_t file =
+	    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(1) << 14;
 	struct landlock_path_beneath_attr a = { .allowed_access = rights };
 	struct stat st;
 	long rc;

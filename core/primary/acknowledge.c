@@ -113,6 +113,8 @@ take(struct taking *k)
 	if (is_step(k))
 		role_step(&P->role, ROLE_RECEIPT);
 	role_settle_claims(&P->role, &k->mine);
+	if (news == LEDGER_NEWER && history_epoch(&k->H->history) == primary_epoch(P))
+		role_drop_claim(&P->role, k->e->card.sign);
 	if (primary_save(P) != 0)
 		return (-1);
 	if (news == LEDGER_NEWER)

@@ -40,13 +40,11 @@ int
 change_add_target(const struct site *S, struct primary *P, const char *name)
 {
 	struct primary_target *t = &P->targets[P->ntargets];
-	const struct trust_entry *e = trust_by_name(site_trust(S), name);
+	const struct trust_entry *e;
+	int rc = site_find(S, name, &e);
 
-	if (e == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	if (e->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", name));
+	if (rc != 0)
+		return (rc);
 	if (primary_target(P, name) != NULL)
 		return (0);
 	if (P->ntargets == LIMIT_TARGETS)

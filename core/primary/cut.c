@@ -88,6 +88,20 @@ has_something(const struct primary_target *t)
 	return (t->acked != 0 || t->seeded != 0);
 }
 
+static void
+say_left_out(const struct primary *P, const struct primary_target *t)
+{
+	if (primary_epoch(P) > 1)
+		say_note(
+		    "%s: what site '%s' has is not known since the roles changed hands, so this is not for "
+		    "it; bring a receipt of it, or what 'vmferry resync' says there",
+		    P->vm, t->name);
+	else
+		say_note("%s: site '%s' has no initial copy yet, so this is not for it; 'vmferry export %s "
+		         "--seed --to %s' makes one",
+		    P->vm, t->name, P->vm, t->name);
+}
+
 /* A seed is large: one site that has nothing yet does not make a seed of what the others get. */
 static void
 leave_out_new(struct cut *c)
@@ -105,10 +119,7 @@ leave_out_new(struct cut *c)
 		if (has_something(t) || ledger_follows(c->P, t, all))
 			c->targets[n++] = t;
 		else
-			say_note("%s: site '%s' has no initial copy yet, so this is not for it; 'vmferry "
-			         "export %s "
-			         "--seed --to %s' makes one",
-			    c->P->vm, t->name, c->P->vm, t->name);
+			say_left_out(c->P, t);
 	}
 	c->ntargets = n;
 }
@@ -146,13 +157,12 @@ choose_targets(struct cut *c)
 {
 	const struct trust *T = site_trust(c->S);
 	const struct trust_entry *e;
+	int rc;
 
 	if (c->o->to != NULL) {
-		if ((e = trust_by_name(T, c->o->to)) == NULL)
-			return (say_refused(
-			    "%s: no site of that name is known; add its card with 'vmferry trust add'",
-			    c->o->to));
-		return (adopt_target(c, e));
+		if ((rc = site_find(c->S, c->o->to, &e)) == 0)
+			rc = adopt_target(c, e);
+		return (rc);
 	}
 	for (unsigned i = 0; i < c->P->ntargets; i++)
 		c->targets[c->ntargets++] = &c->P->targets[i];

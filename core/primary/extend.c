@@ -7,16 +7,6 @@
 #include "primary/pending.h"
 #include "primary/primary.h"
 
-/* The entry of a site that can be sent to: 0; 1, said. */
-static int
-find_site(const struct site *S, const char *name, const struct trust_entry **e)
-{
-	if ((*e = trust_by_name(site_trust(S), name)) == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
-	return ((*e)->is_revoked ? say_refused("%s: the keys of this site were revoked here", name) : 0);
-}
-
 /* Would what goes to t by way of via have to pass t first? */
 static int
 is_circle(struct primary *P, const struct primary_target *t, const struct primary_target *via)
@@ -36,7 +26,7 @@ find_via(const struct site *S, struct primary *P, const struct extend_options *o
 	*via = NULL;
 	if (o->via == NULL)
 		return (0);
-	if ((rc = find_site(S, o->via, &e)) != 0)
+	if ((rc = site_find(S, o->via, &e)) != 0)
 		return (rc);
 	if ((*via = primary_target_of(P, e)) == NULL)
 		return (
@@ -55,6 +45,11 @@ say_way(const struct primary *P, const struct primary_target *t, const struct pr
 		    P->vm, via->name, t->name, P->vm, t->name, via->name);
 	else
 		say_note("%s: is replicated to '%s' too", P->vm, t->name);
+	if (t->acked == 0 && t->seeded == 0 && primary_epoch(P) > 1)
+		say_note("%s: if '%s' has followed it before, import the word of 'vmferry reverse %s -o "
+		         "FILE' there, "
+		         "with --receipt, and bring that here",
+		    P->vm, t->name, P->vm);
 	if (t->acked == 0 && t->seeded == 0)
 		say_note(
 		    "%s: '%s' has no initial copy yet: 'vmferry export %s --seed --to %s' here makes one, "
@@ -69,7 +64,7 @@ add(const struct site *S, struct primary *P, const struct extend_options *o)
 	struct primary_target *t, *via;
 	int rc;
 
-	if ((rc = find_site(S, o->to, &e)) != 0 || (rc = find_via(S, P, o, &via)) != 0)
+	if ((rc = site_find(S, o->to, &e)) != 0 || (rc = find_via(S, P, o, &via)) != 0)
 		return (rc);
 	if ((t = primary_target_of(P, e)) != NULL && is_circle(P, t, via))
 		return (say_refused("%s: '%s' is reached by way of '%s' already", P->vm, o->via, o->to));

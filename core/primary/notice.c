@@ -5,10 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/io.h"
 #include "base/say.h"
+#include "site/slip.h"
 #include "bundle/outfile.h"
-#include "bundle/writer.h"
 
 static void
 describe(struct header *H, const struct primary *P, const struct site *S)
@@ -34,22 +33,6 @@ describe(struct header *H, const struct primary *P, const struct site *S)
 	}
 }
 
-static int
-write_bundle(const struct header *H, const struct site *S, struct outfile *F)
-{
-	struct trailer T = { .ndisks = 0 };
-	char tmp[PATH_MAX];
-	struct writer *W;
-	int rc = -1;
-
-	if (io_path(tmp, "%s/tmp", site_home(S)) != 0 || (W = writer_new(F, tmp, site_secret(S))) == NULL)
-		return (-1);
-	if (writer_header(W, H) == 0 && writer_finish(W, H, &T) == 0)
-		rc = outfile_commit(F);
-	writer_free(W);
-	return (rc);
-}
-
 int
 notice_write(const struct primary *P, const struct site *S, const char *path)
 {
@@ -65,7 +48,7 @@ notice_write(const struct primary *P, const struct site *S, const char *path)
 		rc = say_failed("out of memory");
 	} else {
 		describe(H, P, S);
-		rc = write_bundle(H, S, F);
+		rc = slip_write(H, S, F);
 	}
 	free(H);
 	outfile_free(F);

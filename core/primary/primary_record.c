@@ -7,6 +7,7 @@
 #include "base/state.h"
 #include "bundle/segment.h"
 #include "jsontext.h"
+#include "point_json.h"
 #include "role/role_text.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
@@ -84,7 +85,7 @@ encode_points(const struct primary *P)
 
 	for (unsigned i = 0; i < P->npoints; i++) {
 		const struct primary_point *p = &P->points[i];
-		json_t *disks = json_array();
+		json_t *o = point_encode(&p->point), *disks = json_array();
 
 		for (unsigned k = 0; k < P->nreplicated; k++) {
 			json_t *d = json_pack("{s:I}", "size", (json_int_t)p->size[k]);
@@ -92,10 +93,8 @@ encode_points(const struct primary *P)
 			bad |= jsontext_set_bytes(d, "root", p->root[k], LEAF_ROOT);
 			bad |= json_array_append_new(disks, d);
 		}
-		bad |= json_array_append_new(
-		    a, json_pack("{s:I,s:I,s:I,s:i,s:o}", "epoch", (json_int_t)p->point.epoch, "seq",
-		           (json_int_t)p->point.seq, "time", (json_int_t)p->point.time, "kind",
-		           (int)p->point.kind, "disks", disks));
+		bad |= json_object_set_new(o, "disks", disks);
+		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
 }
@@ -252,16 +251,9 @@ static int
 decode_point(const struct primary *P, struct primary_point *p, const json_t *o)
 {
 	const json_t *disks = json_object_get(o, "disks");
-	uint64_t time, kind;
 
-	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->point.epoch) != 0 ||
-	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->point.seq) != 0 ||
-	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 || p->point.epoch == 0 ||
-	    p->point.seq == 0 || json_array_size(disks) != P->nreplicated)
+	if (point_decode(&p->point, o) != 0 || json_array_size(disks) != P->nreplicated)
 		return (-1);
-	p->point.time = (int64_t)time;
-	p->point.kind = (enum point_kind)kind;
 	for (unsigned k = 0; k < P->nreplicated; k++) {
 		const json_t *d = json_array_get(disks, k);
 

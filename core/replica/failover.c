@@ -104,9 +104,9 @@ begin_unplanned(struct replica *R, const struct site *S, const struct failover_o
 		return (rc);
 	say_loss(R, &foreseen);
 	if (role_may_take_over(&R->role, &foreseen))
-		say_note("%s: but '%s' has handed over at this very point: 'vmferry failover --planned "
+		say_note("%s: but '%s' has handed over at this very point: 'vmferry failover %s --planned "
 		         "--complete' loses nothing",
-		    R->vm, R->primary);
+		    R->vm, R->primary, R->vm);
 	if ((rc = confirm(R, o, "fail over to here, without its primary")) != 0 ||
 	    (rc = guest_prepare(R, S)) != 0 || (rc = standing_catch_up(R, S, o->point)) != 0 ||
 	    (rc = standing_point(R, o->point, &at)) != 0 || (rc = object_to_branch(R, at)) != 0)
@@ -133,8 +133,8 @@ continue_unplanned(struct replica *R, const struct site *S, const struct failove
 {
 	if (o->point != 0 && o->point != R->role.at.seq)
 		return (say_refused("%s: it has failed over to point %" PRIu64
-		                    "; say 'vmferry failover --cancel' first, then try point %" PRIu64,
-		    R->vm, R->role.at.seq, o->point));
+		                    "; say 'vmferry failover %s --cancel' first, then try point %" PRIu64,
+		    R->vm, R->role.at.seq, R->vm, o->point));
 	return (guest_prepare(R, S));
 }
 
@@ -150,8 +150,8 @@ failover_unplanned(const struct site *S, const struct failover_options *o)
 		rc = R->role.state == ROLE_FAILOVER ? continue_unplanned(R, S, o) : begin_unplanned(R, S, o);
 	if (rc == 0 && (rc = stand(R, o)) == 0)
 		say_note("%s: it has failed over to here, to point %" PRIu64
-		         "; look at it, then say 'vmferry failover --complete' or '--cancel'",
-		    R->vm, R->role.at.seq);
+		         "; look at it, then say 'vmferry failover %s --complete' or '--cancel'",
+		    R->vm, R->role.at.seq, R->vm);
 	replica_close(R);
 	return (rc);
 }
@@ -280,8 +280,9 @@ complete(struct replica *R, const struct site *S, const struct failover_options 
 	keep_one(R, R->role.at.seq);
 	if (replica_save(R) != 0 || replica_tidy(R) != 0)
 		return (-1);
-	say_note("%s: the failover to point %" PRIu64 " is complete: this site is its primary now", R->vm,
-	    R->role.at.seq);
+	say_note("%s: the failover to point %" PRIu64 " is complete: the VM is this site's now, and nothing "
+	         "protects it until 'vmferry reverse %s'",
+	    R->vm, R->role.at.seq, R->vm);
 	return (0);
 }
 
@@ -294,9 +295,11 @@ finish(struct replica *R, const struct site *S, const struct failover_options *o
 	/* That the VM runs, or something else is in the way, is no harm to what was just completed. */
 	if (rc == 1 && is_new) {
 		say_note(
-		    "%s: so the VM stays on its overlays; when that is out of the way, say 'vmferry failover "
-		    "--complete' again, or 'vmferry reverse'",
-		    R->vm);
+		    "%s: the failover is complete all the same; what the VM writes stays on its overlays "
+		    "until "
+		    "it was shut down once, and 'vmferry failover %s --complete' or 'vmferry reverse %s' was "
+		    "said",
+		    R->vm, R->vm, R->vm);
 		return (o->start ? guest_start(R, GUEST_FAILOVER) : 0);
 	}
 	return (rc == 0 ? stand(R, o) : rc);
@@ -326,12 +329,11 @@ failover_complete(const struct site *S, const struct failover_options *o)
 static int
 check_handover(const struct replica *R)
 {
-	const struct point *p = &replica_last(R)->point;
 	char words[READINESS_WORDS];
 
 	if (readiness_handover(R, words))
 		return (0);
-	say_loss(R, p);
+	missing_each(R, say_missing, (void *)(uintptr_t)R);
 	return (say_refused("%s: %s", R->vm, words));
 }
 

@@ -231,15 +231,12 @@ start(struct replica *R, const struct site *S, const struct trust_entry *e)
 int
 forward_start(const struct site *S, const char *vm, const char *to)
 {
-	const struct trust_entry *e = trust_by_name(site_trust(S), to);
+	const struct trust_entry *e;
 	struct replica *R;
-	int rc;
+	int rc = site_find(S, to, &e);
 
-	if (e == NULL)
-		return (say_refused(
-		    "%s: no site of that name is known; add its card with 'vmferry trust add'", to));
-	if (e->is_revoked)
-		return (say_refused("%s: the keys of this site were revoked here", to));
+	if (rc != 0)
+		return (rc);
 	if ((rc = replica_open(&R, S, vm)) == 0)
 		rc = start(R, S, e);
 	replica_close(R);

@@ -38,10 +38,11 @@ excluded_path(const struct replica *R, enum guest g, unsigned i, char out[PATH_M
 {
 	char dir[PATH_MAX];
 
+	if (g != GUEST_TEST)
+		return (replica_excluded_path(R, i, out));
 	if (realpath(R->dir, dir) == NULL)
 		return (say_failed("%s: cannot find it", R->dir));
-	return (io_path(
-	    out, "%s/%s/%s.raw", dir, g == GUEST_TEST ? OVERLAYS_TEST : "excluded", R->excluded[i].id));
+	return (io_path(out, "%s/%s/%s.raw", dir, OVERLAYS_TEST, R->excluded[i].id));
 }
 
 /* --- the host ------------------------------------------------------------------------------------------- */

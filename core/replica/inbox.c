@@ -81,8 +81,7 @@ make_ready(struct inbox *b)
 	memcpy(b->U.crypt.bundle, b->header->id, RECORD_ID);
 	b->U.decode = 1;
 	b->U.secret = &b->R->secret;
-	if (!replica_has_disks_of(b->R, b->header) ||
-	    (b->staged == NULL && b->header->ndisks > b->R->ndisks))
+	if (!replica_has_disks_of(b->R, b->header) || (b->staged == NULL && b->header->ndisks > b->R->ndisks))
 		return (reader_refuse(b->reader, NULL, "it is not the bundle that the record names"));
 	if (b->staged != NULL)
 		why = site_unseal(b->S, b->header, b->U.crypt.key, leaf_seed);

@@ -76,7 +76,8 @@ refuse_behind(
     const struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h)
 {
 	return (say_refused("%s: site '%s' speaks of epoch %" PRIu64 ", and here it is epoch %" PRIu64
-	                    " of site '%s': it does not know of that yet; give it a receipt of this site",
+	                    " of site '%s': it does not know of that yet; give it what 'vmferry import "
+	                    "--receipt' writes here",
 	    R->vm, e->card.name, history_epoch(&H->history), history_epoch(&h->role.history), R->primary));
 }
 
@@ -135,6 +136,11 @@ static int
 refuse(struct replica *R, const struct trust_entry *e, const struct header *H, const struct here *h,
     enum role_meeting m)
 {
+	if (m == ROLE_PARTED && R->role.state == ROLE_RESYNCING && trust_has_key(e, R->key))
+		return (say_refused("%s: the bundle to point %" PRIu64
+		                    " of site '%s' does not start from what was compared here; bring what "
+		                    "'vmferry export --against' makes there",
+		    R->vm, H->to.seq, e->card.name));
 	claim(R, e, H);
 	if (m == ROLE_PARTED)
 		return (part(R, e, H, h));
@@ -243,7 +249,16 @@ meeting_twin(struct replica *R, const struct trust_entry *e, const struct header
 	}
 	return (say_refused(
 	    "%s: point %" PRIu64 " of site '%s' is not the one of that number that was here before: its "
-	    "record is older than what is here (restored from a backup?); give it a receipt of "
-	    "this site",
+	    "record is older than what is here (restored from a backup?); give it what 'vmferry "
+	    "import --receipt' writes here",
 	    R->vm, H->to.seq, e->card.name));
+}
+
+void
+meeting_received(struct replica *R, const struct site *S, const struct header *H)
+{
+	if (H->nparts > 0)
+		return;
+	role_heard(&R->role, &H->history);
+	role_received(&R->role, &H->to, H->has_handover && site_is_own_key(S, H->handover));
 }

@@ -13,6 +13,12 @@
 int meeting(struct replica *R, const struct trust_entry *e, const struct header *H);
 
 /**
+ * The bundle was taken in: what its primary says of roles in H counts from now on, so a handover does no more where that has
+ * gone on since, be it out of turn.  Who combined deltas says nothing of the kind.  Only in memory.
+ */
+void meeting_received(struct replica *R, const struct site *S, const struct header *H);
+
+/**
  * The same of a receipt whose signer says to be the primary: nothing comes in, but it is known from now on.  0, said;
  * 1, said; -1.
  */

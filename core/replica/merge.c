@@ -16,6 +16,7 @@
 #include "replica/disks.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
+#include "replica/meeting.h"
 #include "replica/outbox.h"
 #include "base/say.h"
 
@@ -263,13 +264,6 @@ resize(struct merging *m, unsigned i)
 	return (size == old ? 0 : leaves_clear(m->disks.leaves[i], first, end - first));
 }
 
-/* Has the primary locked itself for this site to take over?  Whoever combined deltas cannot say so. */
-static int
-is_for_us(const struct site *S, const struct header *H)
-{
-	return (H->nparts == 0 && H->has_handover && site_is_own_key(S, H->handover));
-}
-
 /* Who made the bundle is the one to follow from now on; who combined several is not. */
 static const struct trust_entry *
 maker(const struct merging *m)
@@ -290,7 +284,7 @@ conclude(struct merging *m)
 	replica_follow(R, maker(m), &m->header);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
-	role_received(&R->role, &p.point, is_for_us(m->S, &m->header));
+	meeting_received(R, m->S, &m->header);
 	role_settle_claims(&R->role, &p.point);
 	R->keep = m->header.keep;
 	R->nexcluded = m->header.nexcluded;

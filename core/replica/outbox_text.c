@@ -3,18 +3,12 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "point_json.h"
 #include "replica/outbox.h"
 
 #define SITES ((UINT64_C(1) << LIMIT_TARGETS) - 1)
 
 /* --- encode ------------------------------------------------------------------------------------------- */
-
-static json_t *
-encode_point(const struct point *p)
-{
-	return (json_pack("{s:I,s:I,s:I,s:i}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
-	    "time", (json_int_t)p->time, "kind", (int)p->kind));
-}
 
 static json_t *
 encode_forwards(const struct replica *R)
@@ -29,9 +23,9 @@ encode_forwards(const struct replica *R)
 
 		bad |= jsontext_set_bytes(o, "key", f->key, RECORD_KEY);
 		if (f->acked.seq != 0)
-			bad |= json_object_set_new(o, "acked", encode_point(&f->acked));
+			bad |= json_object_set_new(o, "acked", point_encode(&f->acked));
 		if (f->lost.seq != 0)
-			bad |= json_object_set_new(o, "lost", encode_point(&f->lost));
+			bad |= json_object_set_new(o, "lost", point_encode(&f->lost));
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -58,12 +52,12 @@ encode_outs(const struct replica *R)
 
 	for (unsigned i = 0; i < R->nouts; i++) {
 		const struct replica_out *b = &R->outs[i];
-		json_t *o = json_pack("{s:i,s:o,s:I,s:o}", "type", (int)b->type, "to", encode_point(&b->to),
+		json_t *o = json_pack("{s:i,s:o,s:I,s:o}", "type", (int)b->type, "to", point_encode(&b->to),
 		    "wanted", (json_int_t)b->wanted, "volumes", encode_volumes(b));
 
 		bad |= jsontext_set_bytes(o, "id", b->id, RECORD_ID);
 		if (b->from.seq != 0)
-			bad |= json_object_set_new(o, "from", encode_point(&b->from));
+			bad |= json_object_set_new(o, "from", point_encode(&b->from));
 		bad |= json_array_append_new(a, o);
 	}
 	return (jsontext_whole(a, bad));
@@ -81,24 +75,6 @@ outbox_encode(const struct replica *R, json_t *o)
 /* --- decode ------------------------------------------------------------------------------------------- */
 
 static int
-decode_point(struct point *p, const json_t *o)
-{
-	uint64_t time, kind;
-
-	if (o == NULL)
-		return (0);
-	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->epoch) != 0 ||
-	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->seq) != 0 ||
-	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 || p->epoch == 0 ||
-	    p->seq == 0)
-		return (-1);
-	p->time = (int64_t)time;
-	p->kind = (enum point_kind)kind;
-	return (0);
-}
-
-static int
 decode_forward(struct replica_forward *f, const json_t *o)
 {
 	uint64_t acked_at, said_at;
@@ -108,8 +84,8 @@ decode_forward(struct replica_forward *f, const json_t *o)
 	    jsontext_get_bytes(o, "key", f->key, RECORD_KEY) != 0 ||
 	    jsontext_get_number(o, "acked_at", INT64_MAX, &acked_at) != 0 ||
 	    jsontext_get_number(o, "said_at", INT64_MAX, &said_at) != 0 ||
-	    decode_point(&f->acked, json_object_get(o, "acked")) != 0 ||
-	    decode_point(&f->lost, json_object_get(o, "lost")) != 0)
+	    point_decode_any(&f->acked, json_object_get(o, "acked")) != 0 ||
+	    point_decode_any(&f->lost, json_object_get(o, "lost")) != 0)
 		return (-1);
 	f->acked_at = (int64_t)acked_at;
 	f->said_at = (int64_t)said_at;
@@ -145,8 +121,8 @@ decode_out(struct replica *R, const json_t *o)
 	if (jsontext_get_number(o, "type", BUNDLE_COMPARE, &type) != 0 || type == 0 ||
 	    jsontext_get_number(o, "wanted", SITES, &wanted) != 0 ||
 	    jsontext_get_bytes(o, "id", b.id, RECORD_ID) != 0 ||
-	    decode_point(&b.to, json_object_get(o, "to")) != 0 || b.to.seq == 0 ||
-	    decode_point(&b.from, json_object_get(o, "from")) != 0)
+	    point_decode_any(&b.to, json_object_get(o, "to")) != 0 || b.to.seq == 0 ||
+	    point_decode_any(&b.from, json_object_get(o, "from")) != 0)
 		return (-1);
 	b.type = (enum bundle_type)type;
 	b.wanted = (uint32_t)wanted;

@@ -47,8 +47,8 @@ print_json(const struct replica *R)
 		json_array_append_new(
 		    a, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b,s:b,s:s,s:o}", "seq", (json_int_t)p->point.seq,
 		           "epoch", (json_int_t)p->point.epoch, "time", time, "kind",
-		           point_kind_text(p->point.kind), "pinned", p->is_pinned, "branch", p->is_branch, "damaged", p->is_damaged,
-		           "stands", standing(R, p), "disks", disks_json(R, p)));
+		           point_kind_text(p->point.kind), "pinned", p->is_pinned, "branch", p->is_branch,
+		           "damaged", p->is_damaged, "stands", standing(R, p), "disks", disks_json(R, p)));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(a);

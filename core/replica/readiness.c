@@ -104,6 +104,15 @@ check_staged(struct checks *c, const struct replica *R)
 }
 
 static int
+is_missing(const struct host_networks *n, const char *name)
+{
+	for (unsigned i = 0; i < n->nmissing; i++)
+		if (strcmp(n->missing[i], name) == 0)
+			return (1);
+	return (0);
+}
+
+static int
 check_host(struct checks *c, struct replica *R, const struct site *S, const struct replica_point *at)
 {
 	struct host_networks *n = malloc(sizeof *n);
@@ -118,7 +127,8 @@ check_host(struct checks *c, struct replica *R, const struct site *S, const stru
 	else
 		add(c, "host", 0, "%s: it cannot be asked; see 'vmferry trust add --host'", R->host);
 	for (unsigned i = 0; rc == 0 && i < n->nnetworks; i++)
-		add(c, "network", 1, "%s", n->networks[i]);
+		if (!is_missing(n, n->networks[i]))
+			add(c, "network", 1, "%s", n->networks[i]);
 	for (unsigned i = 0; rc == 0 && i < n->nmissing; i++)
 		add(c, "network", 0, "%s: this site's host has none of that name; make it there",
 		    n->missing[i]);

@@ -6,9 +6,8 @@
 #include <time.h>
 
 #include "bundle/outfile.h"
-#include "bundle/writer.h"
-#include "base/io.h"
 #include "base/say.h"
+#include "site/slip.h"
 #include "replica/intake.h"
 
 static void
@@ -34,22 +33,6 @@ describe(struct header *H, const struct replica *R, const struct site *S)
 		H->disks[i].size = H->disks[i].before_size = last->disks[i].size;
 		memcpy(H->disks[i].before, last->disks[i].root, LEAF_ROOT);
 	}
-}
-
-static int
-write_bundle(const struct header *H, const struct site *S, struct outfile *F)
-{
-	struct trailer T = { .ndisks = 0 };
-	char tmp[PATH_MAX];
-	struct writer *W;
-	int rc = -1;
-
-	if (io_path(tmp, "%s/tmp", site_home(S)) != 0 || (W = writer_new(F, tmp, site_secret(S))) == NULL)
-		return (-1);
-	if (writer_header(W, H) == 0 && writer_finish(W, H, &T) == 0)
-		rc = outfile_commit(F);
-	writer_free(W);
-	return (rc);
 }
 
 /* Describe what is here; NULL, said, if there is no memory. */
@@ -78,7 +61,7 @@ receipt_write(const struct replica *R, const struct site *S, const char *path)
 	if ((rc = outfile_open(&F, path)) != 0)
 		return (rc);
 	H = described(R, S);
-	rc = H == NULL ? -1 : write_bundle(H, S, F);
+	rc = H == NULL ? -1 : slip_write(H, S, F);
 	free(H);
 	outfile_free(F);
 	return (rc);
@@ -97,7 +80,7 @@ receipt_leave(const struct replica *R, const struct site *S, const struct medium
 	filename_stem(stem, H);
 	filename_volume(name, stem, 1);
 	if (medium_path(M, name, path) == 0 && outfile_create(&F, path) == 0 && outfile_check(F) == 0)
-		rc = write_bundle(H, S, F);
+		rc = slip_write(H, S, F);
 	outfile_free(F);
 	free(H);
 	return (rc);

@@ -130,7 +130,7 @@ check_waiting(const struct replica *R, const struct receiving *c)
 
 /* The bundle is here already: it is read to its end all the same, since only a whole one gets a good answer. */
 static int
-receive_again(struct replica *R, struct receiving *c)
+receive_again(struct replica *R, struct receiving *c, int is_twin)
 {
 	struct unpack *U = c->U;
 	int rc;
@@ -139,11 +139,18 @@ receive_again(struct replica *R, struct receiving *c)
 	U->what = "verify";
 	if ((rc = unpack_run(U)) != 0)
 		return (rc);
+	/* An end is written only once the point is cut; before that an export may have been given up, and its number used. */
 	if (reader_volume(U->reader)->is_last &&
-	    !intake_has_roots(R, &U->header->to, reader_trailer(U->reader)))
+	    (is_twin || !intake_has_roots(R, &U->header->to, reader_trailer(U->reader))))
 		return (meeting_twin(R, c->e, U->header));
-	say_note("%s: already have it: %s to point %" PRIu64, R->vm, header_type_text(U->header->type),
-	    U->header->to.seq);
+	if (is_twin)
+		say_note(
+		    "%s: it is of an export that was given up: no point came of it, and nothing is needed "
+		    "of it",
+		    R->vm);
+	else
+		say_note("%s: already have it: %s to point %" PRIu64, R->vm,
+		    header_type_text(U->header->type), U->header->to.seq);
 	return (0);
 }
 
@@ -221,13 +228,13 @@ receive_into(struct replica *R, struct receiving *c)
 		return (rc);
 	switch (intake_judge(R, H, c->volume)) {
 	case INTAKE_HAVE:
-		return (receive_again(R, c));
+		return (receive_again(R, c, 0));
 	case INTAKE_OLDER:
 		return (say_refused("%s: volumes of a newer seed than that to point %" PRIu64
 		                    " are here already; bring the others, or export another one",
 		    H->vm, H->to.seq));
 	case INTAKE_TWIN:
-		return (meeting_twin(R, c->e, H));
+		return (receive_again(R, c, 1));
 	case INTAKE_PARTED:
 		return (say_refused("%s: the bundle is of epoch %" PRIu64 ", and point %" PRIu64
 		                    " of epoch %" PRIu64 " is not on its way",

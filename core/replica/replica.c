@@ -68,6 +68,20 @@ replica_add_disks(struct replica *R, const struct header *H)
 }
 
 int
+replica_excluded_path(const struct replica *R, unsigned excluded, char out[PATH_MAX])
+{
+	const char *id = R->excluded[excluded].id;
+	char dir[PATH_MAX];
+
+	for (unsigned i = 0; i < R->nplaces; i++)
+		if (strcmp(R->places[i].id, id) == 0 && io_exists(R->places[i].where) == 1)
+			return (io_path(out, "%s", R->places[i].where));
+	if (realpath(R->dir, dir) == NULL)
+		return (say_failed("%s: cannot find: %s", R->dir, strerror(errno)));
+	return (io_path(out, "%s/excluded/%s.raw", dir, id));
+}
+
+int
 replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
 {
 	return (io_path(out, "%s/leaves/%s", R->dir, R->disks[disk]));
@@ -496,7 +510,7 @@ int
 replica_make(struct replica *R, const struct site *S, const struct trust_entry *e,
     int (*fill)(void *context, const struct replica *R), void *context)
 {
-	struct place p;
+	struct place p = { .is_store = 0 };
 	char home[PATH_MAX];
 	int rc = io_path(home, "%s/replicas/%s", site_home(S), R->uuid);
 

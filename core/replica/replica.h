@@ -141,6 +141,11 @@ struct replica_failover {
 	int is_defined;   /* this site's host has the VM with the disks as they are now */
 };
 
+struct replica_place {
+	char id[LIMIT_DISK_ID + 1];
+	char where[PATH_MAX]; /* absolute */
+};
+
 struct replica {
 	char dir[PATH_MAX];
 	int lock;
@@ -163,6 +168,9 @@ struct replica {
 	/* An absolute path, of a file or block device; empty: disks/DISK.raw. */
 	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
+	/* Where disks that are not replicated were when this site was the primary: the VM has them again, if they stay. */
+	unsigned nplaces;
+	struct replica_place places[LIMIT_DISKS];
 	unsigned npoints; /* ascending; the last is where the disks are */
 	struct replica_point *points;
 	unsigned nstaged; /* in any order */
@@ -256,6 +264,8 @@ struct replica_point *replica_point(const struct replica *R, uint64_t seq);
 int replica_disk_is_elsewhere(const struct replica *R, unsigned disk);
 
 int replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
+/* The disk of the VM itself, as opposed to that of a test, in the place of an excluded one. */
+int replica_excluded_path(const struct replica *R, unsigned excluded, char out[PATH_MAX]);
 int replica_leaves_path(const struct replica *R, unsigned disk, char out[PATH_MAX]);
 int replica_inbox_path(
     const struct replica *R, const uint8_t id[RECORD_ID], uint32_t volume, char out[PATH_MAX]);

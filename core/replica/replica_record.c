@@ -6,19 +6,13 @@
 #include <string.h>
 
 #include "jsontext.h"
+#include "point_json.h"
 #include "replica/outbox_text.h"
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
-
-static json_t *
-encode_point(const struct point *p)
-{
-	return (json_pack("{s:I,s:I,s:I,s:i}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
-	    "time", (json_int_t)p->time, "kind", (int)p->kind));
-}
 
 static json_t *
 encode_disk_points(const struct replica_disk_point *d, unsigned n)
@@ -45,7 +39,7 @@ encode_points(const struct replica *R)
 	int bad = 0;
 
 	for (unsigned i = 0; i < R->npoints; i++) {
-		json_t *o = encode_point(&R->points[i].point);
+		json_t *o = point_encode(&R->points[i].point);
 
 		bad |= json_object_set_new(o, "pinned", json_boolean(R->points[i].is_pinned));
 		bad |= json_object_set_new(o, "damaged", json_boolean(R->points[i].is_damaged));
@@ -106,12 +100,12 @@ encode_staged(const struct replica *R)
 		const struct replica_staged *s = &R->staged[i];
 		json_t *o = json_pack("{s:i,s:b,s:b,s:b,s:I,s:o,s:o}", "type", (int)s->type, "exact",
 		    s->is_exact, "on_disks", s->on_disks, "whole", s->is_whole, "cut", (json_int_t)s->cut,
-		    "to", encode_point(&s->to), "volumes", encode_volumes(s));
+		    "to", point_encode(&s->to), "volumes", encode_volumes(s));
 
 		bad |= jsontext_set_bytes(o, "id", s->id, RECORD_ID);
 		bad |= jsontext_set_bytes(o, "key", s->key, RECORD_KEY);
 		if (s->from.seq != 0)
-			bad |= json_object_set_new(o, "from", encode_point(&s->from));
+			bad |= json_object_set_new(o, "from", point_encode(&s->from));
 		if (s->has_end)
 			bad |= json_object_set_new(o, "end", encode_end(&s->end));
 		if (s->history.n > 0)
@@ -165,6 +159,17 @@ encode_where(const struct replica *R)
 }
 
 static json_t *
+encode_places(const struct replica *R)
+{
+	json_t *o = json_object();
+	int bad = 0;
+
+	for (unsigned i = 0; i < R->nplaces; i++)
+		bad |= json_object_set_new(o, R->places[i].id, json_string(R->places[i].where));
+	return (jsontext_whole(o, bad));
+}
+
+static json_t *
 encode_excluded(const struct replica *R)
 {
 	json_t *a = json_array();
@@ -183,7 +188,7 @@ encode_compared(const struct replica *R)
 	int bad = 0;
 
 	for (unsigned i = 0; i < R->ncompared; i++) {
-		json_t *o = json_pack("{s:o}", "at", encode_point(&R->compared[i].at));
+		json_t *o = json_pack("{s:o}", "at", point_encode(&R->compared[i].at));
 
 		bad |= jsontext_set_bytes(o, "id", R->compared[i].id, RECORD_ID);
 		bad |= json_array_append_new(a, o);
@@ -213,12 +218,12 @@ encode_test(const struct replica_test *t)
 	int bad = 0;
 
 	if (t->is_on) {
-		bad |= json_object_set_new(o, "at", encode_point(&t->at));
+		bad |= json_object_set_new(o, "at", point_encode(&t->at));
 		bad |= json_object_set_new(o, "since", json_integer((json_int_t)t->since));
 		bad |= json_object_set_new(o, "complete", json_boolean(t->is_complete));
 	}
 	if (t->last.seq != 0) {
-		bad |= json_object_set_new(o, "last", encode_point(&t->last));
+		bad |= json_object_set_new(o, "last", point_encode(&t->last));
 		bad |= json_object_set_new(o, "ended", json_integer((json_int_t)t->ended));
 		bad |= json_object_set_new(o, "result", json_string(t->result));
 	}
@@ -253,6 +258,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
+	if (R->nplaces > 0)
+		bad |= json_object_set_new(o, "places", encode_places(R));
 	bad |= json_object_set_new(o, "points", encode_points(R));
 	bad |= json_object_set_new(o, "staged", encode_staged(R));
 	if (R->ncompared > 0)
@@ -278,22 +285,6 @@ replica_record_write(const char *path, const struct replica *R)
 }
 
 /* --- decode ------------------------------------------------------------------------------------------- */
-
-static int
-decode_point(struct point *p, const json_t *o)
-{
-	uint64_t time, kind;
-
-	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->epoch) != 0 ||
-	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->seq) != 0 ||
-	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0 || kind == 0 || p->epoch == 0 ||
-	    p->seq == 0)
-		return (-1);
-	p->time = (int64_t)time;
-	p->kind = (enum point_kind)kind;
-	return (0);
-}
 
 static int
 decode_disk_points(const struct replica *R, struct replica_disk_point *d, const json_t *a)
@@ -322,7 +313,7 @@ decode_points(struct replica *R, const json_t *a)
 		const json_t *o = json_array_get(a, i);
 
 		memset(&p, 0, sizeof p);
-		if (decode_point(&p.point, o) != 0 ||
+		if (point_decode(&p.point, o) != 0 ||
 		    decode_disk_points(R, p.disks, json_object_get(o, "disks")) != 0)
 			return (-1);
 		p.is_pinned = json_is_true(json_object_get(o, "pinned"));
@@ -408,8 +399,8 @@ decode_one_staged(struct replica_staged *s, const json_t *o)
 	    jsontext_get_number(o, "cut", LIMIT_VOLUMES, &cut) != 0 ||
 	    jsontext_get_bytes(o, "id", s->id, RECORD_ID) != 0 ||
 	    jsontext_get_bytes(o, "key", s->key, RECORD_KEY) != 0 ||
-	    decode_point(&s->to, json_object_get(o, "to")) != 0 ||
-	    (from != NULL && decode_point(&s->from, from) != 0) ||
+	    point_decode(&s->to, json_object_get(o, "to")) != 0 ||
+	    (from != NULL && point_decode(&s->from, from) != 0) ||
 	    history_decode(&s->history, json_object_get(o, "history")) != 0)
 		return (-1);
 	s->type = (enum bundle_type)type;
@@ -449,7 +440,7 @@ decode_compared(struct replica *R, const json_t *a)
 		struct replica_compared *c = &R->compared[R->ncompared];
 		const json_t *o = json_array_get(a, R->ncompared);
 
-		if (R->ncompared == REPLICA_COMPARED || decode_point(&c->at, json_object_get(o, "at")) != 0 ||
+		if (R->ncompared == REPLICA_COMPARED || point_decode(&c->at, json_object_get(o, "at")) != 0 ||
 		    jsontext_get_bytes(o, "id", c->id, RECORD_ID) != 0)
 			return (-1);
 	}
@@ -490,6 +481,25 @@ decode_where(struct replica *R, const json_t *o)
 		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
 		    R->where[i][0] != '/')
 			return (-1);
+	}
+	return (0);
+}
+
+static int
+decode_places(struct replica *R, json_t *o)
+{
+	const char *id;
+	json_t *where;
+
+	if (o != NULL && (!json_is_object(o) || json_object_size(o) > LIMIT_DISKS))
+		return (-1);
+	json_object_foreach (o, id, where) {
+		struct replica_place *p = &R->places[R->nplaces++];
+
+		if (strlen(id) > LIMIT_DISK_ID ||
+		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 || p->where[0] != '/')
+			return (-1);
+		strcpy(p->id, id);
 	}
 	return (0);
 }
@@ -563,7 +573,7 @@ decode_test(struct replica_test *t, const json_t *o)
 	uint64_t n;
 
 	if (at != NULL) {
-		if (decode_point(&t->at, at) != 0 || jsontext_get_number(o, "since", INT64_MAX, &n) != 0)
+		if (point_decode(&t->at, at) != 0 || jsontext_get_number(o, "since", INT64_MAX, &n) != 0)
 			return (-1);
 		t->since = (int64_t)n;
 		t->is_on = 1;
@@ -571,7 +581,7 @@ decode_test(struct replica_test *t, const json_t *o)
 	}
 	if (last == NULL)
 		return (0);
-	if (decode_point(&t->last, last) != 0 || jsontext_get_number(o, "ended", INT64_MAX, &n) != 0)
+	if (point_decode(&t->last, last) != 0 || jsontext_get_number(o, "ended", INT64_MAX, &n) != 0)
 		return (-1);
 	t->ended = (int64_t)n;
 	return (jsontext_get_string(o, "result", t->result, sizeof t->result));
@@ -626,6 +636,7 @@ decode(struct replica *R, const json_t *o)
 	leaf_secret_make(&R->secret, R->leaf_seed);
 	if (decode_disks(R, json_object_get(o, "disks"), json_object_get(o, "excluded")) != 0 ||
 	    decode_where(R, json_object_get(o, "where")) != 0 ||
+	    decode_places(R, json_object_get(o, "places")) != 0 ||
 	    decode_moving(R, json_object_get(o, "moving")) != 0 ||
 	    decode_points(R, json_object_get(o, "points")) != 0 ||
 	    decode_staged(R, json_object_get(o, "staged")) != 0 ||

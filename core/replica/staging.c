@@ -11,6 +11,7 @@
 #include "replica/forward.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
+#include "replica/meeting.h"
 #include "replica/outbox.h"
 
 struct replica_staged *
@@ -94,6 +95,8 @@ copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W
 		return (-1);
 	if (rc == 1)
 		outbox_forget(R, c->U->header->id);
+	else
+		meeting_received(R, c->S, c->U->header);
 	return (replica_save(R) != 0 ? -1 : rc);
 }
 

@@ -379,3 +379,11 @@ role_settle_claims(struct role *r, const struct point *mine)
 			memmove(&r->claims[i], &r->claims[i + 1], (--r->nclaims - i) * sizeof *r->claims);
 	}
 }
+
+void
+role_drop_claim(struct role *r, const uint8_t site[RECORD_KEY])
+{
+	for (unsigned i = r->nclaims; i-- > 0;)
+		if (memcmp(r->claims[i].site, site, RECORD_KEY) == 0)
+			memmove(&r->claims[i], &r->claims[i + 1], (--r->nclaims - i) * sizeof *r->claims);
+}

@@ -180,4 +180,7 @@ void role_claim(struct role *r, const struct role_claim *c);
 /* Forget what is a part of our own history now. */
 void role_settle_claims(struct role *r, const struct point *mine);
 
+/* Forget what that site has claimed: it has come back to our way. */
+void role_drop_claim(struct role *r, const uint8_t site[RECORD_KEY]);
+
 #endif

@@ -4,13 +4,7 @@
 
 #include "bounds.h"
 #include "jsontext.h"
-
-static json_t *
-encode_point(const struct point *p)
-{
-	return (json_pack("{s:I,s:I,s:I,s:i}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
-	    "time", (json_int_t)p->time, "kind", (int)p->kind));
-}
+#include "point_json.h"
 
 static json_t *
 encode_claims(const struct role *r)
@@ -21,7 +15,7 @@ encode_claims(const struct role *r)
 	for (unsigned i = 0; i < r->nclaims; i++) {
 		const struct role_claim *c = &r->claims[i];
 		json_t *o = json_pack("{s:o,s:o,s:b,s:I}", "history", history_encode(&c->history), "newest",
-		    encode_point(&c->newest), "primary", c->is_primary, "heard", (json_int_t)c->heard);
+		    point_encode(&c->newest), "primary", c->is_primary, "heard", (json_int_t)c->heard);
 
 		bad |= jsontext_set_bytes(o, "site", c->site, RECORD_KEY);
 		bad |= json_array_append_new(a, o);
@@ -48,30 +42,14 @@ role_encode(const struct role *r)
 	if (r->handover != 0)
 		bad |= json_object_set_new(o, "handover", json_integer((json_int_t)r->handover));
 	if (r->furthest.seq != 0)
-		bad |= json_object_set_new(o, "furthest", encode_point(&r->furthest));
+		bad |= json_object_set_new(o, "furthest", point_encode(&r->furthest));
 	if (r->at.seq != 0) {
-		bad |= json_object_set_new(o, "at", encode_point(&r->at));
+		bad |= json_object_set_new(o, "at", point_encode(&r->at));
 		bad |= json_object_set_new(o, "planned", json_boolean(r->is_planned));
 	}
 	if (r->nclaims > 0)
 		bad |= json_object_set_new(o, "claims", encode_claims(r));
 	return (jsontext_whole(o, bad));
-}
-
-/* A point may be that before the first: 0. */
-static int
-decode_point(struct point *p, const json_t *o)
-{
-	uint64_t time, kind;
-
-	if (jsontext_get_number(o, "epoch", LIMIT_SEQ, &p->epoch) != 0 ||
-	    jsontext_get_number(o, "seq", LIMIT_SEQ, &p->seq) != 0 ||
-	    jsontext_get_number(o, "time", INT64_MAX, &time) != 0 ||
-	    jsontext_get_number(o, "kind", POINT_FINAL, &kind) != 0)
-		return (-1);
-	p->time = (int64_t)time;
-	p->kind = kind == 0 ? POINT_STANDARD : (enum point_kind)kind;
-	return (0);
 }
 
 static int
@@ -86,7 +64,7 @@ decode_claims(struct role *r, const json_t *a)
 
 		if (r->nclaims == ROLE_CLAIMS || jsontext_get_bytes(o, "site", c->site, RECORD_KEY) != 0 ||
 		    history_decode(&c->history, json_object_get(o, "history")) != 0 ||
-		    decode_point(&c->newest, json_object_get(o, "newest")) != 0 ||
+		    point_decode_any(&c->newest, json_object_get(o, "newest")) != 0 ||
 		    jsontext_get_number(o, "heard", INT64_MAX, &heard) != 0)
 			return (-1);
 		c->is_primary = json_is_true(json_object_get(o, "primary"));
@@ -130,8 +108,8 @@ role_decode(struct role *r, enum role_side side, const json_t *o)
 	if ((r->locked != 0 || json_object_get(o, "locked_for") != NULL) &&
 	    jsontext_get_bytes(o, "locked_for", r->locked_for, RECORD_KEY) != 0)
 		return (-1);
-	if ((at != NULL && decode_point(&r->at, at) != 0) ||
-	    (furthest != NULL && decode_point(&r->furthest, furthest) != 0))
+	if ((at != NULL && point_decode_any(&r->at, at) != 0) ||
+	    (furthest != NULL && point_decode_any(&r->furthest, furthest) != 0))
 		return (-1);
 	r->is_fenced = json_is_true(json_object_get(o, "fenced"));
 	r->is_planned = json_is_true(json_object_get(o, "planned"));

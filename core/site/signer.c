@@ -12,7 +12,8 @@ signer_header(const struct trust *T, struct reader *R, struct member *m, const s
 		return (SIGNER_UNKNOWN);
 	if ((rc = reader_header(R, m, H)) != 0)
 		return (rc);
-	if ((why = trust_objection(*e, reader_key(R), (*H)->created, words)) != NULL)
-		return (reader_refuse(R, NULL, why));
-	return (0);
+	if ((why = trust_objection(*e, reader_key(R), (*H)->created, words)) == NULL)
+		return (0);
+	reader_refuse(R, NULL, why);
+	return (1);
 }

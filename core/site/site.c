@@ -246,6 +246,15 @@ site_trust(const struct site *S)
 	return (&S->trust);
 }
 
+int
+site_find(const struct site *S, const char *name, const struct trust_entry **e)
+{
+	if ((*e = trust_by_name(site_trust(S), name)) == NULL)
+		return (say_refused(
+		    "%s: no site of that name is known; add its card with 'vmferry trust add'", name));
+	return ((*e)->is_revoked ? say_refused("%s: the keys of this site were revoked here", name) : 0);
+}
+
 const char *
 site_home(const struct site *S)
 {

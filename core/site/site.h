@@ -29,6 +29,9 @@ const struct card *site_card(const struct site *S);
 const struct trust *site_trust(const struct site *S);
 const char *site_home(const struct site *S);
 
+/* The entry of the site of that name, which is known and not revoked: 0; 1, said. */
+int site_find(const struct site *S, const char *name, const struct trust_entry **e);
+
 /* The secret key that signs; it stays the site's. */
 const uint8_t *site_secret(const struct site *S);
 

@@ -311,6 +311,9 @@ may_come(struct world *w, struct replica_side *d, const struct bundle *b, unsign
 		happened(w, EV_OLDER);
 		return (0);
 	case INTAKE_TWIN:
+		if (!b->is_cut_off)
+			fail(w, "a number is said to have been used twice");
+		return (0);
 	case INTAKE_PARTED:
 		fail(w, "there is only one epoch");
 	case INTAKE_PAST:

@@ -119,8 +119,8 @@ def tested(life, site, point, files):
     site('scrub', 'web1')
 
 
-def moved(life, old, new, tag):
-    """A planned failover from one site to the other, with the direction turned."""
+def handed_over(life, old, new, tag):
+    """The first half of a planned failover from one site to the other; the files."""
     life.guest()
     files = life.keep(tag)
     out = life.lab.path('b%d.vmf' % len(life.bundles))
@@ -129,6 +129,12 @@ def moved(life, old, new, tag):
     check(state(old)['state'] == 'prepared-for-failover', state(old))
     old('export', 'web1', '-o', life.lab.path('never'), rc=1)
     new('import', out)
+    return files
+
+
+def moved(life, old, new, tag):
+    """All of it, with the direction turned."""
+    files = handed_over(life, old, new, tag)
     new('failover', 'web1', '--planned', '--complete', '--reverse')
     s = state(new)
     check(s['role'] == 'primary' and not s['fenced'], s)
@@ -230,10 +236,16 @@ def test_unplanned_at_an_older_point_and_back():
         files = life.keep('on%d' % n)
         life.ship(life.hq, life.dr)
         life.same('on%d' % n, hq_disks, 'the old primary goes on as a replica:')
+    # And home again, which the branch does not survive: so it takes a word.
+    handed_over(life, life.dr, life.hq, 'home')
+    p = life.hq('failover', 'web1', '--planned', '--complete', '--reverse', rc=1)
+    check('branch' in p.stderr and 'branch' in life.hq('failover', 'web1', '--planned', '--complete', '--dry-run',
+                                                       rc=1).stdout, p.stderr)
+    life.hq('restore', 'web1', '--point', branch['seq'], '-o', out + '2')
+    life.same('lost', {i: out + '2/' + i + '.raw' for i in life.at}, 'the branch, when it goes:')
     life.hq('points', 'web1', '--branch', '--drop', '--yes')
     check(not any(p.get('branch') for p in life.hq.json('points', 'web1')), 'the branch was not dropped')
-    # And home again.
-    moved(life, life.dr, life.hq, 'home')
+    life.hq('failover', 'web1', '--planned', '--complete', '--reverse')
     running_at(life, life.hq)
     check(life.at == hq_disks, 'home is', life.at)
     life.same('home', life.at, 'at home:')

@@ -181,6 +181,29 @@ def test_a_disk_that_was_written_to_after_the_handover_is_not_followed():
     lab.close()
 
 
+def test_the_first_of_two_handovers_may_be_the_one_that_is_used():
+    for is_written in (False, True):
+        lab = Pair()
+        lab.send(lab.hq, lab.dr, '--seed')
+        first, second = lab.file('first'), lab.file('second')
+        lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', first)
+        if is_written:              # somebody started it all the same
+            lab.dirty(lab.hq)
+        lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', second)
+        lab.dr('import', first)
+        lab.dr('failover', 'web1', '--planned', '--complete', '--reverse')
+        lab.dirty(lab.dr)
+        out = lab.file()
+        lab.dr('export', 'web1', '-o', out)
+        lab.hq('import', out, rc=1 if is_written else 0)
+        if is_written:
+            check(lab.hq.json('status')[0]['fenced'], lab.hq.json('status'))
+        else:
+            check(lab.content(lab.hq) == lab.content(lab.dr), 'hq is not what dr is')
+            lab.hq('scrub', 'web1')
+        lab.close()
+
+
 def test_a_handover_that_was_taken_back_fences_though_its_site_is_none_of_ours_any_more():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')

@@ -19,6 +19,7 @@
 #define TR(name, type, number, at, n, text) { name, BOTH, tar_of_record, type, number, at, n, 0, text, NULL, NULL, NULL }
 #define TP(name, type, number, at, n, text) { name, BOTH, tar_of_payload, type, number, at, n, 0, text, NULL, NULL, NULL }
 /* Of header.json or end.json: what stands at that path becomes text, or goes. */
+#define KEY "abababababababababababababababababababababababababababababababab"
 #define H(name, in, path, text) { name, in, header, HEADER, 0, 0, 0, 0, text, path, NULL, NULL }
 #define H2(name, in, path, text, path2, text2) { name, in, header, HEADER, 0, 0, 0, 0, text, path, text2, path2 }
 #define E(name, in, path, text) { name, in, end, END, 0, 0, 0, 0, text, path, NULL, NULL }
@@ -239,6 +240,16 @@ static const struct recipe recipes[] = {
 	H("header-before-missing", DELTA, "disks.0.before_root", NULL),
 	H("header-before-size-odd", DELTA, "disks.0.before_size", "513"),
 	H("header-epochs-differ", DELTA, "to.epoch", "2"),
+	H("header-history-no-list", BOTH, "history", "{}"),
+	H("header-history-of-epoch-1", BOTH, "history", "[{\"epoch\":1,\"seq\":1,\"site\":\"" KEY "\"}]"),
+	H("header-history-beyond", BOTH, "history", "[{\"epoch\":2,\"seq\":1,\"site\":\"" KEY "\"}]"),
+	H("header-history-short-key", BOTH, "history", "[{\"epoch\":2,\"seq\":1,\"site\":\"00\"}]"),
+	H("header-role-in-a-delta", BOTH, "role", "\"primary\""),
+	H("header-handover-not-final", BOTH, "handover", "\"" KEY "\""),
+	H("header-heirs-no-list", BOTH, "heirs", "1"),
+	H("header-heir-without-key", BOTH, "heirs", "[{\"site\":\"00\"}]"),
+	H("header-wishes-empty", BOTH, "wishes", "{}"),
+	H("header-wishes-unknown", BOTH, "wishes", "{\"frequency\":1,\"compress\":\"zip\",\"plain\":false}"),
 	H("header-seq-0", BOTH, "to.seq", "0"),
 	H("header-seq-over-limit", BOTH, "to.seq", "281474976710657"),
 	H("header-epoch-over-limit", BOTH, "to.epoch", "281474976710657"),
@@ -496,11 +507,11 @@ static const struct recipe recipes[] = {
 	/* Receipts. */
 	F("receipt-with-segment", RECEIPT, with_segment, 0, 0, 0, 0, 0),
 	F("receipt-of-other-site", RECEIPT, sign_by_other, 0, 0, 0, 0, 0),
-	H("receipt-root", RECEIPT, "disks.0.before_root", "\"000102030405060708090a0b0c0d0e0f\""),
-	H("receipt-size", RECEIPT, "disks.0.before_size", "512"),
 	H("receipt-fewer-disks", RECEIPT, "disks.1", NULL),
 	H("receipt-other-disk", RECEIPT, "disks.0.id", "\"vdz\""),
-	H("receipt-never-cut", RECEIPT, "to.seq", "1000"),
+	H("receipt-role-unknown", RECEIPT, "role", "\"king\""),
+	H("receipt-role-number", RECEIPT, "role", "1"),
+	H("receipt-history-descends", RECEIPT, "history", "[{\"epoch\":3,\"seq\":9,\"site\":\"" KEY "\"},{\"epoch\":2,\"seq\":9,\"site\":\"" KEY "\"}]"),
 	H2("receipt-from-after-to", RECEIPT, "from.seq", "2", "to.seq", "1"),
 	H("receipt-epoch", RECEIPT, "to.epoch", "2"),
 	H2("receipt-epochs", RECEIPT, "to.epoch", "2", "from.epoch", "2"),

@@ -1,8 +1,12 @@
-#include "forwarding.h"
+#include "send.h"
 
 #include "base/say.h"
 #include "export_media.h"
+#include "replica/forward.h"
 #include "replica/onward.h"
+#include "side.h"
+
+/* --- at a replica --- */
 
 /* Bundles are forwarded as they are. */
 static int
@@ -28,8 +32,8 @@ go_onward(struct site *S, const void *context)
 	return (onward(S, context));
 }
 
-int
-forwarding(struct site *S, const struct export_options *o)
+static int
+forward(struct site *S, const struct export_options *o)
 {
 	const struct onward_options f = {
 		.vm = o->vm, .to = o->to, .output = o->output, .media = o->media, .anew = o->anew
@@ -39,4 +43,18 @@ forwarding(struct site *S, const struct export_options *o)
 	if (rc != 0)
 		return (rc);
 	return (o->media != NULL ? export_media_around(S, o->media, go_onward, &f) : onward(S, &f));
+}
+
+/* --- */
+
+int
+send_bundle(struct site *S, const struct export_options *o)
+{
+	int rc = side_is_replica(S, o->vm);
+
+	if (rc == 0 && o->to != NULL && !o->seed && o->against == NULL)
+		rc = forward_waits(S, o->vm, o->to);
+	if (rc != 0)
+		return (rc < 0 ? -1 : forward(S, o));
+	return (o->media != NULL ? export_media(S, o) : export(S, o));
 }

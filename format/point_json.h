@@ -1,0 +1,19 @@
+#ifndef POINT_JSON_H_
+#define POINT_JSON_H_
+
+#include <jansson.h>
+
+#include "point.h"
+
+/* A point as a part of our own records: numbers, where bundles have text for people. */
+
+/* The object is the caller's; NULL if there is no memory. */
+json_t *point_encode(const struct point *p);
+
+/* The reverse: 0, or -1 if it is not a point. */
+int point_decode(struct point *p, const json_t *o);
+
+/* The same where there may be none: NULL, or one of seq 0; p is then of seq 0. */
+int point_decode_any(struct point *p, const json_t *o);
+
+#endif
