@@ -81,9 +81,10 @@ struct role {
 	uint64_t seen;          /* the highest epoch that was ever heard of */
 	char cause[ROLE_CAUSE]; /* of an error, a fence, or a resynchronization */
 	/* at a primary: */
-	uint64_t locked_from, locked;   /* final points whose handover stands, first and last; 0: none */
-	uint8_t locked_for[RECORD_KEY]; /* the site that may take over, or, of one that was withdrawn, might */
-	uint64_t withdrawn;             /* the newest point whose handover was taken back; 0: none */
+	uint64_t locked_from, locked; /* final points whose handover stands, first and last; 0: none */
+	uint8_t
+	    locked_for[RECORD_KEY]; /* the site that may take over, or, of one that was withdrawn, might */
+	uint64_t withdrawn;         /* the newest point whose handover was taken back; 0: none */
 	int is_fenced;
 	/* at a replica: */
 	uint64_t handover; /* the final point at which the primary has locked itself for this site; 0: none */
