@@ -7,7 +7,8 @@
 static const struct args_tool tool = { "vmferry-failover",
 	"usage: vmferry failover VM --planned [--to SITE] [--vm-is-shut-down] [-o FILE | --media DIR\n"
 	"                        [--volume-size SIZE]] [--dry-run [--bandwidth SIZE] [--json]] [--home DIR]\n"
-	"       vmferry failover VM --planned --complete [--start] [--reverse] [--dry-run [--json]]\n"
+	"       vmferry failover VM --planned --complete [--yes] [--start] [--reverse]\n"
+	"                        [--dry-run [--json]]\n"
 	"       vmferry failover VM --test [--point SEQ] [--start] | --stop-test [--result TEXT]\n"
 	"       vmferry failover VM --unplanned [--point SEQ] [--yes] [--start] [--dry-run [--json]]\n"
 	"       vmferry failover VM --complete [--yes] [--start] [--reverse] | --cancel\n"

@@ -1,7 +1,6 @@
 #include "follow.h"
 
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -243,6 +242,10 @@ meet(struct word *w)
 		    "%s: this site is its primary, and has never sent it to site '%s'; if that is to "
 		    "follow, import the word of 'vmferry reverse %s -o FILE' there",
 		    w->P->vm, w->e->card.name, w->P->vm));
+	if (!role_is_credible(r, &w->mine, &w->H->history, &w->H->to))
+		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    w->P->vm, w->e->card.name, w->H->to.seq, history_epoch(&w->H->history)));
 	find_used(w);
 	m = role_meet(r, &w->mine, &w->H->history, &w->H->to);
 	if (m == ROLE_OVERTAKEN && role_may_follow(r, &w->H->history, trust_has_key(w->e, r->locked_for)))
@@ -282,14 +285,11 @@ struct allowing {
 	struct sandbox *B;
 };
 
+/* The file or device alone: its neighbours are none of ours. */
 static int
 allow_disk(struct sandbox *B, const char *where)
 {
-	char dir[PATH_MAX];
-
-	if (where[0] != '/' || io_exists(where) != 1)
-		return (0);
-	return (io_path(dir, "%s", where) != 0 ? -1 : sandbox_add(B, dirname(dir)));
+	return (where[0] != '/' || io_exists(where) != 1 ? 0 : sandbox_add(B, where));
 }
 
 static int
@@ -301,7 +301,7 @@ allow_primary(void *context, const char *uuid)
 
 	if (primary_look(&P, a->S, uuid) != 0)
 		return (0); /* said; it is not in the way of the others */
-	for (unsigned i = 0; rc == 0 && P->role.state == ROLE_PREPARED && i < P->nreplicated; i++)
+	for (unsigned i = 0; rc == 0 && P->role.locked != 0 && i < P->nreplicated; i++)
 		rc = allow_disk(a->B, P->disks[i].where);
 	primary_close(P);
 	return (rc);

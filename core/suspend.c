@@ -32,7 +32,7 @@ static int
 check_removal(const struct role *r, const char *vm)
 {
 	char words[ROLE_WORDS];
-	enum role_state was = r->state == ROLE_DISABLED ? r->before : r->state;
+	enum role_state was = role_beneath(r);
 
 	if (r->side == ROLE_REPLICA && was == ROLE_TURNED)
 		return (say_refused("%s: this site was its primary, and these disks are the VM's; take them "
@@ -44,7 +44,7 @@ check_removal(const struct role *r, const char *vm)
 		                "direction with 'vmferry reverse', or take an unfinished failover back "
 		                "with 'vmferry failover --cancel'",
 		        vm));
-	if (r->state == ROLE_PREPARED)
+	if (r->side == ROLE_PRIMARY && was == ROLE_PREPARED)
 		return (say_refused("%s: %s", vm, role_objection(r, ROLE_SEND, words)));
 	return (0);
 }

@@ -153,6 +153,10 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 int
 turn_check(const struct primary *P, const struct trust_entry *e)
 {
+	if (e->is_revoked)
+		return (say_refused(
+		    "%s: site '%s' says that it is its primary now, and its keys were revoked here", P->vm,
+		    e->card.name));
 	if (!trust_allows(e, P->vm))
 		return (say_refused(
 		    "%s: site '%s' is its primary now, but may not replicate this VM to here; see "
@@ -318,5 +322,13 @@ turn_settle(const struct site *S, const char *uuid)
 	replica_close(R);
 	if (rc)
 		return (0);
-	return (remove_leftover(S, found) == 0 ? 1 : -1);
+	/* Whoever turns it just now holds its lock. */
+	if ((rc = replica_open(&R, S, found)) != 0)
+		return (rc < 0 ? -1 : 1);
+	if (R->role.state == ROLE_TURNED)
+		rc = 0;
+	else
+		rc = remove_leftover(S, found) == 0 ? 1 : -1;
+	replica_close(R);
+	return (rc);
 }

@@ -28,6 +28,8 @@ README = """Golden bundles of format version 1, made by test/golden.py and read 
                          its hq.card, expected.json, and the site dr that they are for
     mended/              web1 of another hq, encrypted: the seed; both.vmf, points 2 and 3 combined by a courier;
                          torn.vmf, point 4, damaged, with dr's request and hq's repair; compare.vmf of dr at point 4
+    turned/              web1 of another hq, points 1 and 2 (vdb is gone); handover.vmf, hq's to dr at point 3; word.vmf
+                         and turned.vmf, by mid, which took over at point 2 and cut another point 3
 """
 
 
@@ -179,7 +181,51 @@ def make(lab, out):
         f.write(README)
 
 
-FOLDERS = {'volumes': volumes, 'mended': mended}
+def turned(out):
+    """What came to the format with roles: heirs, histories, handovers, a primary's word, disks of no size."""
+    lab = Lab(sizes=(40 * K, 8 * K + 512), enable=False)
+    mid = Site(lab, 'mid')
+    for site, others in ((lab.hq, [mid]), (lab.dr, [mid]), (mid, [lab.hq, lab.dr])):
+        for other in others:
+            site('trust', 'add', other.card, '--vm', 'web*')
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    keep_site(lab, out)
+    for card in (lab.hq.card, mid.card):
+        shutil.copy(card, out)
+
+    def at(name):
+        return os.path.join(out, name)
+    lab.hq('enable', 'web1', '--to', 'mid', '--to', 'dr', '--plain', '--points', 5, '--frequency', '5m', *lab.disk_args())
+    expected = {'1': digests(lab.disks)}
+    lab.hq('export', 'web1', '--seed', '-o', at('seed.vmf'))
+    lab.hq('enable', 'web1', '--remove', 'vdb')
+    del lab.disks['vdb']
+    lab.write(lab.disks['vda'], 8 * K, 2 * K)
+    expected['2'] = digests(lab.disks)
+    lab.hq('export', 'web1', '--delta', '-o', at('delta.vmf'))
+    for site in (mid, lab.dr):
+        site('import', at('seed.vmf'))
+        site('import', at('delta.vmf'), '--receipt', lab.path(site.name + '.receipt'))
+        lab.hq('import', lab.path(site.name + '.receipt'))
+    lab.write(lab.disks['vda'], 16 * K, 2 * K)
+    expected['final'] = digests(lab.disks)
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '--vm-is-shut-down', '-o', at('handover.vmf'))
+    mid('failover', 'web1', '--unplanned', '--yes')
+    mid('failover', 'web1', '--complete', '--yes', '--reverse')
+    mid('reverse', 'web1', '-o', at('word.vmf'))
+    lab.dr('import', at('word.vmf'), '--receipt', lab.path('dr.word'))
+    mid('import', lab.path('dr.word'))
+    disk = os.path.join(mid.replica(), 'disks', 'vda.raw')
+    lab.write(disk, 24 * K, 2 * K)
+    expected['3'] = digests({'vda': disk})
+    mid('export', 'web1', '--delta', '--to', 'dr', '--plain', '-o', at('turned.vmf'))
+    with open(at('expected.json'), 'w') as f:
+        json.dump({'web1': expected}, f, indent=1, sort_keys=True)
+        f.write('\n')
+    lab.close()
+
+
+FOLDERS = {'volumes': volumes, 'mended': mended, 'turned': turned}
 
 
 def main():

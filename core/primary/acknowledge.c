@@ -323,7 +323,23 @@ admit(struct taking *k)
 		return (say_refused("%s: the receipt is for another lineage of this VM", k->P->vm));
 	if (last != NULL)
 		k->mine = last->point;
+	if (!role_is_credible(&k->P->role, &k->mine, &k->H->history, &k->H->to))
+		return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    k->P->vm, k->e->card.name, k->H->to.seq, history_epoch(&k->H->history)));
 	return (meet(k));
+}
+
+int
+acknowledge_epoch(
+    const struct site *S, struct primary *P, const struct trust_entry *e, const struct header *H)
+{
+	struct taking k = { .S = S, .P = P, .e = e, .H = H };
+	int rc = admit(&k);
+
+	return (rc == 0 ? say_refused("%s: nothing is exported for a comparison of epoch %" PRIu64, P->vm,
+	                      history_epoch(&H->history))
+	                : rc);
 }
 
 int

@@ -2,6 +2,7 @@
 #define ACKNOWLEDGE_H_
 
 #include "header.h"
+#include "primary/primary.h"
 #include "site/site.h"
 
 /**
@@ -11,5 +12,9 @@
  * of our history is kept as a claim: see doc/ROLES.md.  0, be it that the handover was used; 1, said; -1.
  */
 int acknowledge(const struct site *S, const struct trust_entry *e, const struct header *H);
+
+/* The same of a comparison that tells of an epoch that is not known here: nothing is exported for it.  1, said; -1. */
+int acknowledge_epoch(
+    const struct site *S, struct primary *P, const struct trust_entry *e, const struct header *H);
 
 #endif

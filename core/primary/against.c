@@ -9,6 +9,7 @@
 #include "bundle/digests.h"
 #include "bundle/infile.h"
 #include "disk/scan.h"
+#include "primary/acknowledge.h"
 #include "site/signer.h"
 
 struct against {
@@ -63,9 +64,10 @@ knows_all(const struct header *H, const struct primary *P)
 
 /* Is it a comparison with disks of this very VM? */
 static int
-check_header(const struct against *A, const struct primary *P)
+check_header(const struct against *A, const struct site *S, struct primary *P)
 {
 	const struct header *H = A->header;
+	const struct primary_point *last = primary_last(P);
 	const char *name = infile_name(A->in);
 	unsigned known = 0;
 
@@ -80,7 +82,14 @@ check_header(const struct against *A, const struct primary *P)
 		return (say_refused("%s: compares a replica of another lineage of this VM: adopt its disks "
 		                    "there (see 'vmferry adopt')",
 		    name));
+	/* The next number is above that of the point that was compared. */
+	if (last != NULL && H->to.seq > last->point.seq + ROLE_LEAP)
+		return (say_refused("%s: compares a replica at point %" PRIu64
+		                    ", which nobody can have come to: nothing of it is believed",
+		    name, H->to.seq));
 	/* One that has parted, or was left behind, is brought back by this very comparison. */
+	if (H->to.seq != 0 && history_epoch(&H->history) > primary_epoch(P))
+		return (acknowledge_epoch(S, P, A->site, H));
 	if (H->to.seq != 0 && H->to.epoch > primary_epoch(P))
 		return (say_refused("%s: compares a replica of epoch %" PRIu64 ", and here it is %" PRIu64,
 		    name, H->to.epoch, primary_epoch(P)));
@@ -118,7 +127,7 @@ take_keys(struct against *A, const struct site *S, const struct primary *P)
 }
 
 static int
-open_bundle(struct against *A, const struct site *S, const struct primary *P, const char *path)
+open_bundle(struct against *A, const struct site *S, struct primary *P, const char *path)
 {
 	int rc;
 
@@ -126,13 +135,13 @@ open_bundle(struct against *A, const struct site *S, const struct primary *P, co
 	    (A->theirs = malloc(GROUPS_BATCH * sizeof *A->theirs)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = infile_open(&A->in, path)) != 0 || (rc = read_header(A, S)) != 0 ||
-	    (rc = check_header(A, P)) != 0)
+	    (rc = check_header(A, S, P)) != 0)
 		return (rc);
 	return (take_keys(A, S, P));
 }
 
 int
-against_open(struct against **out, const struct site *S, const struct primary *P, const char *path)
+against_open(struct against **out, const struct site *S, struct primary *P, const char *path)
 {
 	struct against *A = calloc(1, sizeof *A);
 	int rc;

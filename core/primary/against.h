@@ -10,7 +10,7 @@
 struct against;
 
 /* Open the bundle at path: who signed it, for which VM of P it is, and its keys.  0; 1, said; -1. */
-int against_open(struct against **A, const struct site *S, const struct primary *P, const char *path);
+int against_open(struct against **A, const struct site *S, struct primary *P, const char *path);
 
 /* Accepts NULL. */
 void against_close(struct against *A);

@@ -59,10 +59,14 @@ branch_seq(const struct point *newest, const struct role_claim *c)
 const struct role_claim *
 branch_claim(const struct role *r, const struct trust_entry *e)
 {
+	const struct role_claim *last = NULL;
+
+	/* One of the time before it had its present key may be there too. */
 	for (unsigned i = 0; i < r->nclaims; i++)
-		if (trust_has_key(e, r->claims[i].site))
-			return (&r->claims[i]);
-	return (NULL);
+		if (trust_has_key(e, r->claims[i].site) &&
+		    (last == NULL || r->claims[i].heard >= last->heard))
+			last = &r->claims[i];
+	return (last);
 }
 
 /* --- a replica's own ---------------------------------------------------------------------------------- */

@@ -190,6 +190,16 @@ failover_cancel(const struct site *S, const struct failover_options *o)
 
 /* --- complete --------------------------------------------------------------------------------------- */
 
+unsigned
+failover_kept(const struct replica *R, uint64_t at)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < R->npoints; i++)
+		n += R->points[i].point.seq != at && R->points[i].is_pinned ? 1 : 0;
+	return (n);
+}
+
 /* Of all points only that one is left, and nothing waits; only in memory. */
 static void
 keep_one(struct replica *R, uint64_t seq)
@@ -223,18 +233,18 @@ failover_settle(struct replica *R, const struct site *S)
 	return (replica_save(R) != 0 ? -1 : overlays_remove(R, OVERLAYS_FAILOVER));
 }
 
-/* Points older than a failover go with it; a branch goes only by a word of its own. */
+/* What a person wanted to keep goes by another word of a person alone. */
 static int
-check_branch(const struct replica *R)
+confirm_planned(const struct replica *R, const struct failover_options *o)
 {
-	for (unsigned i = 0; i < R->npoints; i++)
-		if (R->points[i].is_branch && R->points[i].point.seq != R->role.at.seq)
-			return (say_refused(
-			    "%s: point %" PRIu64
-			    " is a branch, kept for a person to decide on, and would go: write it out with "
-			    "'vmferry restore' if it is needed, then say 'vmferry points %s --branch --drop'",
-			    R->vm, R->points[i].point.seq, R->vm));
-	return (0);
+	unsigned n = failover_kept(R, replica_last(R)->point.seq);
+	char what[256];
+
+	if (n == 0)
+		return (0);
+	snprintf(what, sizeof what,
+	    "drop %u points for good that are pinned or a branch, as the VM is to write to these disks", n);
+	return (confirm(R, o, what));
 }
 
 /* Dropped for good: so it is said before. */
@@ -242,7 +252,7 @@ static int
 confirm_complete(const struct replica *R, const struct failover_options *o)
 {
 	uint64_t at = R->role.at.seq;
-	unsigned newer = 0, older = 0;
+	unsigned newer = 0, older = 0, kept = failover_kept(R, at);
 	char what[256];
 
 	for (unsigned i = 0; i < R->npoints; i++) {
@@ -251,8 +261,10 @@ confirm_complete(const struct replica *R, const struct failover_options *o)
 	}
 	snprintf(what, sizeof what,
 	    "keep point %" PRIu64
-	    " for good, and drop %u newer and %u older points and %u bundles that were not merged",
-	    at, newer, older, R->nstaged);
+	    " for good, and drop %u newer and %u older points (%u of them pinned or a branch) and %u "
+	    "bundles "
+	    "that were not merged",
+	    at, newer, older, kept, R->nstaged);
 	return (confirm(R, o, what));
 }
 
@@ -261,8 +273,7 @@ complete(struct replica *R, const struct site *S, const struct failover_options 
 {
 	int rc;
 
-	if ((rc = standing_check(R, ROLE_COMPLETE)) != 0 || (rc = check_branch(R)) != 0 ||
-	    (rc = confirm_complete(R, o)) != 0)
+	if ((rc = standing_check(R, ROLE_COMPLETE)) != 0 || (rc = confirm_complete(R, o)) != 0)
 		return (rc);
 	if (replica_point(R, R->role.at.seq) == NULL || role_complete(&R->role, site_card(S)->sign) != 0)
 		return (say_failed("%s: its record does not have the point of its failover", R->vm));
@@ -327,15 +338,15 @@ check_handover(const struct replica *R)
 }
 
 static int
-begin_planned(struct replica *R, const struct site *S)
+begin_planned(struct replica *R, const struct site *S, const struct failover_options *o)
 {
 	const struct point *p;
 	int rc;
 
 	if ((rc = standing_check(R, ROLE_TAKE_OVER)) != 0 || (rc = standing_check_test(R)) != 0 ||
 	    (rc = merge_all(R, S)) != 0 || (rc = standing_check(R, ROLE_TAKE_OVER)) != 0 ||
-	    (rc = check_handover(R)) != 0 || (rc = check_branch(R)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
-	    (rc = guest_make_excluded(R, GUEST_PRIMARY)) != 0)
+	    (rc = check_handover(R)) != 0 || (rc = confirm_planned(R, o)) != 0 ||
+	    (rc = guest_prepare(R, S)) != 0 || (rc = guest_make_excluded(R, GUEST_PRIMARY)) != 0)
 		return (rc);
 	p = &replica_last(R)->point;
 	if (role_take_over(&R->role, p, site_card(S)->sign) != 0)
@@ -360,7 +371,7 @@ failover_planned(const struct site *S, const struct failover_options *o)
 		return (readiness_planned(S, o));
 	rc = standing_open(&R, S, o->vm);
 	if (rc == 0 && R->role.state != ROLE_FAILED_OVER)
-		rc = begin_planned(R, S);
+		rc = begin_planned(R, S, o);
 	else if (rc == 0)
 		rc = guest_prepare(R, S);
 	if (rc == 0)

@@ -26,6 +26,9 @@ int failover_test_stop(const struct site *S, const struct failover_options *o);
 /* The second half of a planned failover: the disks are where the primary has locked itself, and nothing is lost. */
 int failover_planned(const struct site *S, const struct failover_options *o);
 
+/* How many points but the one of that number are pinned, or a branch? */
+unsigned failover_kept(const struct replica *R, uint64_t at);
+
 /* Start from a point, on overlays; then for good, or not at all. */
 int failover_unplanned(const struct site *S, const struct failover_options *o);
 int failover_complete(const struct site *S, const struct failover_options *o);

@@ -151,6 +151,14 @@ refuse(struct replica *R, const struct trust_entry *e, const struct header *H, c
 	                          : refuse_rival(R, e, H, h));
 }
 
+static int
+refuse_incredible(const struct replica *R, const struct trust_entry *e, const struct header *H)
+{
+	return (say_refused("%s: site '%s' speaks of point %" PRIu64 " of epoch %" PRIu64
+	                    ", which nobody can have come to: nothing of it is believed",
+	    R->vm, e->card.name, H->to.seq, history_epoch(&H->history)));
+}
+
 /* What we have got already may come again, whoever is the primary now. */
 static int
 is_again(const struct replica *R, const struct header *H, const struct here *h)
@@ -172,12 +180,19 @@ meeting(struct replica *R, const struct trust_entry *e, const struct header *H)
 		    "%s: this VM was accepted from site '%s'; a bundle of site '%s' for it is not", H->vm,
 		    R->primary, e->card.name));
 	look(&h, R);
+	if (!role_is_credible(&h.role, &h.newest, &H->history, &H->to))
+		return (refuse_incredible(R, e, H));
 	/* A placeholder is at no point that anything could part from. */
 	if (h.newest.seq == 0 && (is_followed || is_combined))
 		return (0);
 	m = role_meet(&h.role, &h.newest, &H->history, &H->to);
 	if ((m == ROLE_PEER || m == ROLE_AHEAD) && is_followed)
 		return (0);
+	/* Who has a key that was revoked may say when he likes that something was made before. */
+	if (m == ROLE_OVERTAKEN && e->is_revoked)
+		return (say_refused("%s: site '%s' has begun epoch %" PRIu64
+		                    ", and its keys were revoked here: it is not followed there",
+		    R->vm, e->card.name, history_epoch(&H->history)));
 	if (m == ROLE_OVERTAKEN && (is_followed || is_heir(R, e)) && began(e, &H->history))
 		return (0);
 	if ((m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) && is_combined)
@@ -213,6 +228,8 @@ meeting_heard(struct replica *R, const struct trust_entry *e, const struct heade
 		    "%s: this VM was accepted from site '%s'; the word of site '%s' for it is not", R->vm,
 		    R->primary, e->card.name));
 	look(&h, R);
+	if (!role_is_credible(&h.role, &h.newest, &H->history, &H->to))
+		return (refuse_incredible(R, e, H));
 	m = role_meet(&h.role, &h.newest, &H->history, &H->to);
 	if (m == ROLE_PEER || m == ROLE_AHEAD || m == ROLE_OVERTAKEN) {
 		say_note("%s: site '%s' is its primary, in epoch %" PRIu64 ": what it sends is taken in here",

@@ -25,7 +25,7 @@ check_idle(const struct replica *R)
 int
 moving_check(const struct replica *R)
 {
-	enum role_state state = R->role.state;
+	enum role_state state = role_beneath(&R->role);
 
 	if (replica_last(R) == NULL)
 		return (say_refused("%s: the replica waits for its seed; move it when that is here", R->vm));

@@ -88,18 +88,6 @@ check_role(struct checks *c, const struct replica *R, enum role_event event)
 }
 
 static void
-check_branch(struct checks *c, const struct replica *R)
-{
-	for (unsigned i = 0; i < R->npoints; i++)
-		if (R->points[i].is_branch)
-			add(c, "branch", 0,
-			    "point %" PRIu64
-			    " is a branch and would go: write it out with 'vmferry restore' if it is needed, "
-			    "then drop it with 'vmferry points %s --branch --drop'",
-			    R->points[i].point.seq, R->vm);
-}
-
-static void
 add_missing(void *context, const char *text)
 {
 	add(context, "on the way", 1, "%s", text);
@@ -222,6 +210,21 @@ check_handover(struct checks *c, const struct replica *R)
 		add(c, "handover", 0, "%s", words);
 }
 
+/* All points but that one go, and what a person wanted to keep takes a word. */
+static void
+check_kept(struct checks *c, const struct replica *R, const struct failover_options *o, uint64_t at)
+{
+	unsigned kept = failover_kept(R, at);
+
+	if (kept > 0)
+		add(c, "points", o->yes,
+		    "all but point %" PRIu64 " are dropped, and %u of them are pinned or a branch: write out "
+		    "what is still wanted with 'vmferry restore', and say --yes",
+		    at, kept);
+	else
+		add(c, "points", 1, "all but point %" PRIu64 " are dropped", at);
+}
+
 /* The other direction: the old primary is to become a target. */
 static void
 check_primary(struct checks *c, const struct replica *R, const struct site *S)
@@ -276,7 +279,7 @@ readiness_planned(const struct site *S, const struct failover_options *o)
 		held = intake_held(R);
 		check_role(&c, R, ROLE_TAKE_OVER);
 		check_handover(&c, R);
-		check_branch(&c, R);
+		check_kept(&c, R, o, held.seq);
 		check_staged(&c, R);
 		check_excluded(&c, R);
 		check_primary(&c, R, S);
@@ -346,7 +349,6 @@ readiness_complete(const struct site *S, const struct failover_options *o)
 	if (rc == 0) {
 		at = replica_point(R, R->role.at.seq);
 		check_role(&c, R, ROLE_COMPLETE);
-		check_branch(&c, R);
 		if (at == NULL)
 			at = replica_last(R);
 		add(&c, "points", 1, "%u others are dropped, and %u bundles that were not merged",

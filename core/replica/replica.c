@@ -705,7 +705,7 @@ tidy_disks(const struct replica *R)
 int
 replica_is_live(const struct replica *R)
 {
-	enum role_state state = R->role.state == ROLE_DISABLED ? R->role.before : R->role.state;
+	enum role_state state = role_beneath(&R->role);
 
 	return (state == ROLE_FAILED_OVER || state == ROLE_TURNED);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "role/table.h"
 
 static const char *const states[ROLE_STATES] = { NULL, "disabled", "ready-for-initial", "waiting-for-initial",
@@ -41,6 +42,12 @@ role_begin(struct role *r, enum role_side side, enum role_state state)
 	r->side = side;
 	r->state = r->before = state;
 	r->seen = 1;
+}
+
+enum role_state
+role_beneath(const struct role *r)
+{
+	return (r->state == ROLE_DISABLED ? r->before : r->state);
 }
 
 /* Where somebody else is the primary, only a person's word goes on. */
@@ -151,7 +158,6 @@ role_withdraw(struct role *r)
 		return (1);
 	r->withdrawn = r->locked;
 	r->locked = r->locked_from = 0;
-	memset(r->locked_for, 0, RECORD_KEY);
 	return (0);
 }
 
@@ -176,6 +182,13 @@ role_may_take_over(const struct role *r, const struct point *newest)
 	return (r->handover != 0 && r->handover == newest->seq && newest->kind == POINT_FINAL);
 }
 
+/* Are there numbers left?  A record with a higher one could not be read again. */
+static int
+may_turn(const struct role *r)
+{
+	return (r->seen < LIMIT_SEQ && epoch(r) < LIMIT_SEQ);
+}
+
 /* A new epoch begins here, above all that was heard of, behind that point, of whatever epoch it is. */
 static void
 turn(struct role *r, const struct point *p, const uint8_t own[RECORD_KEY])
@@ -191,7 +204,7 @@ turn(struct role *r, const struct point *p, const uint8_t own[RECORD_KEY])
 int
 role_take_over(struct role *r, const struct point *p, const uint8_t own[RECORD_KEY])
 {
-	if (!role_may_take_over(r, p) || role_step(r, ROLE_TAKE_OVER) != 0)
+	if (!role_may_take_over(r, p) || !may_turn(r) || role_step(r, ROLE_TAKE_OVER) != 0)
 		return (1);
 	r->at = *p;
 	r->is_planned = 1;
@@ -213,7 +226,7 @@ role_fail_over(struct role *r, const struct point *p)
 int
 role_complete(struct role *r, const uint8_t own[RECORD_KEY])
 {
-	if (role_step(r, ROLE_COMPLETE) != 0)
+	if (!may_turn(r) || role_step(r, ROLE_COMPLETE) != 0)
 		return (1);
 	turn(r, &r->at, own);
 	r->handover = 0;
@@ -240,7 +253,7 @@ role_fence(struct role *r, uint64_t other, const char *cause)
 int
 role_keep_own(struct role *r, const struct point *newest, const uint8_t own[RECORD_KEY])
 {
-	if (role_step(r, ROLE_KEEP_OWN) != 0)
+	if (!may_turn(r) || role_step(r, ROLE_KEEP_OWN) != 0)
 		return (1);
 	turn(r, newest, own);
 	r->is_fenced = 0;
@@ -289,6 +302,18 @@ is_same_epoch(const struct history *a, const struct history *b)
 	x = &a->turns[a->n - 1];
 	y = &b->turns[b->n - 1];
 	return (x->epoch == y->epoch && x->seq == y->seq && memcmp(x->site, y->site, RECORD_KEY) == 0);
+}
+
+int
+role_is_credible(
+    const struct role *r, const struct point *mine, const struct history *h, const struct point *newest)
+{
+	uint64_t seq = newest->seq;
+
+	if (h->n > 0 && h->turns[h->n - 1].seq > seq)
+		seq = h->turns[h->n - 1].seq;
+	return (history_epoch(h) <= epoch(r) + ROLE_LEAP && newest->epoch <= epoch(r) + ROLE_LEAP &&
+	        seq <= mine->seq + ROLE_LEAP);
 }
 
 enum role_meeting

@@ -62,6 +62,7 @@ enum role_event {
 #define ROLE_CAUSE 256u
 #define ROLE_WORDS 512u
 #define ROLE_CLAIMS 8u
+#define ROLE_LEAP (UINT64_C(1) << 32) /* nobody who means well is as many epochs or points ahead of us */
 
 /* What another site has said of the lineage: kept where it is not a part of our own history. */
 struct role_claim {
@@ -81,7 +82,7 @@ struct role {
 	char cause[ROLE_CAUSE]; /* of an error, a fence, or a resynchronization */
 	/* at a primary: */
 	uint64_t locked_from, locked;   /* final points whose handover stands, first and last; 0: none */
-	uint8_t locked_for[RECORD_KEY]; /* the site that may take over */
+	uint8_t locked_for[RECORD_KEY]; /* the site that may take over, or, of one that was withdrawn, might */
 	uint64_t withdrawn;             /* the newest point whose handover was taken back; 0: none */
 	int is_fenced;
 	/* at a replica: */
@@ -100,6 +101,9 @@ const char *role_event_text(enum role_event event);
 enum role_state role_state_parse(const char *s);
 
 void role_begin(struct role *r, enum role_side side, enum role_state state);
+
+/* The state, and of a disabled one the state that it comes back to: whose the disks are does not change by that. */
+enum role_state role_beneath(const struct role *r);
 
 /* May that happen now?  NULL, or why not and what to do instead, put into words. */
 const char *role_objection(const struct role *r, enum role_event event, char words[ROLE_WORDS]);
@@ -149,6 +153,13 @@ enum role_meeting {
 	ROLE_PARTED,    /* of a newer epoch, and we have parted from it */
 	ROLE_RIVAL,     /* of an epoch of the same number that began elsewhere */
 };
+
+/**
+ * Can that be?  What is heard is remembered, and numbers only go up: one word of somebody who does not mean well would use
+ * all of them up.
+ */
+int role_is_credible(
+    const struct role *r, const struct point *mine, const struct history *h, const struct point *newest);
 
 /* What are the history h and its newest point to us, whose newest point is mine?  seq 0: there is none. */
 enum role_meeting role_meet(

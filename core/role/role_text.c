@@ -34,8 +34,9 @@ role_encode(const struct role *r)
 	if (r->locked != 0) {
 		bad |= json_object_set_new(o, "locked_from", json_integer((json_int_t)r->locked_from));
 		bad |= json_object_set_new(o, "locked", json_integer((json_int_t)r->locked));
-		bad |= jsontext_set_bytes(o, "locked_for", r->locked_for, RECORD_KEY);
 	}
+	if (r->locked != 0 || r->withdrawn != 0)
+		bad |= jsontext_set_bytes(o, "locked_for", r->locked_for, RECORD_KEY);
 	if (r->withdrawn != 0)
 		bad |= json_object_set_new(o, "withdrawn", json_integer((json_int_t)r->withdrawn));
 	if (r->handover != 0)
@@ -103,7 +104,9 @@ role_decode(struct role *r, enum role_side side, const json_t *o)
 	    get_some(o, "locked_from", &r->locked_from) != 0 || get_some(o, "locked", &r->locked) != 0 ||
 	    get_some(o, "withdrawn", &r->withdrawn) != 0 || get_some(o, "handover", &r->handover) != 0)
 		return (-1);
-	if (r->locked != 0 && jsontext_get_bytes(o, "locked_for", r->locked_for, RECORD_KEY) != 0)
+	/* Of a withdrawn one older records do not say it. */
+	if ((r->locked != 0 || json_object_get(o, "locked_for") != NULL) &&
+	    jsontext_get_bytes(o, "locked_for", r->locked_for, RECORD_KEY) != 0)
 		return (-1);
 	if ((at != NULL && point_decode_any(&r->at, at) != 0) ||
 	    (furthest != NULL && point_decode_any(&r->furthest, furthest) != 0))

@@ -444,6 +444,21 @@ def test_a_planned_failover_loses_nothing():
         lab.close()
 
 
+def test_a_planned_failover_drops_what_a_person_kept_only_by_a_word():
+    lab = handed_over(merge=True)
+    lab.dr('points', 'web1', '--pin', '2')
+    before = tree(lab.dr.replica())
+    o = json.loads(lab.dr('failover', 'web1', '--planned', '--complete', '--dry-run', '--json', rc=1).stdout)
+    check([c['check'] for c in o['checks'] if not c['ok']] == ['points'], o)
+    p = lab.dr('failover', 'web1', '--planned', '--complete', rc=1)
+    check('1 points for good that are pinned or a branch' in p.stderr and '--yes' in p.stderr, p.stderr)
+    check(tree(lab.dr.replica()) == before, 'something was changed')
+    lab.dr('failover', 'web1', '--planned', '--complete', '--dry-run', '--yes')
+    lab.dr('failover', 'web1', '--planned', '--complete', '--yes')
+    is_one_point(lab, 4)
+    lab.close()
+
+
 def test_without_a_handover_nothing_is_taken_over():
     lab = handed_over(merge=None)
     before = tree(lab.dr.replica())

@@ -176,6 +176,35 @@ def test_golden_combined_deltas_and_repairs_lead_where_they_did():
     lab.close()
 
 
+def test_golden_handovers_and_turns_lead_where_they_did():
+    lab, folder = Lab(enable=False, sizes=()), os.path.join(FOLDER, 'turned')
+    with open(os.path.join(folder, 'expected.json')) as f:
+        values = json.load(f)['web1']
+    at = lambda name: os.path.join(folder, name)
+    for n, way in enumerate((['handover.vmf'], ['word.vmf', 'turned.vmf'], ['turned.vmf'])):
+        site = Golden(lab, folder, 'golden%d' % n)
+        for name in ['seed.vmf', 'delta.vmf'] + way:
+            site('import', at(name))
+        site('scrub', 'web1')
+        for point, key in ((1, '1'), (2, '2'), (3, 'final' if way == ['handover.vmf'] else '3')):
+            out = lab.path('%d-%d' % (n, point))
+            site('restore', 'web1', '--point', point, '-o', out)
+            must_match(out, 'web1', point, values[key])
+        check(site.json('status')[0]['epoch'] == (1 if n == 0 else 2), site.json('status'))
+        if n == 0:
+            site('failover', 'web1', '--planned', '--complete')
+            check(site.json('status')[0]['state'] == 'failed-over', site.json('status'))
+    for name, card in (('handover', 'hq'), ('word', 'mid'), ('turned', 'mid')):
+        run(VMFERRY, 'verify', '--key', at(card + '.card'), at(name + '.vmf'))
+    h = json.loads(run(VMFERRY, 'inspect', '--json', at('turned.vmf')).stdout)
+    check([(t['epoch'], t['seq']) for t in h['history']] == [(2, 2)] and len(h['heirs']) >= 1, h)
+    for names, key in ((['seed', 'delta', 'handover'], 'final'), (['seed', 'delta', 'turned'], '3')):
+        out = lab.path('rescued-' + key)
+        run(sys.executable, RESCUE, '-o', out, *[at(n + '.vmf') for n in names])
+        must_match(out, 'web1', 3, values[key])
+    lab.close()
+
+
 def test_golden_bundles_are_few_bytes():
     sizes = [os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(FOLDER) for f in files]
     check(sum(sizes) < 400 * K, sum(sizes), 'bytes')

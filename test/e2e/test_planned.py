@@ -532,6 +532,21 @@ def test_receipts_of_an_older_epoch_count_where_they_are_on_our_way():
     lab.close()
 
 
+def test_a_word_that_would_use_up_all_numbers_is_not_believed():
+    lab = ready()
+    dr = sign_key(lab.dr)
+    before = role(lab.hq)
+    for epoch, seq in ((1 << 48, 2), (2, 1 << 48), (2 + (1 << 32), 2)):
+        refused(lab.hq, 'import', says(lab, [dict(epoch=epoch, seq=seq, site=dr)]), words='nobody can have come to')
+    check(role(lab.hq) == before, 'something of it stayed:', role(lab.hq))
+    # Where all are used up all the same, nothing is done that could not be read again.
+    edit_record(os.path.join(lab.dr.replica(), 'state'), lambda o: o['role'].update(seen=1 << 48))
+    lab.dr('failover', 'web1', '--unplanned', '--yes')
+    lab.dr('failover', 'web1', '--complete', '--yes', rc=3)
+    check(state(lab.dr) == 'failover-waiting-completion', state(lab.dr))
+    lab.close()
+
+
 def test_a_stray_is_told_to_give_way():
     lab = ready(points=3)
     hq = sign_key(lab.hq)

@@ -178,6 +178,38 @@ def test_the_side_that_has_the_say_is_meant():
     lab.close()
 
 
+def test_what_was_disabled_after_a_failover_keeps_what_the_vm_has():
+    lab = Lab(enable=False)
+    lab.hq('enable', 'web1', '--to', 'dr', '--exclude', 'swap=' + lab.make_disk('swap.img', 64 * K), *lab.disk_args())
+    lab.dr('import', lab.export(), '--receipt', lab.path('r'))
+    lab.dr('failover', 'web1', '--unplanned', '--yes')
+    lab.dr('failover', 'web1', '--complete', '--yes')
+    swap = os.path.join(lab.dr.replica(), 'excluded', 'swap.raw')
+    lab.write(swap, 0, 1000)
+    lab.dr('disable', 'web1')
+    before = tree(lab.dr.replica())
+    refused(lab.dr, 'merge', 'web1', words='it is disabled')
+    refused(lab.dr, 'scrub', 'web1', words='it is disabled')
+    refused(lab.dr, 'move', 'web1', '--store', lab.path('store'), words='stay where they are')
+    refused(lab.dr, 'disable', 'web1', '--remove', '--yes', words="disks are the VM's now")
+    check(tree(lab.dr.replica()) == before, 'something has changed')
+    lab.dr('resume', 'web1')
+    check(lab.dr.json('status')[0]['state'] == 'failed-over')
+    lab.close()
+
+
+def test_a_handover_that_stands_is_not_forgotten_by_way_of_disable():
+    lab = replicated()
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web1')
+    lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', lab.path('final'))
+    lab.hq('disable', 'web1')
+    refused(lab.hq, 'disable', 'web1', '--remove', '--yes')
+    lab.hq('resume', 'web1')
+    lab.hq('failover', 'web1', '--cancel')
+    lab.hq('disable', 'web1', '--remove', '--yes')
+    lab.close()
+
+
 def sweep(name, lab, site, args, states):
     argv = [tool(args[0]), '--home', site.home, *args[1:]]
 

@@ -8,6 +8,11 @@ def side(site):
     return [(v['role'], v['state']) for v in site.json('status')]
 
 
+def claims(site):
+    with open(glob.glob(os.path.join(site.home, 'primaries', '*-*', 'state'))[0], 'rb') as f:
+        return json.loads(f.read()[:-22])['role']['claims']
+
+
 class Pair(Lab):
     """hq and dr, each of which may replicate to the other."""
     def __init__(self, **kw):
@@ -197,6 +202,109 @@ def test_the_first_of_two_handovers_may_be_the_one_that_is_used():
             check(lab.content(lab.hq) == lab.content(lab.dr), 'hq is not what dr is')
             lab.hq('scrub', 'web1')
         lab.close()
+
+
+def test_a_handover_that_was_taken_back_fences_though_its_site_is_none_of_ours_any_more():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    final = lab.file('final')
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '--vm-is-shut-down', '-o', final)
+    lab.hq('failover', 'web1', '--cancel')
+    lab.hq('extend', 'web1', '--to', 'dr', '--end')
+    lab.dr('import', final)
+    word = lab.file('word')
+    lab.dr('failover', 'web1', '--planned', '--complete', '--reverse')
+    lab.dr('reverse', 'web1', '-o', word)
+    says(lab.hq('import', word, rc=1), 'fenced', 'the handover that was taken back here was used')
+    check(side(lab.hq) == [('primary', 'error')], side(lab.hq))
+    lab.close()
+
+
+def test_a_site_whose_keys_were_revoked_is_not_followed_to_a_new_epoch():
+    lab = Pair()
+    far = Site(lab, 'far')
+    far('trust', 'add', lab.hq.card, '--vm', 'web*')
+    far('trust', 'add', lab.dr.card, '--vm', 'web*')
+    lab.hq('trust', 'add', far.card)
+    lab.dr('trust', 'add', far.card)
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.send(lab.hq, far, '--seed', '--to', 'far')
+    lab.send(lab.hq, far)
+    lab.planned(lab.hq, lab.dr)
+    out, theirs, r = lab.file(), lab.file(), lab.file('r')
+    lab.dr('export', 'web1', '--to', 'hq', '-o', out)
+    lab.dr('export', 'web1', '--seed', '--to', 'far', '-o', theirs)
+    # Made before, as it says; but so could anybody say who has the key.
+    time.sleep(1.1)
+    for site, what in ((lab.hq, out), (far, theirs)):
+        before = side(site)
+        site('key', 'revoke', 'dr')
+        says(site('import', what, rc=1), 'revoked here')
+        check(side(site) == before, site.name, side(site))
+    lab.close()
+
+
+def test_the_last_word_of_a_site_counts_though_its_keys_are_new():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.unplanned(lab.dr)
+    lab.dr('reverse', 'web1')
+    lab.dirty(lab.dr)
+    for n in (2, 3, 4):
+        lab.dirty(lab.hq, 1)
+        out = lab.file()
+        lab.hq('export', 'web1', '-o', out)
+        if n == 3:
+            time.sleep(1.1)
+            lab.hq('key', 'rotate')
+            with open(lab.path('keys'), 'w') as f:
+                f.write(lab.hq('key', 'show').stdout)
+            lab.dr('key', 'import', lab.path('keys'))
+        if n != 3:
+            lab.dr('import', out, rc=1)
+    check([c['newest']['seq'] for c in claims(lab.dr)] == [2, 4], claims(lab.dr))
+    edit = glob.glob(os.path.join(lab.dr.home, 'primaries', '*-*', 'state'))[0]
+    edit_record(edit, lambda o: o['role'].update(state='error', fenced=True, cause='as if'))
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', lab.path('says'))
+    check(lab.dr.json('points', 'web1')[-1]['seq'] == 5, lab.dr.json('points', 'web1'))
+    lab.close()
+
+
+def test_a_handover_is_followed_from_behind_a_fence():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.dr)
+    edit_record(glob.glob(os.path.join(lab.hq.home, 'primaries', '*-*', 'state'))[0],
+                lambda o: o['role'].update(state='error', fenced=True, cause='a third site said so'))
+    lab.send(lab.dr, lab.hq)
+    check(side(lab.hq) == [('replica', 'replicating')], side(lab.hq))
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    lab.close()
+
+
+def test_a_failover_that_is_given_up_gives_way_to_a_primary_that_never_heard_of_it():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.dirty(lab.hq)
+    lab.unplanned(lab.dr)
+    lab.dirty(lab.dr)
+    mine, comparison, out = lab.content(lab.dr), lab.file('says'), lab.file()
+    lab.hq('export', 'web1', '-o', lab.path('h'))
+    lab.dr('import', lab.path('h'), rc=1)
+    lab.dr('resync', 'web1', '--keep', 'hq', '--yes', '-o', comparison)
+    says(lab.hq('export', 'web1', '--against', comparison, '-o', out, rc=1), 'taken over with epoch 2', 'fenced', 'resync web1 --keep hq')
+    check(not os.path.exists(out) and side(lab.hq) == [('primary', 'error')], side(lab.hq))
+    lab.hq('resync', 'web1', '--keep', 'hq')
+    lab.hq('export', 'web1', '--against', comparison, '-o', out)
+    lab.dr('import', out)
+    check(lab.content(lab.hq) == lab.content(lab.dr))
+    seq = [p['seq'] for p in lab.dr.json('points', 'web1') if p['branch']]
+    lab.dr('restore', 'web1', '--point', str(seq[0]), '-o', lab.path('back'))
+    for i, want in zip(lab.disks, mine):
+        with open(lab.path('back', i + '.raw'), 'rb') as f:
+            check(f.read() == want, 'the branch is not what was on disk', i)
+    lab.close()
 
 
 def test_following_works_from_media_too():
