@@ -227,7 +227,8 @@ look_at_target(struct health *h, const struct primary *P, const struct primary_t
 		remedy(cause(h, "went-back", HEALTH_WARNING,
 		           "site '%.64s' had point %" PRIu64 " and went back to %" PRIu64 "%s%s", t->name,
 		           t->acked, t->back, sep, text),
-		    "the next export starts there, where that is still kept, else export --seed");
+		    "the next export starts there, where that is still kept; else export --against what "
+		    "'vmferry compare' says there, or --seed");
 	else if (t->acked == 0 && t->sent == 0 && primary_epoch(P) > 1)
 		remedy(cause(h, "no-receipt", HEALTH_WARNING,
 		           "what site '%.64s' has is not known since the roles changed hands%s%s", t->name,

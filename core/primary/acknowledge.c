@@ -126,8 +126,9 @@ take(struct taking *k)
 		say_note("%s: site '%s' had point %" PRIu64 " and now says that it is at point %" PRIu64
 		         ": it went back; %s",
 		    P->vm, t->name, t->acked, t->back,
-		    ledger_base(P, t, LEDGER_ACKED) <= t->back ? "deltas to it start there again"
-		                                               : "export --seed to it");
+		    ledger_base(P, t, LEDGER_ACKED) <= t->back
+		        ? "deltas to it start there again"
+		        : "export --against what 'vmferry compare' says there, or --seed");
 	return (0);
 }
 
