@@ -317,6 +317,15 @@ cut_choose_base(struct cut *c)
 
 /* --- the disks and what changed on them --------------------------------------------------------------- */
 
+/* A tracker may have begun only after the VM had begun to write here, so the first point of an epoch is found by comparing. */
+static int
+is_first_of_epoch(const struct cut *c)
+{
+	const struct primary_point *last = primary_last(c->P);
+
+	return (last != NULL && last->point.epoch != primary_epoch(c->P));
+}
+
 /* The bitmap that --changes names, or NULL. */
 static const char *
 wanted_bitmap(const struct export_options *o)
@@ -350,7 +359,7 @@ open_leaves(struct cut *c, unsigned i)
 	if (there || is_whole || c->P->npoints == 0 || primary_last(c->P)->size[i] == 0) {
 		if ((c->leaves[i] = leaves_open(path, 1)) == NULL)
 			return (-1);
-		if (c->o->changes != NULL)
+		if (c->o->changes != NULL && !is_first_of_epoch(c))
 			return (0);
 		if (leaves_sum(c->leaves[i], &c->P->secret, &c->sums[i]) != 0)
 			return (-1);
@@ -507,7 +516,12 @@ cut_find_changes(struct cut *c)
 
 	if (c->against != NULL)
 		return (against_find_changes(c->against, c));
-	if (c->base == 0 || c->o->changes == NULL)
+	if (c->o->changes != NULL && is_first_of_epoch(c))
+		say_note(
+		    "%s: it is the first point since this site took over: all blocks are compared, whatever "
+		    "--changes says",
+		    c->P->vm);
+	if (c->base == 0 || c->o->changes == NULL || is_first_of_epoch(c))
 		return (cut_find_by_comparing(c));
 	if ((rc = cut_find_known(c)) == 0)
 		rc = tracked_changes(c);

@@ -360,6 +360,18 @@ def test_a_disk_that_was_excluded_and_is_replicated_since_stays_when_its_site_gi
     lab.close()
 
 
+def test_the_first_point_of_an_epoch_believes_no_tracker():
+    lab = Pair()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.planned(lab.hq, lab.dr)
+    lab.dirty(lab.dr)
+    with open(lab.path('none'), 'w'):
+        pass
+    lab.send(lab.dr, lab.hq, '--changes', lab.path('none'))
+    check(lab.content(lab.hq) == lab.content(lab.dr), 'what was written before the tracker began was left out')
+    lab.close()
+
+
 def test_following_works_from_media_too():
     lab = Pair()
     lab.send(lab.hq, lab.dr, '--seed')
