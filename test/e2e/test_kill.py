@@ -53,9 +53,9 @@ def whole(lab, want):
 
 
 class Sweep:
-    """One verb, killed everywhere."""
-    def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1, counted=True):
-        self.threads = threads
+    """One verb, killed everywhere; or, unless VMFERRY_FULL=1, at one of so many places, others each time."""
+    def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1, counted=True, share=1):
+        self.threads, self.share = threads, 1 if FULL else share
         self.counted = counted      # False: how many calls there are depends on what else runs here
         self.name, self.lab, self.argv, self.resets = name, lab, argv, resets
         self.after_kill, self.again, self.finish = after_kill, again, finish
@@ -80,6 +80,7 @@ class Sweep:
         check('fsync' in calls and ('rename' in calls or 'renameat2' in calls), self.name, 'makes no fsync or no rename: that cannot be right')
         self.step('undisturbed', self.finish, 0)
         todo = points(calls, STRIDE)
+        todo = sorted(random.Random(SEED).sample(todo, -(-len(todo) // self.share)))
         for k, (call, n) in enumerate(todo):
             self.fresh()
             self.kills += killed(self.argv, self.lab.dir, call, n, must=self.counted)

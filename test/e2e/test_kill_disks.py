@@ -26,7 +26,7 @@ def sweep(name, l, argv, resets, allowed, want, after=lambda k: None, **kw):
         l.whole(want)
         check(not leftovers(l.dr), 'left over:', *leftovers(l.dr))
 
-    kill.Sweep(name, l, argv, resets, after_kill, lambda k: run(*argv), finish, **kw).run()
+    kill.Sweep(name, l, argv, resets, after_kill, lambda k: run(*argv), finish, share=3, **kw).run()
 
 
 def test_merge_of_a_delta_that_adds_and_removes_disks():

@@ -3,24 +3,24 @@
 
     kills.py [--seconds S] [--jobs N] [--seed N]
 
-The tests of test_kill.py, in random order, each with VMFERRY_FULL=1; one that is not done in time is stopped, and
+The tests of test_kill*.py, in random order, each with VMFERRY_FULL=1; one that is not done in time is stopped, and
 counts for nothing.
 """
-import argparse, os, random, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, glob, os, random, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SWEEP = os.path.join(HERE, '..', 'e2e', 'test_kill.py')
-sys.path.insert(0, os.path.dirname(SWEEP))
+SWEEPS = sorted(glob.glob(os.path.join(HERE, '..', 'e2e', 'test_kill*.py')))
+sys.path.insert(0, os.path.join(HERE, '..', 'e2e'))
 from inject import on_disk
 
 
 running = []
 
 
-def one(name, seed, folder, end):
+def one(sweep, name, seed, folder, end):
     """True, False, or None if the time was over; and the words."""
     env = dict(os.environ, VMFERRY_FULL='1', VMFERRY_SEED=str(seed), TMPDIR=folder)
-    p = subprocess.Popen([sys.executable, SWEEP, name], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    p = subprocess.Popen([sys.executable, sweep, name], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True, start_new_session=True)
     running.append(p)
     try:
@@ -41,13 +41,15 @@ def main():
     a.add_argument('--seed', type=int)
     o = a.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-    if not os.path.exists(SWEEP) or shutil.which('strace') is None:
+    if not SWEEPS or shutil.which('strace') is None:
         print('SKIPPED the kill sweep: needs strace')
         print('0 passed, 0 failed')
         return
     seed = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
-    with open(SWEEP) as f:
-        names = re.findall(r'^def (test_\w+)', f.read(), re.M)
+    names = []
+    for sweep in SWEEPS:
+        with open(sweep) as f:
+            names += [(sweep, name) for name in re.findall(r'^def (test_\w+)', f.read(), re.M)]
     random.Random(seed).shuffle(names)
     print('kill sweep, seed %d' % seed, flush=True)
     end, results, lock = time.monotonic() + o.seconds, [], threading.Lock()
@@ -57,8 +59,8 @@ def main():
                 with lock:
                     if not names or time.monotonic() > end:
                         return
-                    name = names.pop()
-                good, words = one(name, seed, folder, end)
+                    sweep, name = names.pop()
+                good, words = one(sweep, name, seed, folder, end)
                 with lock:
                     results.append(good)
                     print(words if good is not None else '        %s was not done in time' % name[5:], flush=True)
