@@ -110,7 +110,7 @@ install: all
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
-	install -m 644 README.md doc/DESIGN.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
+	install -m 644 README.md doc/DESIGN.md doc/ROLES.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 $(wildcard doc/examples/*) $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
 
 clean:
