@@ -126,18 +126,44 @@ replica_has_disk_below(const struct replica *R, const char *dir)
 	return (0);
 }
 
+/* Are all files in that folder holes and nothing else, as they were made?  1 or 0; -1. */
+static int
+is_untouched(const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	uint64_t bytes;
+	int rc = 1;
+	DIR *d;
+
+	if ((d = opendir(dir)) == NULL)
+		return (say_failed("%s: cannot open: %s", dir, strerror(errno)));
+	while (rc == 1 && (e = readdir(d)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (io_path(path, "%s/%s", dir, e->d_name) != 0 || io_allocated(path, &bytes) != 0)
+			rc = -1;
+		else
+			rc = bytes == 0;
+	}
+	closedir(d);
+	return (rc);
+}
+
 int
 replica_keep_excluded(const struct replica *R)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	int there;
+	int there, empty;
 
 	if (io_path(from, "%s/excluded", R->dir) != 0 || (there = io_exists(from)) < 0)
 		return (-1);
 	if (there == 0 || (there = replica_has_disk_below(R, from)) == 1)
 		return (0);
-	if (there < 0)
+	if (there < 0 || (empty = is_untouched(from)) < 0)
 		return (-1);
+	if (empty)
+		return (io_remove_tree(from));
 	there = 1;
 	for (unsigned n = 1; there == 1; n++)
 		if (io_path(to, "%s/excluded.%u", R->dir, n) != 0 || (there = io_exists(to)) < 0)
