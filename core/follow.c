@@ -127,12 +127,9 @@ claim(struct word *w)
 static int
 is_withdrawn(const struct word *w)
 {
-	const struct history *h = &w->H->history;
-	unsigned i = 0;
+	const struct history_turn *left = history_leaves(&w->H->history, primary_epoch(w->P));
 
-	while (i < h->n && h->turns[i].epoch <= primary_epoch(w->P))
-		i++;
-	return (w->P->role.withdrawn != 0 && i < h->n && h->turns[i].seq <= w->P->role.withdrawn &&
+	return (w->P->role.withdrawn != 0 && left != NULL && left->seq <= w->P->role.withdrawn &&
 	        trust_has_key(w->e, w->P->role.locked_for));
 }
 
@@ -207,16 +204,13 @@ find_used(struct word *w)
 {
 	const struct role *r = &w->P->role;
 	const struct history *h = &w->H->history;
-	const struct primary_point *last = primary_last(w->P), *used = NULL;
-	unsigned i = 0;
+	const struct history_turn *left = history_leaves(h, primary_epoch(w->P));
+	const struct primary_point *last = primary_last(w->P), *used;
 
-	if (last == NULL || !role_may_follow(r, h, trust_has_key(w->e, r->locked_for)))
+	if (last == NULL || left == NULL || !role_may_follow(r, h, trust_has_key(w->e, r->locked_for)))
 		return;
-	while (i < h->n && h->turns[i].epoch <= primary_epoch(w->P))
-		i++;
-	if (i < h->n)
-		used = primary_point(w->P, h->turns[i].seq);
-	for (i = 0; used != NULL && i < w->P->nreplicated; i++)
+	used = primary_point(w->P, left->seq);
+	for (unsigned i = 0; used != NULL && i < w->P->nreplicated; i++)
 		if (used->size[i] != last->size[i] || memcmp(used->root[i], last->root[i], LEAF_ROOT) != 0)
 			used = NULL;
 	if (used != NULL)

@@ -24,6 +24,15 @@ history_turn(struct history *h, uint64_t epoch, uint64_t seq, const uint8_t site
 	memcpy(t->site, site, RECORD_KEY);
 }
 
+const struct history_turn *
+history_leaves(const struct history *h, uint64_t epoch)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->turns[i].epoch > epoch)
+			return (&h->turns[i]);
+	return (NULL);
+}
+
 /* What older turns than these there were is not known. */
 static uint64_t
 oldest(const struct history *h)

@@ -32,6 +32,9 @@ uint64_t history_epoch(const struct history *h);
 /* A new epoch begins behind point seq at that site; where there are too many turns, the oldest is forgotten. */
 void history_turn(struct history *h, uint64_t epoch, uint64_t seq, const uint8_t site[RECORD_KEY]);
 
+/* The turn by which h left that epoch: the first one to a later epoch.  NULL: it has not. */
+const struct history_turn *history_leaves(const struct history *h, uint64_t epoch);
+
 /* Is the point p, to which the history mine has led, on the way that h describes, be it not yet reached?  1 or 0. */
 int history_has(const struct history *h, const struct history *mine, const struct point *p);
 

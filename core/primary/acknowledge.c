@@ -211,15 +211,10 @@ ahead(const struct taking *k)
 static struct point
 left_at(const struct taking *k)
 {
-	const struct history *h = &k->H->history;
-	struct point p = { primary_epoch(k->P), 0, 0, POINT_FINAL };
-	unsigned i = 0;
+	uint64_t epoch = primary_epoch(k->P);
+	const struct history_turn *left = history_leaves(&k->H->history, epoch);
 
-	while (i < h->n && h->turns[i].epoch <= p.epoch)
-		i++;
-	if (i < h->n)
-		p.seq = h->turns[i].seq;
-	return (p);
+	return ((struct point){ epoch, left == NULL ? 0 : left->seq, 0, POINT_FINAL });
 }
 
 /* Is that a point whose handover was taken back? */

@@ -234,18 +234,34 @@ guest_start(const struct replica *R, enum guest g)
 	return (rc);
 }
 
+/* Open the host, to be closed in any case, and ask it how the VM of that name is: 0; 1, said; -1. */
+static int
+ask_host(const struct replica *R, const char *name, struct host **H, struct host_state *s)
+{
+	int rc = host_open(H, R->host);
+
+	*s = (struct host_state){ HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	if (rc == 0 && (rc = host_state(*H, name, s)) == HOST_NOTHING)
+		rc = 0;
+	return (rc);
+}
+
+static int
+is_up(const struct host_state *s)
+{
+	return (s->run == HOST_RUNNING || s->run == HOST_PAUSED);
+}
+
 int
 guest_check_off(const struct replica *R, enum guest g)
 {
-	struct host_state s = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	struct host_state s;
 	char name[GUEST_NAME];
 	struct host *H;
-	int rc = host_open(&H, R->host);
+	int rc;
 
 	name_it(R, g, name);
-	if (rc == 0 && (rc = host_state(H, name, &s)) == HOST_NOTHING)
-		rc = 0;
-	if (rc == 0 && (s.run == HOST_RUNNING || s.run == HOST_PAUSED))
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && is_up(&s))
 		rc = say_refused("%s: is %s at this site's host; shut it down, and say this again", name,
 		    host_run_name(s.run));
 	host_close(H);
@@ -255,15 +271,13 @@ guest_check_off(const struct replica *R, enum guest g)
 int
 guest_end(const struct replica *R, enum guest g)
 {
-	struct host_state s = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
+	struct host_state s;
 	char name[GUEST_NAME];
 	struct host *H;
-	int rc = host_open(&H, R->host);
+	int rc;
 
 	name_it(R, g, name);
-	if (rc == 0 && (rc = host_state(H, name, &s)) == HOST_NOTHING)
-		rc = 0;
-	if (rc == 0 && (s.run == HOST_RUNNING || s.run == HOST_PAUSED) && (rc = host_shutdown(H, name)) > 0 &&
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && is_up(&s) && (rc = host_shutdown(H, name)) > 0 &&
 	    (rc == HOST_NOTHING || g == GUEST_TEST))
 		rc = 0;
 	if (rc == 0 && (rc = host_undefine(H, name)) == HOST_NOTHING)

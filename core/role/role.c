@@ -333,14 +333,11 @@ role_meet(const struct role *r, const struct point *mine, const struct history *
 int
 role_may_follow(const struct role *r, const struct history *h, int is_locked_for)
 {
-	uint64_t here = epoch(r);
-	unsigned i = 0;
+	const struct history_turn *left = history_leaves(h, epoch(r));
 
 	if (r->locked == 0 || !is_locked_for)
 		return (0);
-	while (i < h->n && h->turns[i].epoch <= here)
-		i++;
-	return (i < h->n && h->turns[i].seq >= r->locked_from && h->turns[i].seq <= r->locked);
+	return (left != NULL && left->seq >= r->locked_from && left->seq <= r->locked);
 }
 
 void
