@@ -21,7 +21,7 @@ COURIER = $(B)/test/courier $(B)/test/roles
 HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
 E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-SOURCES = $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
+SOURCES = test/dice.h $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
 
 all: $(BIN)
 
@@ -58,11 +58,11 @@ $(B)/test/%: test/hostile/%.c $(wildcard test/hostile/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 
-$(B)/test/courier: test/courier/courier.c $(wildcard test/courier/*.h) $(B)/libvmferry.a
+$(B)/test/courier: test/courier/courier.c test/dice.h $(wildcard test/courier/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 
-$(B)/test/roles: test/roles/roles.c $(wildcard test/roles/*.h) $(B)/libvmferry.a
+$(B)/test/roles: test/roles/roles.c test/dice.h $(wildcard test/roles/*.h) $(B)/libvmferry.a
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 

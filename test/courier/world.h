@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../dice.h"
 #include "chain.h"
 #include "header.h"
 #include "leaf.h"
@@ -162,18 +163,14 @@ struct world {
 static inline uint64_t
 roll(struct world *w)
 {
-	uint64_t z = w->dice += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ z >> 31);
+	return (dice_roll(&w->dice));
 }
 
 /* 0 to n - 1. */
 static inline unsigned
 below(struct world *w, unsigned n)
 {
-	return ((unsigned)(roll(w) >> 33) % n);
+	return (dice_below(&w->dice, n));
 }
 
 /* So many times in a hundred. */

@@ -74,6 +74,16 @@ Test(history, of_several_turns_ends_each_epoch_where_the_next_began)
 	cr_expect_not(HAS(h, h, at(2, 25)));
 }
 
+Test(history, leaves_an_epoch_by_the_first_turn_to_a_later_one)
+{
+	struct history h = TURNS({ 2, 10, { 2 } }, { 5, 30, { 1 } });
+
+	cr_expect_eq(history_leaves(&h, 1), &h.turns[0]);
+	cr_expect_eq(history_leaves(&h, 2), &h.turns[1]);
+	cr_expect_eq(history_leaves(&h, 3), &h.turns[1]);
+	cr_expect_null(history_leaves(&h, 5));
+}
+
 Test(history, forks_where_the_ways_part)
 {
 	struct history one = { .n = 0 }, ofb = TURNS({ 2, 10, { 2 } }), ofc = TURNS({ 2, 7, { 3 } });
