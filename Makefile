@@ -8,6 +8,10 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 STD = -std=c11 -D_GNU_SOURCE -pthread
 LIBS = -lsodium -lzstd -lxxhash -ljansson -lnbd -lseccomp -pthread
 
+# The only tool that speaks with libvirt, and reads XML.
+LIBVIRT_CFLAGS = $(shell pkgconf --cflags libvirt libxml-2.0)
+LIBVIRT_LIBS = -lvirt -lvirt-qemu -lxml2
+
 FORMAT = $(sort $(wildcard format/*.c))
 CORE = $(sort $(wildcard core/*.c core/*/*.c))
 TOOLS = $(filter-out args,$(sort $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))))
@@ -33,6 +37,9 @@ $(B)/format/%.o: format/%.c Makefile
 $(B)/core/%.o: core/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -MMD -MP -c -o $@ $<
+
+$(B)/core/libvirt/%.o: CFLAGS += $(LIBVIRT_CFLAGS)
+$(B)/bin/vmferry-libvirt: LIBS += $(LIBVIRT_LIBS)
 
 $(B)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
@@ -82,7 +89,7 @@ lint:
 	test/layers.sh
 	clang-format --dry-run -Werror $(SOURCES)
 	$(MAKE) B=$(B)/clang CC=clang all
-	clang-tidy --quiet $(FORMAT) $(CORE) $(wildcard cmd/*.c) -- $(STD) -Icmd -Icore -Iformat
+	clang-tidy --quiet $(FORMAT) $(CORE) $(wildcard cmd/*.c) -- $(STD) -Icmd -Icore -Iformat $(LIBVIRT_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -D_GNU_SOURCE -Icmd -Icore -Iformat format core cmd
 	mandoc -T lint -W warning $(MAN1) $(MAN5) $(MAN7)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install what is missing for a purpose: build, demo, test, lint or bench.  As root, or with sudo.
 set -eu
-build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjansson-dev libnbd-dev libseccomp-dev linux-libc-dev"
+build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjansson-dev libnbd-dev libseccomp-dev libvirt-dev libxml2-dev linux-libc-dev"
 demo="$build python3 zstd e2fsprogs qemu-utils"
 test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin"
 stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs"

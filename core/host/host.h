@@ -1,14 +1,16 @@
 #ifndef HOST_H_
 #define HOST_H_
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "bounds.h"
+#include "header.h"
 
 /*
- * The hypervisor at a site.  Kinds: "none", where a person does by hand what is to be done, and
- * "exec:/PATH/OF/PROGRAM", where a program does it (vmferry-host(7)).  To add a kind, write its functions in a
- * file host_KIND.c and name it in host.c.
+ * The hypervisor at a site.  Kinds: "none", where a person does by hand what is to be done, and those where a program
+ * does it, asked as vmferry-host(7) says: "exec:/PATH/OF/PROGRAM", "libvirt:URI" (ours, vmferry-libvirt) and
+ * "qmp:SOCKET" (ours, vmferry-qmp).  To add one of ours, name it in host.c; a kind of another sort is a file host_KIND.c.
  */
 struct host;
 
@@ -19,6 +21,9 @@ struct host;
 #define HOST_NETWORKS 64u /* networks of one VM */
 #define HOST_DISKS (2 * LIMIT_DISKS)
 #define HOST_DEFINITION 262144u /* bytes in a definition */
+#define HOST_TOKEN 64u          /* room for the name of an instant: letters, digits, '-' */
+#define HOST_BITMAP 256u
+#define HOST_WHY 256u
 
 enum host_purpose {
 	HOST_PLACEHOLDER, /* the initial copy is not in */
@@ -121,6 +126,64 @@ int host_undefine(struct host *H, const char *name);
  * Which networks the VM wants, and which of them the host lacks.  out is empty on HOST_NOTHING.
  */
 int host_networks(struct host *H, const struct host_vm *vm, struct host_networks *out);
+
+/* A disk as the host's VM has it. */
+struct host_machine_disk {
+	char id[LIMIT_DISK_ID + 1];
+	char where[PATH_MAX]; /* as source_open takes it */
+	uint64_t size;        /* bytes; 0: not said */
+	int is_swap;          /* it looks as if it held nothing that matters */
+	char why[HOST_WHY];   /* not empty: it cannot be replicated, and why */
+};
+
+struct host_machine {
+	char uuid[HEADER_UUID]; /* or empty */
+	unsigned ndisks;
+	struct host_machine_disk disks[HOST_DISKS];
+	char *definition; /* or NULL */
+};
+
+/**
+ * What the VM is.  0, *M being the caller's to free with host_machine_free; 1, said, if the host has no such VM, or is
+ * one that cannot tell; -1; HOST_NOTHING.
+ */
+int host_machine(struct host *H, const char *name, struct host_machine **M);
+void host_machine_free(struct host_machine *M);
+
+/* The disks of a VM that runs, frozen at one instant: see "Views" in vmferry-host(7). */
+struct host_view_disk {
+	char id[LIMIT_DISK_ID + 1];
+	char where[PATH_MAX];     /* in: as 'machine' says it; out: where the frozen content is read */
+	char bitmap[HOST_BITMAP]; /* out: the dirty bitmap there that has what changed; or empty */
+	char changes[PATH_MAX];   /* out: or a file of lines "offset length"; or empty */
+	char how[HOST_WHY];       /* out: where changes are known: in words, from what; or empty */
+	char why[HOST_WHY];       /* out: why they are not; or empty */
+};
+
+struct host_view {
+	char token[HOST_TOKEN], since[HOST_TOKEN], prefix[HOST_TOKEN];
+	int quiesce;
+	int is_quiesced;             /* out */
+	char not_quiesced[HOST_WHY]; /* out: why not, if that was asked */
+	unsigned ndisks;
+	struct host_view_disk disks[LIMIT_DISKS];
+	struct program_talk *talk; /* the program that holds it */
+};
+
+/**
+ * Freeze the VM's disks: 0, and the view stands until host_view_end; 1, said, if the host says no or cannot; -1;
+ * HOST_NOTHING.
+ */
+int host_view_begin(struct host *H, const char *name, struct host_view *V);
+
+/* Does it still stand?  0; 1, said with the program's words, if it had to be given up; -1. */
+int host_view_check(struct host_view *V);
+
+/* End it: is the point taken in (keep what its token tracks) or not?  0; 1 or -1, said; what was read counts only on 0. */
+int host_view_end(struct host_view *V, int is_taken);
+
+/* Let the host forget all that it keeps for views with that prefix. */
+int host_forget(struct host *H, const char *name, const char *prefix);
 
 /* Words for a person and keys for --json: "replica", "running", "shutdown". */
 const char *host_purpose_name(enum host_purpose p);
