@@ -151,7 +151,7 @@ class Guest(Serial):
 
     qmp and agent_socket are for the tools under test; .ask is the tests' own monitor.
     """
-    def __init__(self, lab, disks, mode='pattern', boot=False, agent=False, pause=0, memory=128, cache='writeback', name='g',
+    def __init__(self, lab, disks, mode='pattern', boot=False, agent=False, pause=0, memory=128, cache='unsafe', name='g',
                  more=(), wait=True):
         self.dir = lab.path(name)
         os.makedirs(self.dir, exist_ok=True)
