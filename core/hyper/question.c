@@ -1,0 +1,190 @@
+#include "hyper/question.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/say.h"
+#include "jsontext.h"
+
+/* As much as our own tools ask at their longest: see host_program.c. */
+#define QUESTION_MAX (8u * HOST_DEFINITION + HOST_DISKS * 12u * PATH_MAX)
+#define INPUT "standard input"
+
+/* --- read ----------------------------------------------------------------------------------------------- */
+
+/* Up to the end of the line, or of the file.  Byte by byte at its end only: what follows a line stays unread. */
+static char *
+read_line(size_t *size)
+{
+	size_t room = 1u << 16, n = 0;
+	char *text = malloc(room);
+	ssize_t got = 1;
+
+	while (text != NULL && n < QUESTION_MAX && (n == 0 || text[n - 1] != '\n')) {
+		if (n == room) {
+			char *more = realloc(text, room *= 2);
+
+			if (more == NULL)
+				break;
+			text = more;
+		}
+		if ((got = io_read(STDIN_FILENO, INPUT, text + n, 1)) != 1)
+			break;
+		n++;
+	}
+	*size = n;
+	if (text != NULL && got >= 0 && n < QUESTION_MAX)
+		return (text);
+	free(text);
+	return (NULL);
+}
+
+static int
+get_text(const json_t *o, const char *key, char *out, size_t size)
+{
+	return (json_object_get(o, key) == NULL ? 0 : jsontext_get_string(o, key, out, size));
+}
+
+static const char *
+decode_disk(const json_t *o, struct question_disk *d)
+{
+	char format[8] = "raw";
+
+	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
+	    get_text(o, "path", d->path, sizeof d->path) != 0 ||
+	    get_text(o, "where", d->where, sizeof d->where) != 0 ||
+	    get_text(o, "format", format, sizeof format) != 0 ||
+	    (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0))
+		return ("a disk has no id, or a path or format that is none");
+	d->format = strcmp(format, "qcow2") == 0 ? HOST_QCOW2 : HOST_RAW;
+	d->is_excluded = json_is_true(json_object_get(o, "excluded"));
+	if (json_object_get(o, "size") != NULL &&
+	    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
+		return ("the size of a disk is none");
+	return (NULL);
+}
+
+static const char *
+decode_disks(const json_t *o, struct question *Q)
+{
+	const json_t *a = json_object_get(o, "disks"), *one;
+	const char *why = NULL;
+	size_t i;
+
+	if (a == NULL)
+		return (NULL);
+	if (!json_is_array(a) || json_array_size(a) > HOST_DISKS)
+		return ("its disks are no list, or too many");
+	json_array_foreach (a, i, one)
+		if (why == NULL)
+			why = decode_disk(one, &Q->disks[Q->ndisks++]);
+	return (why);
+}
+
+static const char *
+decode_purpose(const json_t *o, struct question *Q)
+{
+	const char *s = json_string_value(json_object_get(o, "purpose"));
+
+	Q->purpose = HOST_PRIMARY;
+	if (s == NULL)
+		return (NULL);
+	for (int p = HOST_PLACEHOLDER; p <= HOST_FENCED; p++)
+		if (strcmp(host_purpose_name((enum host_purpose)p), s) == 0) {
+			Q->purpose = (enum host_purpose)p;
+			return (NULL);
+		}
+	return ("its purpose is none that is known");
+}
+
+static const char *
+decode(const json_t *o, struct question *Q)
+{
+	const char *text, *why;
+	uint64_t version;
+
+	if (jsontext_get_number(o, "version", 1, &version) != 0 || version != 1)
+		return ("it is no object with version 1");
+	if (jsontext_get_string(o, "verb", Q->verb, sizeof Q->verb) != 0 ||
+	    jsontext_get_string(o, "name", Q->name, sizeof Q->name) != 0 ||
+	    get_text(o, "vm", Q->vm, sizeof Q->vm) != 0 ||
+	    get_text(o, "host", Q->host, sizeof Q->host) != 0 ||
+	    get_text(o, "uuid", Q->uuid, sizeof Q->uuid) != 0 ||
+	    get_text(o, "token", Q->token, sizeof Q->token) != 0 ||
+	    get_text(o, "since", Q->since, sizeof Q->since) != 0 ||
+	    get_text(o, "prefix", Q->prefix, sizeof Q->prefix) != 0)
+		return ("a text in it is not there, or too long");
+	if ((why = decode_purpose(o, Q)) != NULL || (why = decode_disks(o, Q)) != NULL)
+		return (why);
+	text = json_string_value(json_object_get(o, "network"));
+	Q->is_isolated = text != NULL && strcmp(text, "isolated") == 0;
+	Q->may_start = json_is_true(json_object_get(o, "may_start"));
+	Q->quiesce = json_is_true(json_object_get(o, "quiesce"));
+	if ((text = json_string_value(json_object_get(o, "definition"))) == NULL)
+		return (NULL);
+	if (strlen(text) > HOST_DEFINITION)
+		return ("its definition is too long");
+	return ((Q->definition = strdup(text)) == NULL ? "there is no memory" : NULL);
+}
+
+int
+question_read(struct question **out, int argc, char *const argv[])
+{
+	struct question *Q = calloc(1, sizeof *Q);
+	const char *why = "it is no JSON of a bearable length";
+	size_t size = 0;
+	char *text = Q == NULL ? NULL : read_line(&size);
+	json_t *o = text == NULL ? NULL : json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+
+	if (o != NULL && (why = decode(o, Q)) == NULL &&
+	    (argc != 3 || strcmp(argv[1], Q->verb) != 0 || strcmp(argv[2], Q->name) != 0))
+		why = "it is about something else than the arguments";
+	json_decref(o);
+	free(text);
+	if (why != NULL) {
+		question_free(Q);
+		*out = NULL;
+		return (say_refused("%s: is no question to a host: %s; see vmferry-host(7)", INPUT, why));
+	}
+	*out = Q;
+	return (0);
+}
+
+void
+question_free(struct question *Q)
+{
+	if (Q == NULL)
+		return;
+	free(Q->definition);
+	free(Q);
+}
+
+/* --- the end of a view ---------------------------------------------------------------------------------- */
+
+enum question_end
+question_wait(int milliseconds)
+{
+	static char line[8];
+	static size_t n;
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	for (;;) {
+		int rc = poll(&p, 1, milliseconds);
+
+		if (rc == 0 || (rc < 0 && errno == EINTR))
+			return (QUESTION_WAIT);
+		if (rc < 0 || n == sizeof line || io_read(STDIN_FILENO, INPUT, line + n, 1) != 1)
+			return (QUESTION_GONE);
+		if (line[n++] != '\n')
+			continue;
+		if (n == 5 && memcmp(line, "keep", 4) == 0)
+			return (QUESTION_KEEP);
+		return (n == 5 && memcmp(line, "drop", 4) == 0 ? QUESTION_DROP : QUESTION_GONE);
+	}
+}
