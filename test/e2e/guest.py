@@ -268,3 +268,72 @@ def raw_of(where, out):
     form, path = where.split(':', 1)
     run('qemu-img', 'convert', '-f', form, '-O', 'raw', path, out)
     return out
+
+
+def domain_xml(name, disks, serial, mode='pattern', boot=False, agent=False, pause=0, memory=128, uuid=None, more=''):
+    """The guest as libvirt's domain.  disks: ID -> FORMAT:PATH; serial: the file for its console."""
+    out = ["<domain type='qemu'><name>%s</name>" % name, '<uuid>%s</uuid>' % uuid if uuid else '',
+           "<memory unit='MiB'>%d</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type>" % memory]
+    if not boot:
+        out.append('<kernel>%s</kernel><initrd>%s</initrd><cmdline>%s</cmdline>' % (
+            made('vmlinuz'), made('initrd-agent' if agent else 'initrd'), command_line(mode, pause)))
+    out.append("</os><features><acpi/></features><cpu mode='maximum'/><on_poweroff>destroy</on_poweroff>"
+               "<on_reboot>restart</on_reboot><on_crash>destroy</on_crash><devices>")
+    for i, where in disks.items():
+        form, path = where.split(':', 1)
+        out.append("<disk type='file' device='disk'><driver name='qemu' type='%s' cache='unsafe' discard='unmap'/>"
+                   "<source file='%s'/><target dev='%s' bus='virtio'/></disk>" % (form, path, i))
+    out.append("<serial type='file'><source path='%s'/><target port='0'/></serial>" % serial)
+    if agent:
+        out.append("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")
+    out.append("<memballoon model='none'/><controller type='usb' model='none'/>%s</devices></domain>" % more)
+    return ''.join(out)
+
+
+class Frozen:
+    """A view of a guest's disks at one instant, taken through QEMU's monitor alone: the tests' own, to judge ours by.
+
+    since, now: names of bitmaps; what changed since the older one is offered as a bitmap of that name.  late: seconds
+    by which each disk after the first is frozen too late, which is a fault.  URIs are in .uri.
+    """
+    def __init__(self, guest, disks, now, since=None, late=0):
+        self.guest, self.disks, self.now, self.since = guest, list(disks), now, since
+        self.uri = {i: 'nbd+unix:///%s?socket=%s' % (i, guest.path('nbd')) for i in disks}
+        ask = guest.ask
+        if not os.path.exists(guest.path('nbd')):
+            ask('nbd-server-start', addr={'type': 'unix', 'data': {'path': guest.path('nbd')}})
+        for i in self.disks:
+            scratch = guest.path('scratch-%s.qcow2' % i)
+            size = next(b['image']['virtual-size'] for b in ask('query-named-block-nodes', flat=True) if b['node-name'] == i)
+            run('qemu-img', 'create', '-q', '-f', 'qcow2', scratch, size)
+            ask('blockdev-add', driver='qcow2', node_name='scratch-' + i, backing=i, file={'driver': 'file', 'filename': scratch})
+        actions = [self.freeze(i) for i in self.disks]
+        for some in actions if late else [sum(actions, [])]:
+            ask('transaction', actions=some)
+            time.sleep(late)
+        for i in self.disks:
+            ask('block-export-add', type='nbd', id='export-' + i, node_name='scratch-' + i, name=i, bitmaps=[since] if since else [])
+
+    def freeze(self, i):
+        out = [{'type': 'block-dirty-bitmap-add', 'data': {'node': i, 'name': self.now, 'persistent': self.persistent(i)}}]
+        if self.since:
+            out.append({'type': 'block-dirty-bitmap-disable', 'data': {'node': i, 'name': self.since}})
+        out.append({'type': 'blockdev-backup', 'data': {'device': i, 'target': 'scratch-' + i, 'sync': 'none', 'job-id': 'view-' + i}})
+        return out
+
+    def persistent(self, i):
+        return next(b['drv'] for b in self.guest.ask('query-named-block-nodes', flat=True) if b['node-name'] == i) == 'qcow2'
+
+    def end(self):
+        ask = self.guest.ask
+        for i in self.disks:
+            ask('block-export-del', id='export-' + i, mode='hard')
+        for _ in self.disks:
+            ask.wait('BLOCK_EXPORT_DELETED')
+        for i in self.disks:
+            ask('block-job-cancel', device='view-' + i)
+            while any(j['id'] == 'view-' + i for j in ask('query-jobs')):
+                time.sleep(0.01)
+            ask('blockdev-del', node_name='scratch-' + i)
+            if self.since:
+                ask('block-dirty-bitmap-remove', node=i, name=self.since)
