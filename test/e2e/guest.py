@@ -146,6 +146,26 @@ class Serial:
         return [int(x) for x in re.findall(r'PATTERN-SEQ \d+ (\d+)', self.text())]
 
 
+def qemu(disks, serial, monitors, mode='pattern', boot=False, agent='', pause=0, memory=128, cache='unsafe', name='web1'):
+    """The command that runs a guest.  disks: ID -> FORMAT:PATH, in order; agent: the socket of its agent, if it has one."""
+    argv = [QEMU, '-accel', 'tcg', '-cpu', 'max', '-m', str(memory), '-nodefaults', '-nographic', '-no-reboot', '-name', name,
+            '-serial', 'file:' + serial]
+    for m in monitors:
+        argv += ['-qmp', 'unix:%s,server=on,wait=off' % m]
+    if not boot:
+        argv += ['-kernel', made('vmlinuz'), '-initrd', made('initrd-agent' if agent else 'initrd'), '-append', command_line(mode, pause)]
+    if agent:
+        argv += ['-device', 'virtio-serial-pci', '-chardev', 'socket,path=%s,server=on,wait=off,id=agent' % agent,
+                 '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0']
+    cached = {'direct': cache == 'none', 'no-flush': cache == 'unsafe'}
+    for i, where in disks.items():
+        form, path = where.split(':', 1)
+        argv += ['-blockdev', json.dumps({'driver': form, 'node-name': i, 'discard': 'unmap', 'cache': cached, 'file': {
+            'driver': 'file', 'filename': path, 'discard': 'unmap', 'cache': cached}}),
+            '-device', 'virtio-blk-pci,drive=%s,id=%s' % (i, i)]
+    return argv
+
+
 class Guest(Serial):
     """A guest under QEMU, not libvirt.  disks: ID -> FORMAT:PATH, in order.  Killed when the test ends.
 
@@ -160,22 +180,7 @@ class Guest(Serial):
         for p in (serial, self.qmp, self.agent_socket, self.path('tests')):
             if os.path.lexists(p):
                 os.unlink(p)
-        argv = [QEMU, '-accel', 'tcg', '-cpu', 'max', '-m', memory, '-nodefaults', '-nographic', '-no-reboot',
-                '-name', 'web1', '-serial', 'file:' + serial,
-                '-qmp', 'unix:%s,server=on,wait=off' % self.qmp, '-qmp', 'unix:%s,server=on,wait=off' % self.path('tests')]
-        if not boot:
-            argv += ['-kernel', made('vmlinuz'), '-initrd', made('initrd-agent' if agent else 'initrd'),
-                     '-append', command_line(mode, pause)]
-        if agent:
-            argv += ['-device', 'virtio-serial-pci', '-chardev', 'socket,path=%s,server=on,wait=off,id=agent' % self.agent_socket,
-                     '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0']
-        for i, where in disks.items():
-            form, path = where.split(':', 1)
-            argv += ['-blockdev', json.dumps({
-                'driver': form, 'node-name': i, 'discard': 'unmap', 'cache': {'direct': cache == 'none', 'no-flush': cache == 'unsafe'},
-                'file': {'driver': 'file', 'filename': path, 'discard': 'unmap',
-                         'cache': {'direct': cache == 'none', 'no-flush': cache == 'unsafe'}}}),
-                '-device', 'virtio-blk-pci,drive=%s,id=%s' % (i, i)]
+        argv = qemu(disks, serial, (self.qmp, self.path('tests')), mode, boot, self.agent_socket if agent else '', pause, memory, cache)
         self.log = open(self.path('qemu.log'), 'ab')
         self.process = start(*argv, *more, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.log.close()
