@@ -268,6 +268,16 @@ def check_pattern(journal, data, boot=False, rc=0):
     return int(p.stdout.split()[1]) if rc == 0 else p.stdout
 
 
+def write_pattern(journal, data, boot=False, seconds=0.3):
+    """The guest's writes without a guest, on raw images.  Return the last transaction."""
+    p = start(PATTERN, 'run', journal + ('@%d' % PART2 if boot else ''), data, stdout=subprocess.PIPE, text=True)
+    time.sleep(seconds)
+    p.terminate()
+    said = p.communicate()[0].split()
+    check(p.returncode == 0 and said[-2] == 'PATTERN-END', 'the pattern on', journal, 'says', *said)
+    return int(said[-1])
+
+
 def raw_of(where, out):
     """A raw copy of FORMAT:PATH, which nobody has open."""
     form, path = where.split(':', 1)

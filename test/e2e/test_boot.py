@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A replica boots: a guest's disk with its own boot loader comes over, and QEMU runs it there."""
-from guest import check_pattern, make_disks, there
+from guest import check_pattern, make_disks, there, write_pattern
 from lab import *
 from qemu_host import QemuHost
 
@@ -15,7 +15,7 @@ class BootLab(Lab):
         where = make_disks(self, 'raw', data=8 * M, boot=True, **kw)
         self.disks = {i: w.split(':', 1)[1] for i, w in where.items()}
         self.hosts['hq'].have('web1', where)
-        self.hq('enable', 'web1', '--to', 'dr', '--host', self.hosts['hq'].spec, *self.disk_args())
+        self.hq('enable', 'web1', '--to', 'dr', '--points', 24, '--host', self.hosts['hq'].spec, *self.disk_args())
 
     def send(self, a, b):
         out, back = self.path('b.vmf'), self.path('r.vmf')
@@ -25,6 +25,10 @@ class BootLab(Lab):
         a('export', 'web1', '-o', out)
         b('import', out, '--receipt', back)
         a('import', back)
+
+    def write(self):
+        """What the VM would write at hq.  Return the last transaction that is on its disks."""
+        return write_pattern(*self.disks.values(), boot=True)
 
     def run(self, site, least=20):
         """The VM runs at a site for a while, and is shut down: the last transaction that is on its disks."""
@@ -47,13 +51,13 @@ def test_a_test_failover_boots_from_the_replica_while_imports_go_on():
         return
     lab = BootLab()
     lab.send(lab.hq, lab.dr)
-    first = lab.run(lab.hq)
+    first = lab.write()
     lab.send(lab.hq, lab.dr)
     before = {i: os.path.join(lab.dr.replica(), 'disks', i + '.raw') for i in lab.disks}
     lab.dr('failover', 'web1', '--test', '--start')
     serial = lab.hosts['dr'].serial('web1 - Test')
     serial.wait('GUEST-UP')
-    second = lab.run(lab.hq)
+    second = lab.write()
     lab.send(lab.hq, lab.dr)            # while the test runs
     serial.at = 0
     booted(serial, first)
