@@ -324,6 +324,7 @@ decode_machine_disk(const json_t *o, struct host_machine_disk *d)
 
 	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0)
 		return ("a disk without an id");
+	d->is_removable = json_is_true(json_object_get(o, "removable"));
 	d->is_swap = json_is_true(json_object_get(o, "swap"));
 	if (why != NULL)
 		return (jsontext_get_string(o, "why", d->why, sizeof d->why) != 0 || d->why[0] == '\0'
