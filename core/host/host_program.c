@@ -374,8 +374,11 @@ program_machine(void *state, const char *name, struct host_machine *M)
 	if (rc != 0)
 		return (rc);
 	o = json_loadb(R.output, R.size, JSON_REJECT_DUPLICATES, NULL);
+	/* Of a verb that it does not know, or of a VM that is off and of which it knows nothing then. */
+	if ((E->host == NULL && R.size == 0) || (json_is_object(o) && json_object_size(o) == 0))
+		rc = HOST_NOTHING;
 	program_release(&R);
-	if ((why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
+	if (rc == 0 && (why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
 		rc = host_program_bad(E, "machine", name, why);
 	json_decref(o);
 	return (rc);

@@ -84,17 +84,26 @@ wants_app(const struct cut *c)
 	        (a->seconds != 0 && (int64_t)time(NULL) - a->at >= (int64_t)a->seconds));
 }
 
+/* What all instants of this lineage are called by. */
+static void
+name_prefix(const struct primary *P, char out[HOST_TOKEN])
+{
+	char lineage[17];
+
+	sodium_bin2hex(lineage, sizeof lineage, P->lineage, 8);
+	snprintf(out, HOST_TOKEN, "vmferry-%s-", lineage);
+}
+
 static void
 name_instant(const struct cut *c, struct host_view *V)
 {
-	char lineage[17], random[17];
+	char random[17];
 	uint8_t bytes[8];
 
 	randombytes_buf(bytes, sizeof bytes);
-	sodium_bin2hex(lineage, sizeof lineage, c->P->lineage, 8);
 	sodium_bin2hex(random, sizeof random, bytes, sizeof bytes);
-	snprintf(V->prefix, sizeof V->prefix, "vmferry-%s-", lineage);
-	snprintf(V->token, sizeof V->token, "vmferry-%s-%s", lineage, random);
+	name_prefix(c->P, V->prefix);
+	snprintf(V->token, sizeof V->token, "%.40s%s", V->prefix, random);
 	strcpy(V->since, c->P->tracker);
 }
 
@@ -220,6 +229,24 @@ live_note(struct cut *c, enum point_kind kind, int64_t at)
 	strcpy(c->P->tracker, c->live->view.token);
 	if (c->live->view.quiesce && !c->live->view.is_quiesced)
 		snprintf(a->why, sizeof a->why, "%s", c->live->view.not_quiesced);
+}
+
+void
+live_forget(const struct primary *P)
+{
+	char prefix[HOST_TOKEN];
+	struct host *H;
+	int rc;
+
+	if (P->tracker[0] == '\0')
+		return;
+	name_prefix(P, prefix);
+	if ((rc = host_open(&H, P->host)) == 0)
+		rc = host_forget(H, P->vm, prefix);
+	host_close(H);
+	if (rc != 0 && rc != HOST_NOTHING)
+		say_note("%s: its host still keeps track of what changes, under names that begin with %s",
+		    P->vm, prefix);
 }
 
 void

@@ -41,6 +41,9 @@ void live_note(struct cut *c, enum point_kind kind, int64_t at);
 /* The kind of the point that is cut. */
 enum point_kind live_kind(const struct cut *c);
 
+/* The VM is not protected any more: its host may forget what it keeps track of.  Where it does not, that is said. */
+void live_forget(const struct primary *P);
+
 /* Give the view up, if there is one, and forget the host.  c->live may be NULL. */
 void live_close(struct cut *c);
 
