@@ -7,7 +7,7 @@ Ends with "N passed, N failed".
 import argparse, os, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
-import test_live
+import test_live, virt
 from guest import check_pattern, there
 from lab import *
 from test_boot import BootLab, booted
@@ -23,8 +23,19 @@ def disks_at(site):
     return [o.get('where', {}).get(i) or os.path.join(site.replica(), 'disks', i + '.raw') for i in o['disks']]
 
 
-def test_twenty_points_of_a_guest_that_writes():
-    test_live.test_points_of_a_guest_that_writes_are_whole_and_as_new_as_promised(20)
+def test_twenty_points_of_a_guest_that_writes_with_libvirt():
+    if virt.there():
+        test_live.live_points(test_live.ByLibvirt, 20)
+
+
+def test_twenty_points_of_a_guest_that_writes_with_qemu_alone():
+    test_live.live_points(test_live.ByQmp, 20)
+
+
+def test_points_of_raw_disks_are_whole_too():
+    test_live.live_points(test_live.ByQmp, 4, 'raw')
+    if virt.there():
+        test_live.live_points(test_live.ByLibvirt, 4, 'raw')
 
 
 def test_planned_failovers_there_and_back_twice_lose_no_write():
@@ -101,4 +112,5 @@ def main():
 
 
 if __name__ == '__main__':
+    virt.enter()
     main()
