@@ -80,7 +80,6 @@ def live_points(host, points, form='qcow2'):
     lab = Lab(sizes=(), enable=False)
     vm = host(lab, make_disks(lab, form))
     lab.hq('enable', 'web1', '--to', 'dr', '--points', points, '--host', vm.spec)
-    vm.serial.wait('GUEST-UP')
     promised = {}
     for n in range(1, points + 1):
         promised[n] = vm.serial.wait_seq(20)
