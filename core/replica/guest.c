@@ -10,6 +10,7 @@
 #include "base/say.h"
 #include "disk/image.h"
 #include "replica/overlays.h"
+#include "replica/reach.h"
 
 #define GUEST_NAME (LIMIT_NAME + 8)
 
@@ -193,7 +194,9 @@ guest_define(const struct replica *R, enum guest g, const struct replica_point *
 	if (d == NULL)
 		return (say_failed("out of memory"));
 	if (describe(d, R, g, at) == 0 && (rc = host_open(&H, R->host)) == 0) {
-		rc = host_define(H, &d->vm);
+		rc = host_is_none(H) ? 0 : reach_open(R, &d->vm);
+		if (rc == 0)
+			rc = host_define(H, &d->vm);
 		if (rc == 0 || rc == HOST_NOTHING) {
 			print(d, rc == HOST_NOTHING);
 			rc = 0;
