@@ -195,6 +195,7 @@ tracked_changes(struct cut *c)
 {
 	const char *ids[LIMIT_DISKS] = { NULL };
 	uint64_t sizes[LIMIT_DISKS];
+	const char *why;
 	int rc = 0;
 
 	for (unsigned i = 0; i < c->P->nreplicated; i++) {
@@ -204,13 +205,11 @@ tracked_changes(struct cut *c)
 	if (wanted_bitmap(c->o) == NULL)
 		return (changelist_read(c->o->changes, ids, sizes, c->P->nreplicated, c->maybe));
 	for (unsigned i = 0; rc >= 0 && i < c->P->nreplicated; i++) {
-		rc = source_dirty(c->sources[i], &c->maybe[i]);
+		rc = source_dirty(c->sources[i], &c->maybe[i], &why);
 		if (rc != 1)
 			continue;
-		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); "
-		         "the disk is compared "
-		         "instead",
-		    c->P->vm, ids[i], wanted_bitmap(c->o));
+		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask: %s; the disk is compared instead",
+		    c->P->vm, ids[i], wanted_bitmap(c->o), why);
 		ranges_free(&c->maybe[i]);
 		rc = compare(c, i);
 	}

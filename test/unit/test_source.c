@@ -191,7 +191,7 @@ Test(source, that_is_a_file_has_no_dirty_bitmap)
 	sparse_disk();
 	rc = source_open(&S, at("disk"), SOURCE_QUIET, "b0");
 	if (rc == 0)
-		rc = source_dirty(S, &A);
+		rc = source_dirty(S, &A, &why);
 	cr_expect_eq(rc, 1);
 	cr_expect(A.n == 0);
 	source_close(S);
@@ -219,7 +219,7 @@ Test(source, that_is_not_there_any_more_has_no_bytes_and_never_changes)
 	cr_expect(source_size(S) == 0 && source_size(T) == 0);
 	cr_expect_eq(source_read(S, &byte, 0, 0), 0);
 	cr_expect_eq(source_read(S, &byte, 1, 0), -1);
-	cr_expect_eq(source_dirty(S, &A), 0);
+	cr_expect_eq(source_dirty(S, &A, &why), 0);
 	cr_expect(A.n == 0);
 	cr_expect_eq(source_check(S), 0);
 	cr_expect(source_stamp(S, &one) == 0 && source_stamp(T, &two) == 0);
