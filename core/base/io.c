@@ -6,7 +6,9 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/say.h"
@@ -633,6 +636,61 @@ has_no_modes(void)
 }
 
 int
+io_allocate(int fd, const char *path, uint64_t n)
+{
+	int rc;
+
+	do
+		rc = fallocate(fd, 0, 0, (off_t)n);
+	while (rc != 0 && errno == EINTR);
+	if (rc == 0)
+		return (0);
+	return (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EOPNOTSUPP ||
+	                errno == ENOSYS || errno == EINVAL
+	            ? 2
+	            : failed(path, "take room for"));
+}
+
+/* As many extents as are asked for in one call. */
+#define EXTENTS 256u
+
+static struct io_extent
+extent_of(const struct fiemap_extent *e)
+{
+	const unsigned vague = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE |
+	                       FIEMAP_EXTENT_DATA_TAIL;
+
+	return ((struct io_extent){ .offset = e->fe_logical,
+	    .place = e->fe_physical,
+	    .length = e->fe_length,
+	    .is_zero = (e->fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0,
+	    .is_packed = (e->fe_flags & (FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED)) != 0,
+	    .is_vague = (e->fe_flags & vague) != 0 });
+}
+
+int
+io_extents(int fd, const char *path, uint64_t offset, struct io_extent *out, unsigned n)
+{
+	union {
+		struct fiemap head;
+		char room[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
+	} m;
+
+	memset(&m.head, 0, sizeof m.head);
+	m.head.fm_start = offset;
+	m.head.fm_length = ~UINT64_C(0) - offset;
+	m.head.fm_flags = FIEMAP_FLAG_SYNC;
+	m.head.fm_extent_count = n < EXTENTS ? n : EXTENTS;
+	if (ioctl(fd, FS_IOC_FIEMAP, &m) != 0)
+		return (errno == EOPNOTSUPP || errno == ENOTTY || errno == EBADR || errno == EINVAL
+		            ? -2
+		            : failed(path, "ask where the data lies of"));
+	for (unsigned i = 0; i < m.head.fm_mapped_extents; i++)
+		out[i] = extent_of(&m.head.fm_extents[i]);
+	return ((int)m.head.fm_mapped_extents);
+}
+
+int
 io_let_read(int fd, const char *path)
 {
 	return (fchmod(fd, 0644) == 0 || has_no_modes() ? 0 : failed(path, "set the mode of"));
@@ -882,11 +940,46 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 }
 
 int
+io_remove_folder(const char *path)
+{
+	return (rmdir(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));
+}
+
+int
+io_give(const char *path, uid_t uid, gid_t gid)
+{
+	return (lchown(path, uid, gid) == 0 ? 0 : failed(path, "change the owner of"));
+}
+
+int
 io_remove_tree(const char *path)
 {
 	if (io_exists(path) == 0)
 		return (0);
 	return (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1);
+}
+
+static int
+has_no_locks(void)
+{
+	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_is_shared(int fd)
+{
+	/* From linux/magic.h, and where that has none, from the file systems themselves. */
+	static const uint32_t kinds[] = { NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42 /* cifs */,
+		0xfe534d42 /* smb2 */, CEPH_SUPER_MAGIC, 0x01161970 /* gfs2 */, OCFS2_SUPER_MAGIC,
+		AFS_SUPER_MAGIC, V9FS_MAGIC, 0x0bd00bd0 /* lustre */, 0x47504653 /* gpfs */ };
+	struct statfs st;
+
+	if (fstatfs(fd, &st) != 0)
+		return (0);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if ((uint32_t)st.f_type == kinds[i])
+			return (1);
+	return (0);
 }
 
 int
@@ -898,7 +991,7 @@ io_lock(const char *path)
 
 	if (fd < 0)
 		return (failed(path, "open the lock"));
-	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || (has_no_locks() && !io_is_shared(fd))) {
 		/* Whoever had it may have moved the folder away meanwhile, and this would be a lock on nothing. */
 		if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
 		    mine.st_dev == there.st_dev)
@@ -913,12 +1006,6 @@ io_lock(const char *path)
 	failed(path, "lock");
 	close(fd);
 	return (-1);
-}
-
-static int
-has_no_locks(void)
-{
-	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
 }
 
 int
