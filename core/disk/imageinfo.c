@@ -87,9 +87,10 @@ check_backing(const json_t *image)
 	if (name == NULL || text(image, "backing-filename-format") != NULL ||
 	    (format != NULL && strcmp(format, "vmdk") == 0))
 		return (0);
-	return (say_refused("%s: does not say in which format '%s' is, on which it is based; write it down with "
-	                    "'qemu-img rebase -u -f %s -F FORMAT -b %s %s'",
-	    text(image, "filename"), name, format, name, text(image, "filename")));
+	return (
+	    say_refused("%s: does not say in which format '%s' is, on which it is based; write it down with "
+	                "'qemu-img rebase -u -f %s -F FORMAT -b %s %s'",
+	        text(image, "filename"), name, format, name, text(image, "filename")));
 }
 
 /* --- its bitmap --------------------------------------------------------------------------------------- */
@@ -143,7 +144,8 @@ understand(struct imageinfo *I, const json_t *chain, const char *path, const cha
 			rc = add_image(I, image);
 	}
 	image = json_array_get(chain, 0);
-	I->is_alone &= json_array_size(chain) == 1 && text(image, "backing-filename") == NULL && I->nfiles == 1;
+	I->is_alone &=
+	    json_array_size(chain) == 1 && text(image, "backing-filename") == NULL && I->nfiles == 1;
 	if (bitmap != NULL)
 		I->no_bitmap = why_no_bitmap(image, bitmap);
 	return (rc);

@@ -40,8 +40,9 @@ struct nbdlinks {
 	pthread_mutex_t lock; /* of all that follows, but the map */
 	pthread_cond_t is_free;
 	struct nbd_handle *idle[NBDLINKS_MOST];
-	unsigned nidle, nopen, most; /* nidle <= nopen <= most; a thread has those that are open and not idle */
-	int is_lost;                 /* one broke, which was said: none is given out any more */
+	unsigned nidle, nopen,
+	    most;    /* nidle <= nopen <= most; a thread has those that are open and not idle */
+	int is_lost; /* one broke, which was said: none is given out any more */
 
 	pthread_mutex_t map_lock;
 	struct map map;
@@ -131,9 +132,7 @@ look(struct nbdlinks *N, const struct nbdlinks_export *e)
 	N->size = (uint64_t)size;
 	N->has_allocation = nbd_can_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
 	N->has_bitmap = N->bitmap != NULL && nbd_can_meta_context(h, N->bitmap) == 1;
-	N->most = e->sockets != NULL           ? e->nsockets
-	          : nbd_can_multi_conn(h) == 1 ? nbdlinks_wanted()
-	                                       : 1;
+	N->most = e->sockets != NULL ? e->nsockets : nbd_can_multi_conn(h) == 1 ? nbdlinks_wanted() : 1;
 	return (0);
 }
 

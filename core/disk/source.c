@@ -179,10 +179,11 @@ check_plain(const char *path)
 {
 	const char *format = source_image_guess(path);
 
-	return (format == NULL ? 0
-	                       : say_refused("%s: is an image in a format of its own; say %s:%s, or raw:%s to "
-	                                     "protect the bytes of the file as they are",
-	                             path, format, path, path));
+	return (format == NULL
+	            ? 0
+	            : say_refused("%s: is an image in a format of its own; say %s:%s, or raw:%s to "
+	                          "protect the bytes of the file as they are",
+	                  path, format, path, path));
 }
 
 int

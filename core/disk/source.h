@@ -91,7 +91,8 @@ int source_is_plain(const char *where);
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
 extern const struct source_kind source_file, source_image, source_nbd, source_none;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
-int source_image_open(void **state, uint64_t *size, const char *where, enum source_use use, const char *bitmap);
+int source_image_open(
+    void **state, uint64_t *size, const char *where, enum source_use use, const char *bitmap);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
 
 /* Has nobody opened it for writing, as far as a look tells that costs nothing?  0; -1, said. */

@@ -171,8 +171,9 @@ live_options(char *out, size_t size, const char *format, const char *path)
 
 	if (stat(path, &st) != 0)
 		return (-1);
-	n = (size_t)snprintf(out, size, "driver=%s,read-only=on,force-share=on,file.driver=%s,file.filename=",
-	    format, S_ISBLK(st.st_mode) ? "host_device" : "file");
+	n = (size_t)snprintf(out, size,
+	    "driver=%s,read-only=on,force-share=on,file.driver=%s,file.filename=", format,
+	    S_ISBLK(st.st_mode) ? "host_device" : "file");
 	for (const char *p = path; *p != '\0' && n + 3 < size; p++) {
 		out[n++] = *p;
 		if (*p == ',')

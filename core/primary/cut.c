@@ -220,7 +220,8 @@ listed_changes(struct cut *c)
 		rc = source_dirty(c->sources[i], &c->maybe[i], &why);
 		if (rc != 1)
 			continue;
-		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask: %s; the disk is compared instead",
+		say_note(
+		    "%s: disk %s: there is no dirty bitmap '%s' to ask: %s; the disk is compared instead",
 		    c->P->vm, ids[i], wanted_bitmap(c), why);
 		ranges_free(&c->maybe[i]);
 		rc = compare(c, i);
@@ -237,7 +238,8 @@ offline_changes(struct cut *c, unsigned i)
 
 	if (rc != 1)
 		return (rc);
-	say_note("%s: disk %s: what changed since the newest point cannot be asked for: %s; the disk is compared",
+	say_note(
+	    "%s: disk %s: what changed since the newest point cannot be asked for: %s; the disk is compared",
 	    c->P->vm, c->P->disks[i].id, why);
 	return (2);
 }

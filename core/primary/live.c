@@ -188,9 +188,9 @@ live_changes(const struct cut *c, unsigned i, struct ranges *out)
 	if (d->bitmap[0] == '\0')
 		return (2);
 	if ((rc = source_dirty(c->sources[i], out, &why)) == 1)
-		return (say_refused(
-		    "%s: the host said that disk %s has a dirty bitmap '%s', and it has none: %s", c->P->vm,
-		    d->id, d->bitmap, why));
+		return (
+		    say_refused("%s: the host said that disk %s has a dirty bitmap '%s', and it has none: %s",
+		        c->P->vm, d->id, d->bitmap, why));
 	return (rc);
 }
 

@@ -208,16 +208,15 @@ Test(program, that_serves_gets_a_connection_that_is_there_before_it_and_ends_wit
 
 Test(program, that_serves_many_gets_our_connections_and_nobody_elses)
 {
-	const char *script =
-	    "import socket\n"
-	    "door = socket.socket(fileno=3)\n"
-	    "try: socket.socket(socket.AF_UNIX).connect(door.getsockname())\n"
-	    "except ConnectionRefusedError: pass\n"
-	    "else: raise SystemExit('somebody else came in')\n"
-	    "all = [door.accept()[0] for i in range(3)]\n"
-	    "for c in all: c.sendall(c.recv(1) * 2)\n"
-	    "for c in all: assert c.recv(1) == b''\n"
-	    "raise SystemExit('good bye')\n";
+	const char *script = "import socket\n"
+	                     "door = socket.socket(fileno=3)\n"
+	                     "try: socket.socket(socket.AF_UNIX).connect(door.getsockname())\n"
+	                     "except ConnectionRefusedError: pass\n"
+	                     "else: raise SystemExit('somebody else came in')\n"
+	                     "all = [door.accept()[0] for i in range(3)]\n"
+	                     "for c in all: c.sendall(c.recv(1) * 2)\n"
+	                     "for c in all: assert c.recv(1) == b''\n"
+	                     "raise SystemExit('good bye')\n";
 	const char *argv[] = { "python3", "-c", script, NULL };
 	const struct program P = { .argv = argv };
 	struct program_server *S;
