@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "disk/source.h"
 #include "header.h"
+#include "host/told.h"
 #include "leaf.h"
 #include "point.h"
 #include "role/reminders.h"
@@ -20,6 +21,7 @@
  *    leaves/DISK        the leaves at the newest point
  *    changes/SEQ.DISK   what changed from the point before to point SEQ
  *    pending/           an export that is not finished; see pending.h
+ *    definition         the VM's definition as its host has last told it, a text; none where no host can tell
  *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
 
@@ -96,9 +98,13 @@ struct primary {
 	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
+	struct told told;
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;
+	int has_definition;  /* the VM's definition is known, and was said with a point: */
+	uint8_t definition[HEADER_DIGEST];
+	uint64_t definition_seq; /* the first point with that one */
 	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
 	unsigned ndisks;    /* those that are or were replicated first, then excluded ones */
 	unsigned nreplicated;

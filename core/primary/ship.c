@@ -11,6 +11,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "medium/logbook.h"
+#include "primary/definition.h"
 #include "primary/ledger.h"
 #include "primary/volumes.h"
 
@@ -106,6 +107,7 @@ ship_take_point(struct ship *s)
 		if (s->cut->targets[i]->seeded == 0 &&
 		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
+	definition_commit(P, &s->header);
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
 
