@@ -303,7 +303,7 @@ guest_check_off(const struct replica *R, enum guest g)
 }
 
 int
-guest_end(const struct replica *R, enum guest g)
+guest_end(struct replica *R, enum guest g)
 {
 	struct host_state s;
 	char name[GUEST_NAME];
@@ -314,10 +314,14 @@ guest_end(const struct replica *R, enum guest g)
 	if ((rc = ask_host(R, name, &H, &s)) == 0 && is_up(&s) && (rc = host_shutdown(H, name)) > 0 &&
 	    (rc == HOST_NOTHING || g == GUEST_TEST))
 		rc = 0;
-	if (rc == 0 && (rc = host_undefine(H, name)) == HOST_NOTHING)
-		rc = 0;
+	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
+	if (rc == 0 && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
+		rc = host_undefine(H, name);
+		if (rc == 0 && g != GUEST_TEST)
+			memset(&R->told, 0, sizeof R->told);
+	}
 	host_close(H);
-	return (rc);
+	return (rc == HOST_NOTHING ? 0 : rc);
 }
 
 int

@@ -34,7 +34,7 @@ int guest_start(const struct replica *R, enum guest g);
 int guest_check_off(const struct replica *R, enum guest g);
 
 /* Shut it down and let the host forget it; a duplicate that does not shut down is turned off.  0; 1, said; -1. */
-int guest_end(const struct replica *R, enum guest g);
+int guest_end(struct replica *R, enum guest g);
 
 /* Which networks would it miss?  0, also where nobody can say; 1, said; -1. */
 int guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out);
