@@ -132,6 +132,7 @@ struct host_machine_disk {
 	char id[LIMIT_DISK_ID + 1];
 	char where[PATH_MAX]; /* as source_open takes it */
 	uint64_t size;        /* bytes; 0: not said */
+	int is_removable;     /* a CD-ROM or floppy drive: with a why */
 	int is_swap;          /* it looks as if it held nothing that matters */
 	char why[HOST_WHY];   /* not empty: it cannot be replicated, and why */
 };
@@ -198,12 +199,17 @@ struct host_kind {
 	int (*shutdown)(void *state, const char *name);
 	int (*undefine)(void *state, const char *name);
 	int (*networks)(void *state, const struct host_vm *vm, struct host_networks *out);
+	int (*machine)(void *state, const char *name, struct host_machine *M);
+	int (*view)(void *state, const char *name, struct host_view *V);
+	int (*forget)(void *state, const char *name, const char *prefix);
 	void (*close)(void *state);
 };
 
 /* The kinds.  Each takes what is behind the colon of its name, sets *state, and returns as host_open does. */
-extern const struct host_kind host_none, host_exec;
+extern const struct host_kind host_none, host_program;
 int host_none_open(void **state, const char *rest);
 int host_exec_open(void **state, const char *rest);
+int host_libvirt_open(void **state, const char *rest);
+int host_qmp_open(void **state, const char *rest);
 
 #endif

@@ -43,21 +43,32 @@ int
 definition_take(struct cut *c, const char *text)
 {
 	const char *why = text == NULL ? NULL : vmtext_check(text, strlen(text));
+
+	if (why != NULL)
+		say_note("%s: %s; it does not go along", c->P->vm, why);
+	free(c->definition);
+	c->definition = NULL;
+	if (text == NULL || why != NULL)
+		return (0);
+	return ((c->definition = strdup(text)) == NULL ? say_failed("out of memory") : 0);
+}
+
+/* What the host tells now is what is known from here on; where it tells nothing, that is what it told last. */
+static int
+settle(struct cut *c)
+{
 	char *have;
 	int rc = 0;
 
 	if (definition_read(c->P->dir, &have) != 0)
 		return (-1);
-	if (why != NULL)
-		say_note("%s: %s; it does not go along", c->P->vm, why);
-	if (text != NULL && why == NULL && (have == NULL || strcmp(have, text) != 0)) {
-		free(have);
-		if ((have = strdup(text)) == NULL)
-			return (say_failed("out of memory"));
-		rc = definition_write(c->P->dir, text);
+	if (c->definition == NULL) {
+		c->definition = have;
+		return (0);
 	}
-	free(c->definition);
-	c->definition = have;
+	if (have == NULL || strcmp(have, c->definition) != 0)
+		rc = definition_write(c->P->dir, c->definition);
+	free(have);
 	return (rc);
 }
 
@@ -81,7 +92,7 @@ definition_put(struct ship *s)
 	struct cut *c = s->cut;
 	int rc;
 
-	if (c->definition == NULL && definition_take(c, NULL) != 0)
+	if (settle(c) != 0)
 		return (-1);
 	if (c->definition == NULL)
 		return (0);

@@ -11,7 +11,7 @@
 
 /**
  * The host says that this is the definition of the VM that is cut; NULL: it cannot tell, and the last one that it told
- * stays.  What is no proper text, or too long to be carried, is passed over with a word.  0 or -1.
+ * stays.  What is no proper text, or too long, is passed over with a word.  Only in memory.  0 or -1.
  */
 int definition_take(struct cut *c, const char *text);
 

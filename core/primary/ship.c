@@ -13,6 +13,7 @@
 #include "medium/logbook.h"
 #include "primary/definition.h"
 #include "primary/ledger.h"
+#include "primary/live.h"
 #include "primary/volumes.h"
 
 void
@@ -108,6 +109,7 @@ ship_take_point(struct ship *s)
 		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
 	definition_commit(P, &s->header);
+	live_note(s->cut, p.point.kind, p.point.time);
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
 
@@ -116,6 +118,10 @@ ship_commit_point(struct ship *s)
 {
 	struct pending *p = s->pending;
 
+	int rc = live_end(s->cut);
+
+	if (rc != 0)
+		return (rc);
 	if (shiplog_sync(s->shiplog) != 0)
 		return (-1);
 	for (unsigned i = 0; i < s->pack.ndisks; i++) {
