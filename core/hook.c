@@ -80,30 +80,41 @@ judge_primary(const struct primary *P, const char *name)
 	return (why == NULL ? 0 : say_refused("%s: may not be started here: %s", name, why));
 }
 
-/* By UUID: 2: there is no such VM here, which has a folder in neither. */
+/* Has the site that folder in its home?  1 or 0; -1, said. */
+static int
+has_folder(const struct site *S, const char *kind, const char *uuid)
+{
+	char path[PATH_MAX];
+
+	return (io_path(path, "%s/%s/%s", site_home(S), kind, uuid) != 0 ? -1 : io_exists(path));
+}
+
+static int
+ask_replica(const struct site *S, const char *uuid, const char *name, int has_primary)
+{
+	struct replica *R;
+	int rc;
+
+	if (replica_look(&R, S, uuid) != 0)
+		return (cannot_tell(name, uuid));
+	/* One that has turned has no say any more, once the record of the primary is there. */
+	rc = R->role.state == ROLE_TURNED && has_primary ? 2 : judge_replica(R, name);
+	replica_close(R);
+	return (rc);
+}
+
+/* By UUID: 2: there is no such VM here. */
 static int
 ask_record(const struct site *S, const char *uuid, const char *name)
 {
-	char path[PATH_MAX];
+	int has_replica = has_folder(S, "replicas", uuid), has_primary = has_folder(S, "primaries", uuid), rc = 2;
 	struct primary *P;
-	struct replica *R;
-	int there, rc = 2;
 
-	if (io_path(path, "%s/replicas/%s", site_home(S), uuid) != 0 || (there = io_exists(path)) < 0)
+	if (has_replica < 0 || has_primary < 0)
 		return (cannot_tell(name, uuid));
-	if (there) {
-		if (replica_look(&R, S, uuid) != 0)
-			return (cannot_tell(name, uuid));
-		/* One that has turned has its say no more, once the record of the primary is there. */
-		rc = judge_replica(R, name);
-		there = R->role.state == ROLE_TURNED;
-		replica_close(R);
-		if (!there)
-			return (rc);
-	}
-	if (io_path(path, "%s/primaries/%s", site_home(S), uuid) != 0 || (there = io_exists(path)) < 0)
-		return (cannot_tell(name, uuid));
-	if (!there)
+	if (has_replica)
+		rc = ask_replica(S, uuid, name, has_primary);
+	if (rc != 2 || !has_primary)
 		return (rc);
 	if (primary_look(&P, S, uuid) != 0)
 		return (cannot_tell(name, uuid));

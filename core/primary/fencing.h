@@ -1,6 +1,7 @@
 #ifndef FENCING_H_
 #define FENCING_H_
 
+#include "host/script.h"
 #include "primary/primary.h"
 
 /**
@@ -9,6 +10,12 @@
  * nobody is to be asked; 1, said; -1.  Nothing fails by it: it is tried again with the next command.
  */
 int fencing_tell(struct primary *P);
+
+/**
+ * Run the site's script at the primary: the VM was handed over (SCRIPT_AFTER_STOP), or this site has become its primary
+ * (SCRIPT_AFTER_TURN).  What it did not do is kept for a person, and the record saved.  0; -1, said.
+ */
+int fencing_script(struct primary *P, const struct site *S, enum script_phase phase, const char *act);
 
 /* May the VM be started here, as far as its primary's record goes? */
 int fencing_allows(const struct primary *P);

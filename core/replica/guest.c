@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/image.h"
+#include "host/script.h"
 #include "replica/definitions.h"
 #include "replica/overlays.h"
 
@@ -252,19 +253,55 @@ guest_show(const struct replica *R, enum guest g, const struct replica_point *at
 	return (rc);
 }
 
+/* The site's own script around what happens to the VM: 0, also where there is none; 1, said; -1. */
+static int
+run_script(struct replica *R, const struct site *S, enum guest g, enum script_phase phase, const char *act)
+{
+	struct host_networks *n = calloc(1, sizeof *n);
+	struct described *d = calloc(1, sizeof *d);
+	const struct point *p = g == GUEST_TEST ? &R->test.at : &R->role.at;
+	const struct replica_point *at = replica_point(R, p->seq);
+	struct script s = { .home = site_home(S), .site = site_card(S)->name, .act = act, .phase = phase };
+	char failure[SCRIPT_WORDS];
+	int rc = -1;
+
+	if (n == NULL || d == NULL)
+		say_failed("out of memory");
+	else if ((rc = describe(d, R, g, at != NULL ? at : replica_last(R))) == 0) {
+		s.vm = &d->vm;
+		s.point = p->seq != 0 ? p : NULL;
+		if (phase == SCRIPT_BEFORE_START && guest_networks(R, at != NULL ? at : replica_last(R), n) == 0)
+			s.networks = n;
+		rc = script_run(&s, failure);
+		if (rc != 2)
+			snprintf(R->reminders.script, sizeof R->reminders.script, "%s", failure);
+		if (rc != 2 && replica_save(R) != 0)
+			rc = -1;
+	}
+	undescribe(d);
+	free(n);
+	return (rc == 2 ? 0 : rc);
+}
+
 int
-guest_start(const struct replica *R, enum guest g)
+guest_start(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
 	char name[GUEST_NAME];
-	struct host *H;
-	int rc = host_open(&H, R->host);
+	struct host *H = NULL;
+	int rc;
 
 	name_it(R, g, name);
-	if (rc == 0 && (rc = host_start(H, name)) == HOST_NOTHING) {
-		say_note("%s: there is no host to ask: start it by hand", name);
-		rc = 0;
-	}
+	if ((rc = run_script(R, S, g, SCRIPT_BEFORE_START, act)) != 0 || (rc = host_open(&H, R->host)) != 0)
+		return (rc);
+	rc = host_start(H, name);
 	host_close(H);
+	if (rc == HOST_NOTHING) {
+		say_note("%s: there is no host to ask: start it by hand", name);
+		return (0);
+	}
+	/* It runs: what goes wrong from here on is for a person. */
+	if (rc == 0 && run_script(R, S, g, SCRIPT_AFTER_START, act) < 0)
+		return (-1);
 	return (rc);
 }
 
@@ -303,7 +340,7 @@ guest_check_off(const struct replica *R, enum guest g)
 }
 
 int
-guest_end(struct replica *R, enum guest g)
+guest_end(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
 	struct host_state s;
 	char name[GUEST_NAME];
@@ -321,7 +358,11 @@ guest_end(struct replica *R, enum guest g)
 			memset(&R->told, 0, sizeof R->told);
 	}
 	host_close(H);
-	return (rc == HOST_NOTHING ? 0 : rc);
+	if (rc == HOST_NOTHING)
+		rc = 0;
+	if (rc == 0 && run_script(R, S, g, SCRIPT_AFTER_STOP, act) < 0)
+		return (-1);
+	return (rc);
 }
 
 int

@@ -27,14 +27,14 @@ int guest_define(struct replica *R, enum guest g, const struct replica_point *at
 /* Print where they are, and no more: 0 or -1. */
 int guest_show(const struct replica *R, enum guest g, const struct replica_point *at);
 
-/* Start it: 0; 1, said; -1.  Where nobody can be asked, that is said, and 0. */
-int guest_start(const struct replica *R, enum guest g);
+/* Start it, with the site's script (host/script.h) in front and behind: 0; 1, said; -1.  Where nobody can be asked, that is said, and 0. */
+int guest_start(struct replica *R, const struct site *S, enum guest g, const char *act);
 
 /* Is it off, as far as the host can say?  0; 1, said; -1. */
 int guest_check_off(const struct replica *R, enum guest g);
 
-/* Shut it down and let the host forget it; a duplicate that does not shut down is turned off.  0; 1, said; -1. */
-int guest_end(struct replica *R, enum guest g);
+/* Shut it down and let the host forget it, and run the site's script then; a duplicate that does not shut down is turned off.  0; 1, said; -1. */
+int guest_end(struct replica *R, const struct site *S, enum guest g, const char *act);
 
 /* Which networks would it miss?  0, also where nobody can say; 1, said; -1. */
 int guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out);
