@@ -443,7 +443,6 @@ look_at_failover(struct health *h, const struct replica *R)
 	                             : "turn the direction with 'vmferry reverse %s'",
 	    R->vm);
 	look_at_names(h, R->vm, &R->role, &R->reminders);
-	look_at_script(h, R->vm, &R->reminders);
 }
 
 /* What stands beside the state. */
@@ -547,6 +546,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_forwards(h, R);
 	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);
 	look_at_networks(h, R);
+	look_at_script(h, R->vm, &R->reminders);
 	if (!is_live && R->role.state != ROLE_DISABLED)
 		look_at_tests(h, R, f);
 }

@@ -47,8 +47,9 @@ hook_uuid(const char *text, char uuid[HEADER_UUID])
 static int
 cannot_tell(const char *name, const char *uuid)
 {
-	return (say_refused("%s: is a VM of vmferry's (%s), and its record cannot be read, so nobody knows whether it "
-	                    "may run here; see 'vmferry status', and restore the home from a backup",
+	return (say_refused(
+	    "%s: is a VM of vmferry's (%s), and its record cannot be read, so nobody knows whether it "
+	    "may run here; see 'vmferry status', and restore the home from a backup",
 	    name, uuid));
 }
 
@@ -62,13 +63,15 @@ judge_replica(const struct replica *R, const char *name)
 	if (why == NULL || (R->test.is_on && strcmp(name, test) == 0))
 		return (0);
 	if (R->npoints == 0)
-		return (say_refused("%s: is the placeholder of a replica whose initial copy is not in: it may "
-		                    "not be started; bring the seed of site '%s'",
-		    name, R->primary));
-	return (say_refused("%s: is a replica of site '%s' here, and may not be started outside of vmferry: %s; "
-	                    "'vmferry failover %s' starts it: --test as a duplicate, --planned --complete or "
-	                    "--unplanned as the VM itself",
-	    name, R->primary, why, R->vm));
+		return (
+		    say_refused("%s: is the placeholder of a replica whose initial copy is not in: it may "
+		                "not be started; bring the seed of site '%s'",
+		        name, R->primary));
+	return (
+	    say_refused("%s: is a replica of site '%s' here, and may not be started outside of vmferry: %s; "
+	                "'vmferry failover %s' starts it: --test as a duplicate, --planned --complete or "
+	                "--unplanned as the VM itself",
+	        name, R->primary, why, R->vm));
 }
 
 static int
@@ -107,7 +110,8 @@ ask_replica(const struct site *S, const char *uuid, const char *name, int has_pr
 static int
 ask_record(const struct site *S, const char *uuid, const char *name)
 {
-	int has_replica = has_folder(S, "replicas", uuid), has_primary = has_folder(S, "primaries", uuid), rc = 2;
+	int has_replica = has_folder(S, "replicas", uuid), has_primary = has_folder(S, "primaries", uuid),
+	    rc = 2;
 	struct primary *P;
 
 	if (has_replica < 0 || has_primary < 0)

@@ -6,10 +6,10 @@
  * records alone, without a lock, and without asking the hypervisor, which waits.
  */
 struct hook_question {
-	const char *home;      /* the site's, or NULL: the default */
-	const char *name;      /* what the VM is called at the host */
-	const char *operation; /* as libvirt says it: "prepare", "start", ... */
-	const char *phase;     /* "begin", "end", "-" */
+	const char *home;       /* the site's, or NULL: the default */
+	const char *name;       /* what the VM is called at the host */
+	const char *operation;  /* as libvirt says it: "prepare", "start", ... */
+	const char *phase;      /* "begin", "end", "-" */
 	const char *definition; /* the VM's, in XML; of no proper form, or empty, it says nothing */
 };
 

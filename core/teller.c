@@ -93,15 +93,15 @@ has_host(const struct site *S)
 	for (size_t i = 0; i < T->n; i++)
 		if (T->entries[i].host[0] != '\0' && strcmp(T->entries[i].host, "none") != 0)
 			return (1);
-	return (primary_each(S, primary_has_host, context) > 0 ||
-	        replica_each(S, replica_has_host, context) > 0);
+	return (
+	    primary_each(S, primary_has_host, context) > 0 || replica_each(S, replica_has_host, context) > 0);
 }
 
 /* Each UUID that comes, once; nothing is done where the end comes without the word for it, an empty one. */
 static void
 serve(int from, const struct site *S)
 {
-	char (*uuids)[HEADER_UUID] = calloc(VMS, sizeof *uuids), uuid[HEADER_UUID];
+	char(*uuids)[HEADER_UUID] = calloc(VMS, sizeof *uuids), uuid[HEADER_UUID];
 	unsigned n = 0, i;
 
 	while (uuids != NULL && io_read(from, "pipe", uuid, sizeof uuid) == (ssize_t)sizeof uuid) {

@@ -96,9 +96,9 @@ struct header {
 	int has_wishes; /* of a seed or delta */
 	struct header_wishes wishes;
 	struct header_definition definition; /* of a seed or delta */
-	int has_of;                 /* of a request or repair, always: */
-	uint8_t of[RECORD_ID];      /* the bundle that is damaged */
-	int has_against;            /* of a seed or delta made for disks that were compared: */
+	int has_of;                          /* of a request or repair, always: */
+	uint8_t of[RECORD_ID];               /* the bundle that is damaged */
+	int has_against;                     /* of a seed or delta made for disks that were compared: */
 	uint8_t against[RECORD_ID]; /* the compare bundle; it applies to the disks as they were then */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */

@@ -72,8 +72,8 @@ vmtext_seal(struct header_definition *d, const struct segment_crypt *K, const ch
 	} else {
 		associated(ad, K);
 		randombytes_buf(d->sealed, NONCE);
-		crypto_aead_xchacha20poly1305_ietf_encrypt(d->sealed + NONCE, NULL, frame, used, ad,
-		    sizeof ad, NULL, d->sealed, K->key);
+		crypto_aead_xchacha20poly1305_ietf_encrypt(
+		    d->sealed + NONCE, NULL, frame, used, ad, sizeof ad, NULL, d->sealed, K->key);
 	}
 	d->size = used + extra;
 	free(frame);
@@ -82,8 +82,8 @@ vmtext_seal(struct header_definition *d, const struct segment_crypt *K, const ch
 
 /* The frame, in the clear, and how long it is: NULL, or why not. */
 static const char *
-decrypt(uint8_t frame[LIMIT_SEALED], size_t *n, const struct header_definition *d,
-    const struct segment_crypt *K)
+decrypt(
+    uint8_t frame[LIMIT_SEALED], size_t *n, const struct header_definition *d, const struct segment_crypt *K)
 {
 	uint8_t ad[ASSOCIATED];
 
@@ -94,8 +94,8 @@ decrypt(uint8_t frame[LIMIT_SEALED], size_t *n, const struct header_definition *
 	}
 	associated(ad, K);
 	if (d->size <= NONCE + TAG ||
-	    crypto_aead_xchacha20poly1305_ietf_decrypt(frame, NULL, NULL, d->sealed + NONCE, d->size - NONCE,
-	        ad, sizeof ad, d->sealed, K->key) != 0)
+	    crypto_aead_xchacha20poly1305_ietf_decrypt(
+	        frame, NULL, NULL, d->sealed + NONCE, d->size - NONCE, ad, sizeof ad, d->sealed, K->key) != 0)
 		return ("the VM's definition cannot be decrypted with its key");
 	*n = d->size - NONCE - TAG;
 	return (NULL);
@@ -104,7 +104,8 @@ decrypt(uint8_t frame[LIMIT_SEALED], size_t *n, const struct header_definition *
 static const char *
 expand(char **text, const uint8_t *frame, size_t n)
 {
-	static const char not_one[] = "the VM's definition is not one zstd frame of the length that it may have";
+	static const char not_one[] =
+	    "the VM's definition is not one zstd frame of the length that it may have";
 	uint64_t size;
 	const char *why;
 

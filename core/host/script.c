@@ -31,10 +31,10 @@ encode_disks(const struct host_vm *vm)
 	for (unsigned i = 0; i < vm->ndisks; i++) {
 		const struct host_disk *d = &vm->disks[i];
 
-		bad |= json_array_append_new(
-		    a, json_pack("{s:s,s:s*,s:s,s:I,s:b}", "id", d->id, "path", d->path, "format",
-		           d->format == HOST_QCOW2 ? "qcow2" : "raw", "size", (json_int_t)d->size,
-		           "excluded", d->is_excluded));
+		bad |=
+		    json_array_append_new(a, json_pack("{s:s,s:s*,s:s,s:I,s:b}", "id", d->id, "path", d->path,
+		                                 "format", d->format == HOST_QCOW2 ? "qcow2" : "raw", "size",
+		                                 (json_int_t)d->size, "excluded", d->is_excluded));
 	}
 	return (jsontext_whole(a, bad));
 }
@@ -92,7 +92,8 @@ fail(const struct script *s, const char *path, char failure[SCRIPT_WORDS], const
 		if (*c < ' ' || *c > '~')
 			*c = '?';
 	if (s->phase == SCRIPT_BEFORE_START)
-		return (say_refused("%s: %s says no to the start: %s; nothing was started", s->vm->name, path, what));
+		return (say_refused(
+		    "%s: %s says no to the start: %s; nothing was started", s->vm->name, path, what));
 	say_note("%s: warning: %s at %s: %s; do by hand what it was to do", s->vm->name, path,
 	    script_phase_name(s->phase), what);
 	return (1);
@@ -108,14 +109,16 @@ run(const struct script *s, const char *path, char failure[SCRIPT_WORDS])
 	int rc;
 
 	if (text == NULL)
-		return (say_failed("%s: cannot put together what %s is to know: no memory", s->vm->name, path));
+		return (
+		    say_failed("%s: cannot put together what %s is to know: no memory", s->vm->name, path));
 	P.input = text;
 	rc = program_run(&P, &R);
 	free(text);
 	if (rc != 0)
 		return (fail(s, path, failure, "it could not be run to its end"));
 	if (R.status != 0) {
-		snprintf(what, sizeof what, "status %d%s%s", R.status, R.words[0] == '\0' ? "" : ": ", R.words);
+		snprintf(
+		    what, sizeof what, "status %d%s%s", R.status, R.words[0] == '\0' ? "" : ": ", R.words);
 		rc = fail(s, path, failure, what);
 	}
 	program_release(&R);

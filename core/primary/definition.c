@@ -35,8 +35,7 @@ definition_write(const char *dir, const char *text)
 {
 	char path[PATH_MAX];
 
-	return (io_path(path, "%s/definition", dir) != 0 ? -1
-	                                                 : io_replace(path, text, strlen(text), 0600));
+	return (io_path(path, "%s/definition", dir) != 0 ? -1 : io_replace(path, text, strlen(text), 0600));
 }
 
 int
@@ -81,7 +80,8 @@ is_news(const struct primary *P, const struct header_definition *d)
 void
 definition_leave_out(struct ship *s)
 {
-	say_note("%s: its definition is too long to be carried in a bundle: it does not go along", s->cut->P->vm);
+	say_note(
+	    "%s: its definition is too long to be carried in a bundle: it does not go along", s->cut->P->vm);
 	memset(&s->header.definition, 0, sizeof s->header.definition);
 }
 

@@ -115,11 +115,11 @@ struct primary {
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;
-	int has_definition;  /* the VM's definition is known, and was said with a point: */
+	int has_definition; /* the VM's definition is known, and was said with a point: */
 	uint8_t definition[HEADER_DIGEST];
 	uint64_t definition_seq; /* the first point with that one */
-	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
-	unsigned ndisks;    /* those that are or were replicated first, then excluded ones */
+	uint64_t leaves_at;      /* the point whose leaves are in leaves/ */
+	unsigned ndisks;         /* those that are or were replicated first, then excluded ones */
 	unsigned nreplicated;
 	struct primary_disk disks[2 * LIMIT_DISKS];
 	unsigned ntargets;

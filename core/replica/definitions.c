@@ -68,7 +68,8 @@ definitions_mark(const struct replica *R, const struct header *H, struct replica
 		return;
 	}
 	if (H->definition.is_known)
-		say_note("%s: the VM's definition as of point %" PRIu64 " did not come along", R->vm, p->point.seq);
+		say_note("%s: the VM's definition as of point %" PRIu64 " did not come along", R->vm,
+		    p->point.seq);
 	p->has_definition = last != NULL && last->has_definition;
 	if (p->has_definition)
 		memcpy(p->definition, last->definition, HEADER_DIGEST);

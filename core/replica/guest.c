@@ -159,7 +159,7 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 
 		if (at != NULL && at->disks[i].size == 0)
 			continue;
-		if ((at == NULL ? placeholder_path(R, i, path)
+		if ((at == NULL  ? placeholder_path(R, i, path)
 		        : is_own ? overlays_base(R, i, path)
 		                 : overlays_path(R, overlays_of(g), i, path)) != 0)
 			return (-1);
@@ -270,7 +270,8 @@ run_script(struct replica *R, const struct site *S, enum guest g, enum script_ph
 	else if ((rc = describe(d, R, g, at != NULL ? at : replica_last(R))) == 0) {
 		s.vm = &d->vm;
 		s.point = p->seq != 0 ? p : NULL;
-		if (phase == SCRIPT_BEFORE_START && guest_networks(R, at != NULL ? at : replica_last(R), n) == 0)
+		if (phase == SCRIPT_BEFORE_START &&
+		    guest_networks(R, at != NULL ? at : replica_last(R), n) == 0)
 			s.networks = n;
 		rc = script_run(&s, failure);
 		if (rc != 2)

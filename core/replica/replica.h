@@ -42,7 +42,7 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
-	int is_branch;  /* by a person's word it is not a part of the history any more, and is kept */
+	int is_branch;      /* by a person's word it is not a part of the history any more, and is kept */
 	int has_definition; /* what the VM was beside its disks is known, and in definitions/: */
 	uint8_t definition[HEADER_DIGEST];
 	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */

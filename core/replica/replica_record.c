@@ -324,8 +324,7 @@ decode_points(struct replica *R, const json_t *a)
 		p.is_branch = json_is_true(json_object_get(o, "branch"));
 		p.is_damaged = json_is_true(json_object_get(o, "damaged"));
 		p.has_definition = json_object_get(o, "definition") != NULL;
-		if (p.has_definition &&
-		    jsontext_get_bytes(o, "definition", p.definition, HEADER_DIGEST) != 0)
+		if (p.has_definition && jsontext_get_bytes(o, "definition", p.definition, HEADER_DIGEST) != 0)
 			return (-1);
 		if (replica_add_point(R, &p) != 0)
 			return (-1);
