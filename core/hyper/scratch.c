@@ -162,8 +162,10 @@ scratch_stands(const char *token)
 	return (rc);
 }
 
+/* Ask of each token in the run folder that has that prefix, until an answer is not 0. */
 static int
-stands_of(const char *run, int fd, const char *prefix, const char *token)
+each_in(const char *run, int fd, const char *prefix, int (*ask)(const char *token, const char *not_this),
+    const char *not_this)
 {
 	char **names = io_names(fd, run, ".lock", LEFTOVERS);
 	int rc = names == NULL ? -1 : 0;
@@ -172,15 +174,15 @@ stands_of(const char *run, int fd, const char *prefix, const char *token)
 		char *name = names[i];
 
 		name[strlen(name) - strlen(".lock")] = '\0';
-		if (strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(name, token) != 0)
-			rc = scratch_stands(name);
+		if (strncmp(name, prefix, strlen(prefix)) == 0)
+			rc = ask(name, not_this);
 	}
 	io_names_free(names);
 	return (rc);
 }
 
-int
-scratch_any_stands(const char *prefix, const char *token)
+static int
+each(const char *prefix, int (*ask)(const char *token, const char *not_this), const char *not_this)
 {
 	char run[PATH_MAX];
 	int fd, rc;
@@ -191,9 +193,34 @@ scratch_any_stands(const char *prefix, const char *token)
 		return (rc);
 	if ((fd = io_open_dir(run)) < 0)
 		return (-1);
-	rc = stands_of(run, fd, prefix, token);
+	rc = each_in(run, fd, prefix, ask, not_this);
 	io_close(fd);
 	return (rc);
+}
+
+static int
+stands_but(const char *token, const char *not_this)
+{
+	return (strcmp(token, not_this) == 0 ? 0 : scratch_stands(token));
+}
+
+int
+scratch_any_stands(const char *prefix, const char *token)
+{
+	return (each(prefix, stands_but, token));
+}
+
+static int
+bury(const char *token, const char *not_this)
+{
+	(void)not_this;
+	return (scratch_bury(token));
+}
+
+int
+scratch_bury_all(const char *prefix)
+{
+	return (prefix[0] == '\0' ? 0 : each(prefix, bury, ""));
 }
 
 /* --- room ----------------------------------------------------------------------------------------------------- */

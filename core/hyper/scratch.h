@@ -45,6 +45,9 @@ int scratch_tidy(const char *dir, const char *prefix);
 /* Remove what the view of that token left of its folder, unless it stands.  0 or -1, said. */
 int scratch_bury(const char *token);
 
+/* The same of all tokens with that prefix. */
+int scratch_bury_all(const char *prefix);
+
 /**
  * Take care of the file system of dir, that the view will take room on: at most `most` bytes (0: nobody knows).  0; 1,
  * said, if there is so little room that a view cannot be begun; -1, said.

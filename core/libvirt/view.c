@@ -217,15 +217,16 @@ run(struct view *W)
 
 	if ((rc = scratch_any_stands(Q->prefix, Q->token)) != 0)
 		return (rc < 0 ? -1 : say_refused("%s: another view of it stands", Q->name));
-	if ((rc = end_stale_job(W)) != 0 ||
-	    (rc = scratch_open(&W->S, Q->token, W->live->uid, W->live->gid)) != 0)
+	if ((rc = end_stale_job(W)) != 0 || (rc = scratch_bury_all(Q->prefix)) != 0 ||
+	    (rc = watch_begin(&watch, Q, WATCH_END)) != 0)
 		return (rc);
-	if ((rc = watch_begin(&watch, Q, WATCH_END)) == 0) {
+	if ((rc = scratch_open(&W->S, Q->token, W->live->uid, W->live->gid)) == 0) {
 		tidy(W->D, W->live, Q->prefix, Q->since);
 		rc = take_and_stand(W);
-		watch_end(watch);
+		scratch_close(W->S);
 	}
-	scratch_close(W->S);
+	/* Until here it would do what we could not. */
+	watch_end(watch);
 	return (rc);
 }
 
@@ -268,6 +269,7 @@ view_forget(virConnectPtr C, const struct question *Q)
 		rc = say_refused("%s: a view of it stands", Q->name);
 	else if (rc == 0 && (rc = live_read(&L, D)) == 0) {
 		tidy(D, L, Q->prefix, "");
+		rc = scratch_bury_all(Q->prefix);
 		live_free(L);
 	}
 	connect_free(D);
