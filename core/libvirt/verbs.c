@@ -4,12 +4,19 @@
 
 #include "base/say.h"
 #include "libvirt/connect.h"
+#include "libvirt/view.h"
+#include "libvirt/watch.h"
 
 /* A verb is a file that takes the connection, and the question. */
 static const struct verb {
 	const char *name;
 	int (*answer)(virConnectPtr C, const struct question *Q);
 } verbs[] = {
+	{ "view", view_answer },
+	{ "forget", view_forget },
+	{ "thaw", watch_thaw },
+	{ "resume", watch_resume },
+	{ "end", watch_view },
 	{ NULL, NULL },
 };
 
