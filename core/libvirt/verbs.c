@@ -4,12 +4,20 @@
 
 #include "base/say.h"
 #include "libvirt/connect.h"
+#include "libvirt/domstate.h"
+#include "libvirt/lifecycle.h"
+#include "libvirt/machine.h"
 
 /* A verb is a file that takes the connection, and the question. */
 static const struct verb {
 	const char *name;
 	int (*answer)(virConnectPtr C, const struct question *Q);
 } verbs[] = {
+	{ "machine", machine_answer },
+	{ "state", domstate_answer },
+	{ "start", lifecycle_start },
+	{ "shutdown", lifecycle_shutdown },
+	{ "undefine", lifecycle_undefine },
 	{ NULL, NULL },
 };
 
