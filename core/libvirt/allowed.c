@@ -17,9 +17,11 @@ struct rule {
 #define SWITCH "state value retries mode name"
 
 /* What is in the definition but of this host alone is passed over without a word. */
-#define SILENT                                                                                              \
-	" name uuid metadata title description genid seclabel resource emulator alias source target guest " \
-	"loader nvram backend label listen channel audio memory-backing "
+#define SILENT                                                                                         \
+	" name uuid metadata title description genid seclabel resource devices emulator alias source " \
+	"target "                                                                                      \
+	"guest loader nvram kernel initrd cmdline backend label listen channel audio driver readonly " \
+	"shareable backingStore mirror "
 
 static const struct rule rules[] = {
 	{ "domain", "",
@@ -86,7 +88,7 @@ static const struct rule rules[] = {
 	{ "devices/video/model", " type ram vram vram64 vgamem heads primary ", "", 0 },
 	{ "devices/memballoon", " model autodeflate freePageReporting ", " stats address ", 0 },
 	{ "devices/memballoon/stats", " period ", "", 0 },
-	{ "devices/watchdog", " model action ", " address ", 0 },
+	{ "devices/watchdog", " model ", " address ", 0 },
 	{ "devices/panic", " model ", " address ", 0 },
 	{ "devices/iommu", " model ", " driver address ", 0 },
 	{ "devices/iommu/driver", " intremap caching_mode eim iotlb aw_bits ", "", 0 },

@@ -4,9 +4,11 @@
 
 #include "base/say.h"
 #include "libvirt/connect.h"
+#include "libvirt/define.h"
 #include "libvirt/domstate.h"
 #include "libvirt/lifecycle.h"
 #include "libvirt/machine.h"
+#include "libvirt/networks.h"
 
 /* A verb is a file that takes the connection, and the question. */
 static const struct verb {
@@ -14,6 +16,8 @@ static const struct verb {
 	int (*answer)(virConnectPtr C, const struct question *Q);
 } verbs[] = {
 	{ "machine", machine_answer },
+	{ "networks", networks_answer },
+	{ "define", define_answer },
 	{ "state", domstate_answer },
 	{ "start", lifecycle_start },
 	{ "shutdown", lifecycle_shutdown },
