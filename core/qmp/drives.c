@@ -34,18 +34,22 @@ refuse(struct drive *d, const char *why)
 static void
 name_it(struct drive *d, const json_t *block)
 {
-	const char *qdev = text_of(block, "qdev"), *drive = text_of(block, "device");
+	const char *qdev = text_of(block, "qdev"), *drive = text_of(block, "device"), *name = d->node;
+	size_t n;
 
-	if (strncmp(qdev, PERIPHERAL, strlen(PERIPHERAL)) == 0) {
-		qdev += strlen(PERIPHERAL);
-		snprintf(d->id, sizeof d->id, "%.*s", (int)strcspn(qdev, "/"), qdev);
-	} else if (qdev[0] != '\0' && qdev[0] != '/') {
-		snprintf(d->id, sizeof d->id, "%s", qdev);
-	} else if (drive[0] != '\0') {
-		snprintf(d->id, sizeof d->id, "%s", drive);
-	} else {
-		snprintf(d->id, sizeof d->id, "%s", d->node);
+	if (strncmp(qdev, PERIPHERAL, strlen(PERIPHERAL)) == 0)
+		name = qdev + strlen(PERIPHERAL);
+	else if (qdev[0] != '\0' && qdev[0] != '/')
+		name = qdev;
+	else if (drive[0] != '\0')
+		name = drive;
+	n = strcspn(name, "/");
+	if (n >= sizeof d->id) {
+		refuse(d, "has a name that is too long: give its -device a shorter id");
+		n = sizeof d->id - 1;
 	}
+	memcpy(d->id, name, n);
+	d->id[n] = '\0';
 }
 
 static void
@@ -97,7 +101,8 @@ find_where(struct drive *d, const json_t *inserted, pid_t pid)
 	if (strncmp(name, "nbd://", 6) == 0 || strncmp(name, "nbd+unix://", 11) == 0) {
 		if (strcmp(format, "raw") != 0)
 			refuse(d, "is an image in a format of its own on an NBD server");
-		snprintf(d->where, sizeof d->where, "%s", name);
+		if (io_path(d->where, "%s", name) != 0)
+			refuse(d, "has an address that is too long");
 		return;
 	}
 	if (strncmp(name, prefix, strlen(prefix)) == 0)
