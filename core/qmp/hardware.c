@@ -9,29 +9,37 @@
 #include "jsontext.h"
 #include "qmp/drives.h"
 
-/* QEMU's command line, which is all the definition that there is: a JSON array of its arguments; NULL if nobody can tell. */
+/* The arguments of a process: an array, or NULL if nobody can tell, or they are no text. */
+static json_t *
+arguments_of(pid_t pid)
+{
+	char path[64], *text = malloc(HOST_DEFINITION + 1);
+	json_t *a = json_array();
+	ssize_t n = -1;
+	int bad = 0;
+
+	snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)pid);
+	if (text != NULL && pid > 0 && io_exists(path) == 1)
+		n = io_read_start(path, text, HOST_DEFINITION + 1);
+	bad = n <= 0 || n > (ssize_t)HOST_DEFINITION || text[n - 1] != '\0';
+	for (ssize_t i = 0; !bad && i < n; i += (ssize_t)strlen(text + i) + 1)
+		bad = json_array_append_new(a, json_string(text + i));
+	free(text);
+	return (jsontext_whole(a, bad));
+}
+
+/* QEMU's command line, which is all the definition that there is: a JSON array, as text; NULL if nobody can tell. */
 static json_t *
 command_line(struct monitor *M)
 {
 	struct client_peer peer;
-	char path[64], *text = NULL, *line = NULL;
-	size_t size = 0;
-	json_t *a = json_array(), *out = NULL;
-	int bad = a == NULL;
+	json_t *a = monitor_peer(M, &peer) == 0 ? arguments_of(peer.pid) : NULL, *out = NULL;
+	char *line = a == NULL ? NULL : json_dumps(a, JSON_COMPACT);
 
-	if (monitor_peer(M, &peer) != 0 || peer.pid <= 0)
-		bad = 1;
-	snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)peer.pid);
-	if (bad || io_exists(path) != 1 || (text = io_slurp(path, HOST_DEFINITION, &size)) == NULL)
-		goto done;
-	for (const char *s = text; s < text + size; s += strlen(s) + 1)
-		bad |= json_array_append_new(a, json_string(s));
-	if (!bad && (line = json_dumps(a, JSON_COMPACT)) != NULL && strlen(line) <= HOST_DEFINITION)
+	if (line != NULL && strlen(line) <= HOST_DEFINITION)
 		out = json_string(line);
-done:
 	json_decref(a);
 	free(line);
-	free(text);
 	return (out);
 }
 
