@@ -1,8 +1,8 @@
 """vmferry-qmp: a plain QEMU as host, by its monitor: asked as vmferry asks it, held against what QEMU and the guest say."""
-import filecmp, json, os, re, shutil, signal, subprocess, time
+import filecmp, json, os, shutil, signal, subprocess, time
 
-from guest import Frozen, Guest, check_pattern, make_disks, make_file_systems, raw_of, there
-from lab import BIN, K, M, Failed, Lab, check, main, run, start
+from guest import Guest, Qmp, check_pattern, make_disks, make_file_systems, there
+from lab import BIN, M, UNDO, Failed, Lab, check, main, run, start
 
 PROGRAM = os.path.join(BIN, 'vmferry-qmp')
 PREFIX = 'vmferry-%d-' % os.getpid()
@@ -277,6 +277,7 @@ def test_a_guest_goes_on_when_there_is_no_room_for_what_it_overwrites():
     v.process.wait(60)                          # nobody reads: the guest fills it
     words = v.process.stderr.read().decode()
     check(v.process.returncode == 1 and 'out of space' in words and small in words, v.process.returncode, words)
+    check(g.ask('query-status')['status'] == 'running', 'the guest stands still')
     check(not [e for e in g.ask.events if e['event'] in ('BLOCK_IO_ERROR', 'STOP')], 'the guest was stopped', g.ask.events)
     nothing_left(g, lab)
     check(os.listdir(small) == [], os.listdir(small))
@@ -349,7 +350,6 @@ def idle(lab, *options, name=NAME):
     sock = lab.path('idle.%d' % len(os.listdir(lab.dir)))
     p = start('qemu-system-x86_64', '-accel', 'tcg', '-m', '32', '-nodefaults', '-nographic', '-S', *(['-name', name] if name else []),
               '-qmp', 'unix:%s,server=on,wait=off' % sock, '-qmp', 'unix:%s.t,server=on,wait=off' % sock, *options, cwd=lab.dir)
-    from guest import Qmp
     return p, sock, Qmp(sock + '.t')
 
 
