@@ -8,6 +8,9 @@
 #include "base/say.h"
 #include "jsontext.h"
 #include "qmp/drives.h"
+#include "qmp/recall.h"
+
+#define WHAT "machine"
 
 /* The arguments of a process: an array, or NULL if nobody can tell, or they are no text. */
 static json_t *
@@ -83,25 +86,58 @@ encode(struct monitor *M, const struct drives *D)
 	return (jsontext_whole(o, bad));
 }
 
+static int
+show(const struct question *Q, const json_t *o)
+{
+	if (json_dumpf(o, stdout, JSON_COMPACT) != 0)
+		return (say_failed("%s: cannot tell what it is", Q->name));
+	putchar('\n');
+	return (0);
+}
+
+/* Of a VM that is off, what it was the last time that somebody asked. */
+static int
+tell_from_memory(const struct endpoint *E, const struct question *Q)
+{
+	json_t *o = recall_get(Q->name, WHAT);
+	int rc;
+
+	if (o == NULL)
+		return (say_refused(
+		    "%s: no QEMU listens at %s: the VM is off, and nobody asked before what disks it "
+		    "has: start it, or name them with --disk",
+		    Q->name, E->monitor));
+	rc = show(Q, o);
+	json_decref(o);
+	return (rc);
+}
+
 int
 hardware_tell(const struct endpoint *E, const struct question *Q)
 {
 	struct monitor *M = NULL;
 	struct drives *D = NULL;
 	json_t *o = NULL;
-	int rc;
+	int rc = endpoint_open(E, Q, &M);
 
-	if ((rc = endpoint_must(E, Q, &M)) != 0 || (rc = drives_read(M, &D)) != 0)
-		goto done;
-	rc = -1;
-	if ((o = encode(M, D)) == NULL || json_dumpf(o, stdout, JSON_COMPACT) != 0)
-		say_failed("%s: cannot tell what it is", Q->name);
-	else
-		rc = 0;
-	putchar('\n');
-done:
+	if (rc == MONITOR_OFF)
+		return (tell_from_memory(E, Q));
+	if (rc == MONITOR_BUSY)
+		return (endpoint_must(E, Q, &M));
+	if (rc == 0)
+		rc = drives_read(M, &D);
+	if (rc == 0 && (o = encode(M, D)) == NULL)
+		rc = say_failed("%s: cannot tell what it is", Q->name);
+	if (rc == 0 && (rc = recall_keep(Q->name, WHAT, json_incref(o))) == 0)
+		rc = show(Q, o);
 	json_decref(o);
 	free(D);
 	monitor_close(M);
 	return (rc);
+}
+
+int
+hardware_forget(const struct question *Q)
+{
+	return (recall_remove(Q->name, WHAT));
 }

@@ -1,6 +1,5 @@
 #include "qmp/stopped.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,28 +8,11 @@
 
 #include "base/io.h"
 #include "base/say.h"
-#include "base/state.h"
 #include "jsontext.h"
+#include "qmp/recall.h"
 
 #define MARK 160u
-
-/* Where it is noted: the folder, and the file.  0; 2, unsaid: there is no home; -1, said. */
-static int
-find_paths(const char *name, char folder[PATH_MAX], char path[PATH_MAX])
-{
-	const char *home = getenv("VMFERRY_HOME");
-	unsigned char h[crypto_generichash_BYTES_MIN];
-	char hex[2 * sizeof h + 1];
-
-	if (home == NULL || home[0] != '/')
-		return (2);
-	/* A name can be as long as a file's may be. */
-	crypto_generichash(h, sizeof h, (const unsigned char *)name, strlen(name), NULL, 0);
-	sodium_bin2hex(hex, sizeof hex, h, sizeof h);
-	if (io_path(folder, "%s/qmp", home) != 0)
-		return (-1);
-	return (io_path(path, "%s/%s.json", folder, hex));
-}
+#define WHAT "stopped"
 
 static int
 first_line(const char *path, char *out, size_t size)
@@ -79,13 +61,10 @@ mark_disk(const char *path, char out[MARK])
 int
 stopped_note(const char *name, const struct drives *D)
 {
-	char folder[PATH_MAX], path[PATH_MAX], mark[MARK];
-	json_t *o, *a;
-	int rc = find_paths(name, folder, path), bad = 0;
+	char mark[MARK];
+	json_t *a = json_array();
+	int bad = 0;
 
-	if (rc != 0)
-		return (rc == 2 ? 0 : -1);
-	a = json_array();
 	for (unsigned i = 0; i < D->n; i++) {
 		if (D->drive[i].why[0] != '\0')
 			continue;
@@ -100,12 +79,8 @@ stopped_note(const char *name, const struct drives *D)
 		bad |=
 		    json_array_append_new(a, json_pack("{s:s,s:s}", "path", D->drive[i].path, "mark", mark));
 	}
-	o = json_pack("{s:i,s:s,s:o}", "version", 1, "name", name, "disks", a);
-	if (io_mkdir(folder, 0700) != 0) {
-		json_decref(o);
-		return (-1);
-	}
-	return (state_write(path, jsontext_whole(o, bad)));
+	return (
+	    recall_keep(name, WHAT, jsontext_whole(json_pack("{s:s,s:o}", "name", name, "disks", a), bad)));
 }
 
 static int
@@ -131,13 +106,9 @@ is_as_noted(const json_t *o, const char *name)
 int
 stopped_by_guest(const char *name)
 {
-	char folder[PATH_MAX], path[PATH_MAX];
-	json_t *o;
-	int is;
+	json_t *o = recall_get(name, WHAT);
+	int is = o != NULL && is_as_noted(o, name);
 
-	if (find_paths(name, folder, path) != 0 || io_exists(path) != 1 || (o = state_read(path)) == NULL)
-		return (0);
-	is = is_as_noted(o, name);
 	json_decref(o);
 	return (is);
 }
@@ -145,10 +116,5 @@ stopped_by_guest(const char *name)
 int
 stopped_forget(const char *name)
 {
-	char folder[PATH_MAX], path[PATH_MAX];
-	int rc = find_paths(name, folder, path);
-
-	if (rc != 0)
-		return (rc == 2 ? 0 : -1);
-	return (io_exists(path) == 1 ? io_remove(path) : 0);
+	return (recall_remove(name, WHAT));
 }

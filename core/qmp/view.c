@@ -14,6 +14,8 @@
 #include "hyper/watchdog.h"
 #include "qmp/agent.h"
 #include "qmp/drives.h"
+#include "qmp/hardware.h"
+#include "qmp/stopped.h"
 #include "qmp/sweep.h"
 
 /*
@@ -678,6 +680,8 @@ view_forget(const struct endpoint *E, const struct question *Q)
 
 	if (Q->prefix[0] == '\0')
 		return (say_refused("%s: nothing can be forgotten without a prefix", Q->name));
+	if (hardware_forget(Q) != 0 || stopped_forget(Q->name) != 0)
+		return (-1);
 	if ((rc = endpoint_open(E, Q, &M)) == MONITOR_OFF) {
 		say_note("%s: is off: dirty bitmaps that its images hold stay in them", Q->name);
 		return (0);

@@ -2,7 +2,7 @@
 import filecmp, json, os, shutil, signal, subprocess, time
 
 from guest import Guest, Qmp, check_pattern, make_disks, make_file_systems, there
-from lab import BIN, M, UNDO, Failed, Lab, check, main, run, start
+from lab import BIN, M, UNDO, VMFERRY, Failed, Lab, check, main, run, start
 
 PROGRAM = os.path.join(BIN, 'vmferry-qmp')
 PREFIX = 'vmferry-%d-' % os.getpid()
@@ -345,6 +345,50 @@ def test_a_quiesced_view_is_clean_and_the_guest_always_thaws():
     lab.close()
 
 
+def test_a_vm_of_plain_qemu_is_replicated_while_it_runs_and_when_it_is_off():
+    if not there():
+        return
+    lab = Lab(sizes=(), enable=False)
+    disks = make_disks(lab, 'raw')
+    g = Guest(lab, disks)
+    lab.hq('enable', NAME, '--to', 'dr', '--points', '8', '--host', 'qmp:' + g.qmp)
+    promised = {}
+
+    def point(*how):
+        out = lab.path('b.vmf')
+        said = lab.hq('export', NAME, '-o', out, *how).stderr
+        lab.dr('import', out)
+        os.unlink(out)
+        return said
+
+    promised[1] = g.wait_seq(20)
+    point('--seed')
+    promised[2] = g.wait_seq(20)
+    check(point('--since', 'sent').count('dirty bitmap') == 2)
+    # An exporter that dies has its point taken again, and the guest is left alone.
+    p = start(VMFERRY, '--home', lab.hq.home, 'export', NAME, '--since', 'sent', '-o', '-', stdout=subprocess.PIPE)
+    p.stdout.read(1)
+    p.kill()
+    p.wait()
+    p.stdout.close()
+    swept(g)
+    promised[3] = g.wait_seq(20)
+    check(point('--since', 'sent', '--anew').count('dirty bitmap') == 2)
+    nothing_left(g, lab)
+    promised[4] = g.power_button()
+    point('--since', 'sent')
+    points = [x['seq'] for x in lab.dr.json('points', NAME)['points']]
+    check(len(points) == 4, points)
+    for seq, least in zip(sorted(points), promised.values()):
+        out = lab.path('restored')
+        lab.dr('restore', NAME, '--point', seq, '-o', out)
+        seen = check_pattern(os.path.join(out, 'vda.raw'), os.path.join(out, 'vdb.raw'))
+        check(seen >= least, 'point', seq, 'ends with transaction', seen, 'but', least, 'was durable before it was cut')
+        shutil.rmtree(out)
+    check(seen == promised[4], 'the last point is not as the guest left its disks')
+    lab.close()
+
+
 def idle(lab, *options, name=NAME):
     """A QEMU whose guest never starts; its monitor."""
     sock = lab.path('idle.%d' % len(os.listdir(lab.dir)))
@@ -403,6 +447,8 @@ def test_disks_have_names_that_stay_and_reasons_that_are_said():
     for verb in ('define', 'undefine', 'shutdown', 'networks'):
         ask(lab, verb, sock)
     check('start it' in ask(lab, 'start', sock, rc=1).stderr)
+    check(json.loads(ask(lab, 'machine', sock).stdout) == o, 'what it was is forgotten')
+    ask(lab, 'forget', sock, prefix=PREFIX)
     check('is off' in ask(lab, 'machine', sock, rc=1).stderr)
     lab.close()
 
