@@ -33,6 +33,10 @@ def test_twenty_points_of_a_guest_that_writes_with_qemu_alone():
     test_live.live_points(test_live.ByQmp, 20)
 
 
+def test_points_of_a_guest_whose_host_is_a_program():
+    test_live.live_points(test_live.ByProgram, 6)
+
+
 def test_points_of_raw_disks_are_whole_too():
     test_live.live_points(test_live.ByQmp, 4, 'raw')
     if virt.there():
