@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/image.h"
 #include "disk/leaves.h"
 #include "disk/source.h"
 
@@ -41,7 +42,9 @@ take_disk(struct primary *P, const struct replica *R, unsigned i)
 	memcpy(P->points[0].root[i], at->root, LEAF_ROOT);
 	if (d->is_gone)
 		return (0);
-	return (replica_disk_path(R, i, path) != 0 ? -1 : real_path(path, d->where));
+	if (replica_disk_path(R, i, path) != 0)
+		return (-1);
+	return (source_is_uri(path) ? io_path(d->where, "%s", path) : real_path(path, d->where));
 }
 
 /* For the VM it is an empty disk in the folder of the replica. */
@@ -150,9 +153,28 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 
 /* --- primary to replica ------------------------------------------------------------------------------- */
 
+/* A replica's disk is written to: an export that cannot take it is no place for one. */
+static int
+check_place(const struct primary *P, const struct primary_disk *d)
+{
+	struct image *I;
+	int rc;
+
+	if (d->is_gone || !source_is_uri(d->where) || (rc = image_try(&I, d->where)) < 0)
+		return (d->is_gone || !source_is_uri(d->where) ? 0 : -1);
+	if (rc == 1)
+		return (say_refused("%s: no replica can have disk %s there; move it, and say so with "
+		                    "'vmferry enable --disk'",
+		    P->vm, d->id));
+	image_free(I);
+	return (0);
+}
+
 int
 turn_check(const struct primary *P, const struct trust_entry *e)
 {
+	int rc = 0;
+
 	if (e->is_revoked)
 		return (say_refused(
 		    "%s: site '%s' says that it is its primary now, and its keys were revoked here", P->vm,
@@ -162,13 +184,9 @@ turn_check(const struct primary *P, const struct trust_entry *e)
 		    "%s: site '%s' is its primary now, but may not replicate this VM to here; see "
 		    "'vmferry trust add --vm'",
 		    P->vm, e->card.name));
-	for (unsigned i = 0; i < P->nreplicated; i++)
-		if (!P->disks[i].is_gone && source_is_uri(P->disks[i].where))
-			return (say_refused(
-			    "%s: disk %s is at %s, where no replica can have it; move it to a file "
-			    "or device, and say so with 'vmferry enable --disk'",
-			    P->vm, P->disks[i].id, P->disks[i].where));
-	return (0);
+	for (unsigned i = 0; rc == 0 && i < P->nreplicated; i++)
+		rc = check_place(P, &P->disks[i]);
+	return (rc);
 }
 
 /* Where disk i is: in the replica's own folder under its own name, or elsewhere. */

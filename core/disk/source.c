@@ -9,6 +9,7 @@
 #include "bounds.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 struct source {
 	const struct source_kind *kind;
@@ -57,8 +58,10 @@ source_open(struct source **out, const char *where, enum source_use use, const c
 	*out = NULL;
 	if (S == NULL)
 		return (-1);
-	S->kind = source_is_uri(where) ? &source_nbd : &source_file;
-	if (S->kind == &source_nbd)
+	S->kind = !source_is_uri(where) ? &source_file : relay_is_on() ? &source_relay : &source_nbd;
+	if (S->kind == &source_relay)
+		rc = source_relay_open(&S->state, &S->size, where);
+	else if (S->kind == &source_nbd)
 		rc = source_nbd_open(&S->state, &S->size, where, bitmap);
 	else
 		rc = source_file_open(&S->state, &S->size, where, use);
@@ -81,7 +84,8 @@ source_open_own(struct source **out, const char *where, uint64_t size)
 	if (size == 0)
 		return (source_open_none(out, where));
 	rc = source_open(out, where, SOURCE_OWN, NULL);
-	if (rc == 0 && (*out)->size > size && stat(where, &st) == 0 && S_ISBLK(st.st_mode))
+	if (rc == 0 && (*out)->size > size &&
+	    (source_is_uri(where) || (stat(where, &st) == 0 && S_ISBLK(st.st_mode))))
 		(*out)->size = size;
 	return (rc);
 }

@@ -47,7 +47,8 @@ enum source_use {
 int source_open(struct source **S, const char *where, enum source_use use, const char *bitmap);
 
 /**
- * Open a disk of ours that has that size, under our own lock: of a device that is larger, only its beginning counts.
+ * Open a disk of ours that has that size, under our own lock: of a device or export that is larger, only its beginning
+ * counts.
  * Of size 0 it need not be there.  As source_open.
  */
 int source_open_own(struct source **S, const char *where, uint64_t size);
@@ -78,8 +79,9 @@ int source_absolute(const char *where, char out[PATH_MAX]);
 int source_is_uri(const char *where);
 
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
-extern const struct source_kind source_file, source_nbd, source_none;
+extern const struct source_kind source_file, source_nbd, source_relay, source_none;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
+int source_relay_open(void **state, uint64_t *size, const char *uri);
 
 #endif

@@ -111,6 +111,8 @@ check_vm(const struct host_vm *vm)
 	for (unsigned i = 0; i < vm->ndisks; i++) {
 		const struct host_disk *d = &vm->disks[i];
 
+		if (d->uri != NULL)
+			continue;
 		if (d->path == NULL ? !d->is_excluded : d->path[0] != '/')
 			return (say_failed("%s: disk %s has no absolute path", vm->name, d->id));
 	}

@@ -41,8 +41,9 @@ enum host_format {
 
 struct host_disk {
 	const char *id;
-	const char *
-	    path; /* absolute; a file or block device; for an excluded disk it may be NULL: make an empty one */
+	const char *uri; /* of an NBD export, raw; or NULL */
+	/* Or, absolute, a file or block device; of an excluded disk both may be NULL: make an empty one. */
+	const char *path;
 	enum host_format format;
 	uint64_t size; /* bytes */
 	int is_excluded;
