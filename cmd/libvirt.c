@@ -4,7 +4,7 @@
 #include "args.h"
 #include "base/say.h"
 #include "hyper/question.h"
-#include "libvirt/libvirt.h"
+#include "libvirt/verbs.h"
 
 static const struct args_tool tool = { "vmferry-libvirt",
 	"usage: vmferry-libvirt VERB NAME\n"
@@ -26,7 +26,7 @@ main(int argc, char *argv[])
 	if (argc != 3 || argv[1][0] == '-')
 		args_misuse(&tool, "a verb and a name are wanted");
 	if ((rc = question_read(&Q, argc, argv)) == 0)
-		rc = libvirt_answer(Q);
+		rc = verbs_answer(Q);
 	question_free(Q);
 	return (say_exit(rc));
 }

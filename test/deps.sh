@@ -3,7 +3,8 @@
 set -eu
 build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjansson-dev libnbd-dev libseccomp-dev libvirt-dev libxml2-dev linux-libc-dev"
 demo="$build python3 zstd e2fsprogs qemu-utils"
-test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin"
+virt="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2"
+test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin $virt"
 stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs"
 fuzz="$build clang libclang-rt-14-dev"
 lint="$build clang clang-format clang-tidy cppcheck mandoc python3"

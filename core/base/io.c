@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -633,6 +634,61 @@ has_no_modes(void)
 }
 
 int
+io_allocate(int fd, const char *path, uint64_t n)
+{
+	int rc;
+
+	do
+		rc = fallocate(fd, 0, 0, (off_t)n);
+	while (rc != 0 && errno == EINTR);
+	if (rc == 0)
+		return (0);
+	return (errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == EOPNOTSUPP ||
+	                errno == ENOSYS || errno == EINVAL
+	            ? 2
+	            : failed(path, "take room for"));
+}
+
+/* As many extents as are asked for in one call. */
+#define EXTENTS 256u
+
+static struct io_extent
+extent_of(const struct fiemap_extent *e)
+{
+	const unsigned vague = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_DATA_INLINE |
+	                       FIEMAP_EXTENT_DATA_TAIL;
+
+	return ((struct io_extent){ .offset = e->fe_logical,
+	    .place = e->fe_physical,
+	    .length = e->fe_length,
+	    .is_zero = (e->fe_flags & FIEMAP_EXTENT_UNWRITTEN) != 0,
+	    .is_packed = (e->fe_flags & (FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_NOT_ALIGNED)) != 0,
+	    .is_vague = (e->fe_flags & vague) != 0 });
+}
+
+int
+io_extents(int fd, const char *path, uint64_t offset, struct io_extent *out, unsigned n)
+{
+	union {
+		struct fiemap head;
+		char room[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
+	} m;
+
+	memset(&m.head, 0, sizeof m.head);
+	m.head.fm_start = offset;
+	m.head.fm_length = ~UINT64_C(0) - offset;
+	m.head.fm_flags = FIEMAP_FLAG_SYNC;
+	m.head.fm_extent_count = n < EXTENTS ? n : EXTENTS;
+	if (ioctl(fd, FS_IOC_FIEMAP, &m) != 0)
+		return (errno == EOPNOTSUPP || errno == ENOTTY || errno == EBADR || errno == EINVAL
+		            ? -2
+		            : failed(path, "ask where the data lies of"));
+	for (unsigned i = 0; i < m.head.fm_mapped_extents; i++)
+		out[i] = extent_of(&m.head.fm_extents[i]);
+	return ((int)m.head.fm_mapped_extents);
+}
+
+int
 io_let_read(int fd, const char *path)
 {
 	return (fchmod(fd, 0644) == 0 || has_no_modes() ? 0 : failed(path, "set the mode of"));
@@ -879,6 +935,18 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 	(void)type;
 	(void)at;
 	return (remove(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));
+}
+
+int
+io_remove_folder(const char *path)
+{
+	return (rmdir(path) == 0 || errno == ENOENT ? 0 : failed(path, "remove"));
+}
+
+int
+io_give(const char *path, uid_t uid, gid_t gid)
+{
+	return (lchown(path, uid, gid) == 0 ? 0 : failed(path, "change the owner of"));
 }
 
 int

@@ -162,8 +162,26 @@ int io_stretch(int fd, const char *path, uint64_t offset, uint64_t end, uint64_t
 /* Share the whole content of from with to (reflink): 1 done, 0 not possible here. */
 int io_clone(int to, int from);
 
+/* Give a file real blocks for n bytes: 0; 2, unsaid, where there is no room or its file system cannot; -1. */
+int io_allocate(int fd, const char *path, uint64_t n);
+
+/**
+ * Where the file's data lies, from offset on: up to n extents, what is dirty being written first.  Return how many, 0
+ * if there are no more; -2, unsaid, where the file system cannot tell; -1.
+ */
+struct io_extent {
+	uint64_t offset, place, length; /* bytes; place is of use only to be compared */
+	int is_zero;                    /* allocated, and reads as zeroes */
+	int is_packed;                  /* compressed or so: place is that of its start */
+	int is_vague;                   /* place is not known, or not its own */
+};
+int io_extents(int fd, const char *path, uint64_t offset, struct io_extent *out, unsigned n);
+
 /* Let others read a file that was made with 0600; a file system without modes (FAT) has none to set. */
 int io_let_read(int fd, const char *path);
+
+/* Make it that user's and group's, following no link. */
+int io_give(const char *path, uid_t uid, gid_t gid);
 
 /**
  * Replace the file at path by n bytes, durably: it is the old one or the new one, whole, at any moment.  A mode
@@ -210,6 +228,9 @@ int io_remove(const char *path);
 
 /* Remove a folder of ours and the files and folders in it, following no links. */
 int io_remove_tree(const char *path);
+
+/* Remove an empty folder; that it is gone already is fine. */
+int io_remove_folder(const char *path);
 
 /**
  * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;

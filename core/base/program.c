@@ -30,6 +30,7 @@ struct running {
 	int output, errors; /* where we read */
 	int its_output, its_errors;
 	int pidfd;
+	int stays;           /* it is not killed when we are */
 	int listening;       /* what a server is to listen on */
 	char **env;          /* a server's own; NULL: it gets ours */
 	char listen_pid[32]; /* one of env: a server wants its own number there, which only it knows */
@@ -158,8 +159,8 @@ become(struct running *R, pid_t parent, int failure)
 	failure = fcntl(failure, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
 	put_pid(R->listen_pid);
 	/* When we are killed it is too; or a second command would meet the work of the first one. */
-	if (setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-	    arrange(R) == 0)
+	if (setpgid(0, 0) == 0 && (R->stays || prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) &&
+	    (R->stays || getppid() == parent) && arrange(R) == 0)
 		execve(R->path, (char *const *)(uintptr_t)R->P->argv, R->env != NULL ? R->env : environ);
 	error = errno;
 	_exit(write(failure, &error, sizeof error) == sizeof error ? 126 : 127);
@@ -282,8 +283,8 @@ wait_for(const struct running *R, int64_t until)
 	if (stop_check() != 0)
 		return (-1);
 	if (until != 0 && left <= 0)
-		return (
-		    say_failed("%s: is not done after %u seconds, and was killed", R->path, R->P->seconds));
+		return (say_failed("%s: is not done after %u seconds%s", R->path, R->P->seconds,
+		    R->stays ? "; it is left to itself" : ", and was killed"));
 	/* A second, since a wish to stop may come just before. */
 	if (poll(p, 3, left < 0 || left > 1000 ? 1000 : (int)left) < 0 && errno != EINTR)
 		return (say_failed("%s: cannot wait for it: %s", R->path, strerror(errno)));
@@ -483,4 +484,146 @@ program_served(struct program_server *S, char words[PROGRAM_WORDS])
 		put_words(&S->running, words);
 	end(&S->running);
 	free(S);
+}
+
+/* --- talks ---------------------------------------------------------------------------------------------- */
+
+struct program_talk {
+	struct running running;
+	struct program program;
+	int to; /* its input, our end; -1: closed */
+	struct program_result heard;
+	size_t from; /* where in that its next line begins */
+};
+
+/* In place of an input in memory a pipe. */
+static int
+make_talk(struct program_talk *T)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) != 0)
+		return (say_failed("%s: cannot prepare to talk to it: %s", T->running.path, strerror(errno)));
+	close_one(&T->running.input);
+	T->running.input = p[0];
+	T->to = p[1];
+	/* What it says too much of is lost: nobody reads it before its end. */
+	return (fcntl(T->running.its_errors, F_SETFL, O_NONBLOCK));
+}
+
+static void
+talk_free(struct program_talk *T)
+{
+	close_one(&T->to);
+	/* One that is still there is left to itself. */
+	if (T->running.pid > 0)
+		T->running.pid = -1;
+	end(&T->running);
+	program_release(&T->heard);
+	free(T);
+}
+
+int
+program_talk(const struct program *P, struct program_talk **out)
+{
+	struct program_talk *T = calloc(1, sizeof *T);
+
+	*out = NULL;
+	if (T == NULL || (T->heard.output = malloc(PROGRAM_OUTPUT + 2)) == NULL) {
+		free(T);
+		return (say_failed("out of memory"));
+	}
+	T->program = *P;
+	T->program.input = NULL;
+	T->running = nothing_yet(&T->program);
+	T->running.stays = 1;
+	T->to = -1;
+	if (stop_check() == 0 && program_find(T->running.path, P->argv[0], P->package) == 0 &&
+	    make_ends(&T->running) == 0 && make_talk(T) == 0 && start(&T->running) == 0 &&
+	    io_write(T->to, T->running.path, P->input, P->input_size) == 0) {
+		*out = T;
+		return (0);
+	}
+	talk_free(T);
+	return (-1);
+}
+
+/* It has ended: what its status and last words come to. */
+static int
+talk_ended(struct program_talk *T)
+{
+	struct program_result *r = &T->heard;
+
+	close_one(&T->to);
+	if (finish(&T->running, r) != 0)
+		return (-1);
+	if (r->status == 0)
+		return (0);
+	return (r->status == 1 ? say_refused("%s: %s", T->running.path, r->words)
+	                       : say_failed("%s: failed with status %d: %s", T->running.path, r->status,
+	                             r->words[0] != '\0' ? r->words : "it says nothing more"));
+}
+
+int
+program_talk_hear(struct program_talk *T, const char **line)
+{
+	int64_t until = now_ms() + (int64_t)T->program.seconds * 1000;
+	int ended = 0, rc;
+
+	for (;;) {
+		char *start = T->heard.output + T->from, *stop;
+
+		if (take_output(&T->running, &T->heard) != 0 || take_errors(&T->running) != 0)
+			return (-1);
+		if ((stop = memchr(start, '\n', T->heard.size - T->from)) != NULL) {
+			*stop = '\0';
+			T->from += (size_t)(stop - start) + 1;
+			*line = start;
+			return (0);
+		}
+		if (ended > 0) {
+			rc = talk_ended(T);
+			return (rc != 0 ? rc : say_failed("%s: ended without an answer", T->running.path));
+		}
+		if ((ended = wait_for(&T->running, until)) < 0)
+			return (-1);
+	}
+}
+
+int
+program_talk_check(struct program_talk *T)
+{
+	struct pollfd p = { .fd = T->running.pidfd, .events = POLLIN };
+	int rc;
+
+	if (T->running.pid > 0 && poll(&p, 1, 0) <= 0)
+		return (0);
+	rc = T->running.pid > 0 ? talk_ended(T) : -1;
+	return (rc != 0 ? rc : say_failed("%s: has ended too early", T->running.path));
+}
+
+int
+program_talk_end(struct program_talk *T, const char *line)
+{
+	int64_t until = now_ms() + (int64_t)T->program.seconds * 1000;
+	int ended = 0, rc = 0;
+
+	if (T->running.pid < 0) { /* it was heard of before that it is gone */
+		talk_free(T);
+		return (-1);
+	}
+	if (line != NULL)
+		rc = io_write(T->to, T->running.path, line, strlen(line));
+	close_one(&T->to);
+	while (ended == 0) {
+		if (take_output(&T->running, &T->heard) != 0 || take_errors(&T->running) != 0 ||
+		    (ended = wait_for(&T->running, until)) < 0)
+			break;
+	}
+	if (ended > 0)
+		rc = talk_ended(T);
+	else
+		rc = -1;
+	talk_free(T);
+	return (rc);
 }

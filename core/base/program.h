@@ -52,6 +52,26 @@ int program_serve(const struct program *P, struct program_server **S, int *fd);
  */
 void program_served(struct program_server *S, char words[PROGRAM_WORDS]);
 
+/**
+ * Run P and talk with it: lines go to its standard input, and come from its standard output.  Unlike the others it is
+ * not killed when we are: it finds its input at an end, and cleans up.  P->input is written first; P->seconds is how long
+ * each of its answers may take.  0; -1, said.
+ */
+struct program_talk;
+int program_talk(const struct program *P, struct program_talk **T);
+
+/* Its next line, without the newline, valid until the next call.  0; 1, said, if it ended instead with status 1; -1, said. */
+int program_talk_hear(struct program_talk *T, const char **line);
+
+/* Does it still run?  0; as program_talk_hear if it has ended. */
+int program_talk_check(struct program_talk *T);
+
+/**
+ * Say the last line (NULL: nothing), close its input, wait for its end and release T.  0 if it ended with 0; 1, said, with
+ * 1; -1, said.  One that does not end in P->seconds is left to itself.
+ */
+int program_talk_end(struct program_talk *T, const char *line);
+
 /* Where the program of that name, or path, is: 0; -1, said with the package where there is one. */
 int program_find(char out[PATH_MAX], const char *name, const char *package);
 

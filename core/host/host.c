@@ -18,7 +18,9 @@ static const struct {
 	int (*open)(void **state, const char *rest);
 } kinds[] = {
 	{ "none", &host_none, host_none_open },
-	{ "exec:", &host_exec, host_exec_open },
+	{ "exec:", &host_program, host_exec_open },
+	{ "libvirt:", &host_program, host_libvirt_open },
+	{ "qmp:", &host_program, host_qmp_open },
 };
 
 /* The number of the kind, or -1; *rest is what is behind its name. */
@@ -43,13 +45,15 @@ host_check_spec(const char *spec)
 	int i = find_kind(spec, &rest);
 
 	if (i < 0)
-		return ("a host is 'none' or 'exec:/PATH/OF/PROGRAM'");
+		return ("a host is 'none', 'libvirt:URI', 'qmp:SOCKET' or 'exec:/PATH/OF/PROGRAM'");
 	if (strlen(spec) >= PATH_MAX)
 		return ("the name of a host is too long");
 	for (const char *p = spec; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return ("the name of a host has a control character");
-	if (kinds[i].kind == &host_exec && rest[0] != '/')
+	if (kinds[i].open == host_qmp_open && rest[0] != '/')
+		return ("the socket of a QEMU is given by its absolute path: qmp:/PATH/OF/SOCKET");
+	if (kinds[i].open == host_exec_open && rest[0] != '/')
 		return ("the program of a host is given by its absolute path: exec:/PATH/OF/PROGRAM");
 	return (NULL);
 }
@@ -155,6 +159,41 @@ host_networks(struct host *H, const struct host_vm *vm, struct host_networks *ou
 {
 	out->nnetworks = out->nmissing = 0;
 	return (check_vm(vm) != 0 ? -1 : H->kind->networks(H->state, vm, out));
+}
+
+int
+host_machine(struct host *H, const char *name, struct host_machine **out)
+{
+	struct host_machine *M = calloc(1, sizeof *M);
+	int rc = M == NULL ? say_failed("out of memory") : H->kind->machine(H->state, name, M);
+
+	*out = M;
+	if (rc == 0)
+		return (0);
+	host_machine_free(M);
+	*out = NULL;
+	return (rc);
+}
+
+void
+host_machine_free(struct host_machine *M)
+{
+	if (M == NULL)
+		return;
+	free(M->definition);
+	free(M);
+}
+
+int
+host_view_begin(struct host *H, const char *name, struct host_view *V)
+{
+	return (H->kind->view(H->state, name, V));
+}
+
+int
+host_forget(struct host *H, const char *name, const char *prefix)
+{
+	return (H->kind->forget(H->state, name, prefix));
 }
 
 const char *

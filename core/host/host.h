@@ -199,12 +199,17 @@ struct host_kind {
 	int (*shutdown)(void *state, const char *name);
 	int (*undefine)(void *state, const char *name);
 	int (*networks)(void *state, const struct host_vm *vm, struct host_networks *out);
+	int (*machine)(void *state, const char *name, struct host_machine *M);
+	int (*view)(void *state, const char *name, struct host_view *V);
+	int (*forget)(void *state, const char *name, const char *prefix);
 	void (*close)(void *state);
 };
 
 /* The kinds.  Each takes what is behind the colon of its name, sets *state, and returns as host_open does. */
-extern const struct host_kind host_none, host_exec;
+extern const struct host_kind host_none, host_program;
 int host_none_open(void **state, const char *rest);
 int host_exec_open(void **state, const char *rest);
+int host_libvirt_open(void **state, const char *rest);
+int host_qmp_open(void **state, const char *rest);
 
 #endif

@@ -36,6 +36,27 @@ none_networks(void *state, const struct host_vm *vm, struct host_networks *out)
 	return (none_vm(state, vm));
 }
 
+static int
+none_machine(void *state, const char *name, struct host_machine *M)
+{
+	(void)M; /* is empty */
+	return (none_name(state, name));
+}
+
+static int
+none_view(void *state, const char *name, struct host_view *V)
+{
+	(void)V;
+	return (none_name(state, name));
+}
+
+static int
+none_forget(void *state, const char *name, const char *prefix)
+{
+	(void)prefix;
+	return (none_name(state, name));
+}
+
 static void
 none_close(void *state)
 {
@@ -51,4 +72,4 @@ host_none_open(void **state, const char *rest)
 }
 
 const struct host_kind host_none = { none_vm, none_state, none_name, none_name, none_name, none_networks,
-	none_close };
+	none_machine, none_view, none_forget, none_close };

@@ -206,6 +206,17 @@ read_trust(struct site *S)
 	return (line == 0 ? 0 : say_failed("%s: line %d is not an entry; see vmferry-trust(1)", path, line));
 }
 
+/* Programs that this site has do its work, such as a host's, know by this whose work it is. */
+static int
+tell_programs(const struct site *S)
+{
+	char home[PATH_MAX];
+
+	if (io_absolute(S->home, home) != 0)
+		return (-1);
+	return (setenv("VMFERRY_HOME", home, 1) == 0 ? 0 : say_failed("out of memory"));
+}
+
 struct site *
 site_open(const char *home)
 {
@@ -217,7 +228,8 @@ site_open(const char *home)
 		return (NULL);
 	}
 	S->lock = -1;
-	if (find_home(S->home, home) != 0 || read_identity(S) != 0 || read_trust(S) != 0) {
+	if (find_home(S->home, home) != 0 || read_identity(S) != 0 || read_trust(S) != 0 ||
+	    tell_programs(S) != 0) {
 		site_close(S);
 		return (NULL);
 	}
