@@ -284,9 +284,9 @@ struct allowing {
 static int
 allow_disk(const struct allowing *a, const char *where)
 {
-	if (where[0] != '/')
-		return (relay_add(a->N, where));
-	return (io_exists(where) != 1 ? 0 : sandbox_add(a->B, where));
+	if (where[0] == '\0' || relay_add(a->N, where) != 0)
+		return (where[0] == '\0' ? 0 : -1);
+	return (where[0] != '/' || io_exists(where) != 1 ? 0 : sandbox_add(a->B, where));
 }
 
 static int
@@ -308,13 +308,18 @@ static int
 allow_replica(void *context, const char *uuid)
 {
 	const struct allowing *a = context;
+	char path[PATH_MAX];
 	struct replica *R;
 	int rc = 0;
 
 	if (replica_look(&R, a->S, uuid) != 0)
 		return (0); /* said; it is not in the way of the others */
-	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
+	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++) {
 		rc = allow_disk(a, R->where[i]);
+		/* The VM may have it open. */
+		if (rc == 0 && replica_is_live(R))
+			rc = replica_disk_path(R, i, path) != 0 ? -1 : relay_add(a->N, path);
+	}
 	replica_close(R);
 	return (rc);
 }

@@ -16,8 +16,8 @@ enum { FOLLOW_NOT = 0, FOLLOW_DONE = 2 };
 int follow(const struct site *S, const struct trust_entry *e, const struct header *H);
 
 /**
- * Let a sandbox have the disks that following reads or merging writes, where they lie elsewhere; those at NBD exports are
- * named to N, for a relay.  0 or -1.
+ * Let a sandbox have the disks that following reads or merging writes, where they lie elsewhere, and name
+ * them to N, for a relay.  0 or -1.
  */
 int follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N);
 

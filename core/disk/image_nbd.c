@@ -15,8 +15,8 @@
  * is durable when the server has answered a flush, so there must be one.  What reads as zeroes is written as zeroes that
  * may be a hole: the server gives back the space where it can.
  */
-#define REQUESTS 64u                   /* under way at a time */
-#define DATA_MAX (256u * 1024)         /* bytes in one of them */
+#define REQUESTS 64u                  /* under way at a time */
+#define DATA_MAX (256u * 1024)        /* bytes in one of them */
 #define ZERO_MAX UINT64_C(0x10000000) /* the same where no bytes travel */
 
 struct nbd;
@@ -83,9 +83,9 @@ check_export(struct nbd *n)
 	if (nbd_is_read_only(n->h) != 0)
 		return (say_refused("%s: the server does not let us write", n->uri));
 	if (nbd_can_flush(n->h) != 1)
-		return (say_refused(
-		    "%s: the server cannot make durable what is written (flush); no disk of a replica can lie "
-		    "there",
+		return (say_refused("%s: the server cannot make durable what is written (flush); no disk of "
+		                    "a replica can lie "
+		                    "there",
 		    n->uri));
 	if ((least = nbd_get_block_size(n->h, LIBNBD_SIZE_MINIMUM)) > LIMIT_SECTOR)
 		return (say_refused("%s: the server takes multiples of %" PRId64

@@ -15,7 +15,6 @@
 #include "disk/image.h"
 #include "disk/source.h"
 
-
 /* The way there: a process is confined for good, so it has one at most. */
 static struct door {
 	int fd; /* -1: none */
@@ -26,26 +25,26 @@ static struct door {
 /* --- names ------------------------------------------------------------------------------------------------ */
 
 static int
-find(const struct relay_list *l, const char *uri, size_t *at)
+find(const struct relay_list *l, const char *where, size_t *at)
 {
 	for (*at = 0; *at < l->n; (*at)++)
-		if (strcmp(l->uris[*at], uri) == 0)
+		if (strcmp(l->names[*at], where) == 0)
 			return (1);
 	return (0);
 }
 
 int
-relay_add(struct relay_list *l, const char *uri)
+relay_add(struct relay_list *l, const char *where)
 {
 	char **more;
 	size_t at;
 
-	if (!source_is_uri(uri) || find(l, uri, &at))
+	if (find(l, where, &at))
 		return (0);
-	if ((more = realloc(l->uris, (l->n + 1) * sizeof *more)) == NULL)
+	if ((more = realloc(l->names, (l->n + 1) * sizeof *more)) == NULL)
 		return (say_failed("out of memory"));
-	l->uris = more;
-	if ((l->uris[l->n] = strdup(uri)) == NULL)
+	l->names = more;
+	if ((l->names[l->n] = strdup(where)) == NULL)
 		return (say_failed("out of memory"));
 	l->n++;
 	return (0);
@@ -55,8 +54,8 @@ void
 relay_free(struct relay_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->uris[i]);
-	free(l->uris);
+		free(l->names[i]);
+	free(l->names);
 	*l = (struct relay_list){ 0 };
 }
 
@@ -72,7 +71,7 @@ static int
 copy_names(const struct relay_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (relay_add(&door.names, l->uris[i]) != 0)
+		if (relay_add(&door.names, l->names[i]) != 0)
 			return (-1);
 	return (0);
 }
@@ -145,6 +144,23 @@ ask(enum relay_what what, uint32_t handle, uint64_t offset, uint64_t length, str
 }
 
 static int
+find_named(const char *where, size_t *at)
+{
+	if (find(&door.names, where, at))
+		return (0);
+	return (say_failed("%s: this confined process may not use it; say the command again", where));
+}
+
+int
+relay_search(const char *path)
+{
+	struct relay_answer a;
+	size_t at;
+
+	return (find_named(path, &at) != 0 ? -1 : ask(RELAY_SEARCH, 0, at, 0, &a));
+}
+
+static int
 far_open(void **state, uint64_t *size, const char *uri, enum relay_what what)
 {
 	struct relay_answer a;
@@ -152,8 +168,8 @@ far_open(void **state, uint64_t *size, const char *uri, enum relay_what what)
 	size_t at;
 	int rc;
 
-	if (!find(&door.names, uri, &at))
-		return (say_failed("%s: this confined process may not use it; say the command again", uri));
+	if (find_named(uri, &at) != 0)
+		return (-1);
 	if ((f = calloc(1, sizeof *f)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = ask(what, 0, at, 0, &a)) != 0) {

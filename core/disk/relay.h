@@ -5,23 +5,26 @@
 #include <stdint.h>
 
 /*
- * Before a process confines itself (base/sandbox) it can leave a second one behind, which reads and writes NBD exports
- * for it: those that were named before, and no others.  From then on source_open and image_open go that way by
- * themselves.
+ * Before a process confines itself (base/sandbox) it can leave a second one behind, which does for it what it cannot do
+ * any more: it reads and writes NBD exports, and looks who else writes to a file or device.  This for disks that were
+ * named before, and no others.  From then on source_open and image_open go that way by themselves.
  */
 struct relay_list {
 	size_t n;
-	char **uris;
+	char **names; /* as source_open takes them */
 };
 
-/* Name one: 0 or -1, said.  What is no URI is passed over, and so is what was named. */
-int relay_add(struct relay_list *l, const char *uri);
+/* Name one: 0 or -1, said.  One that was named is passed over. */
+int relay_add(struct relay_list *l, const char *where);
 void relay_free(struct relay_list *l);
 
 /* Start it, if anything was named, for as long as this process lives, which has no threads yet.  0 or -1, said. */
 int relay_start(const struct relay_list *l);
 
 int relay_is_on(void);
+
+/* As source_file_search. */
+int relay_search(const char *path);
 
 /* --- inside: what the two processes say to each other ---------------------------------------------------- */
 
@@ -35,6 +38,7 @@ enum relay_what {
 	RELAY_ZERO,    /* no answer */
 	RELAY_DRAIN,
 	RELAY_SYNC,
+	RELAY_SEARCH, /* offset: the number of its name */
 };
 
 struct relay_question {

@@ -31,19 +31,35 @@ reply(const struct serving *s, struct relay_answer a)
 	return (io_write(s->fd, RELAY_NAME, &a, sizeof a));
 }
 
+static const char *
+name_of(const struct serving *s, const struct relay_question *q)
+{
+	return (q->offset < s->names->n ? s->names->names[q->offset] : NULL);
+}
+
+static int
+search(const struct serving *s, const struct relay_question *q)
+{
+	const char *path = name_of(s, q);
+
+	if (path == NULL)
+		return (-1);
+	return (reply(s, (struct relay_answer){ .rc = source_file_search(path) }));
+}
+
 static int
 open_export(struct serving *s, const struct relay_question *q)
 {
 	struct relay_answer a = { .rc = -1 };
 	struct open_one *o = NULL;
-	const char *uri = q->offset < s->names->n ? s->names->uris[q->offset] : NULL;
+	const char *uri = name_of(s, q);
 
 	for (unsigned i = 0; o == NULL && i < HANDLES; i++)
 		if (s->open[i].source == NULL && s->open[i].image == NULL) {
 			o = &s->open[i];
 			a.flag = i;
 		}
-	if (o == NULL || uri == NULL) {
+	if (o == NULL || uri == NULL || !source_is_uri(uri)) {
 		say_failed("%s: more exports are open than it takes", RELAY_NAME);
 	} else if (q->what == RELAY_OPEN_SOURCE) {
 		if ((a.rc = source_open(&o->source, uri, SOURCE_OWN, NULL)) == 0)
@@ -153,6 +169,8 @@ serve_one(struct serving *s, const struct relay_question *q)
 
 	if (q->what == RELAY_OPEN_SOURCE || q->what == RELAY_OPEN_IMAGE)
 		return (open_export(s, q));
+	if (q->what == RELAY_SEARCH)
+		return (search(s, q));
 	if (o == NULL || (o->source == NULL && o->image == NULL))
 		return (-1);
 	if (q->what == RELAY_CLOSE) {

@@ -81,6 +81,8 @@ int source_is_uri(const char *where);
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
 extern const struct source_kind source_file, source_nbd, source_relay, source_none;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
+/* Does any process have it open for writing?  0: none, as far as we may see; 1, said; -1. */
+int source_file_search(const char *path);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
 int source_relay_open(void **state, uint64_t *size, const char *uri);
 

@@ -14,6 +14,7 @@
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 /*
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:
@@ -30,12 +31,12 @@ struct file {
 };
 
 static int
-in_use(const struct file *f, const char *by)
+in_use(const char *path, const char *by)
 {
 	return (
 	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
 	                "--live-unsafe",
-	        f->path, by));
+	        path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -82,8 +83,8 @@ process_writes(const char *pid, const struct stat *st)
 	return (found);
 }
 
-static int
-search_writers(const struct file *f)
+int
+source_file_search(const char *path)
 {
 	struct stat st;
 	struct dirent *e;
@@ -91,16 +92,22 @@ search_writers(const struct file *f)
 	int rc = 0;
 	DIR *d;
 
-	if (fstat(f->fd, &st) != 0 || (d = opendir("/proc")) == NULL)
-		return (say_failed("%s: cannot tell who uses it: %s", f->path, strerror(errno)));
+	if (stat(path, &st) != 0 || (d = opendir("/proc")) == NULL)
+		return (say_failed("%s: cannot tell who uses it: %s", path, strerror(errno)));
 	while (rc == 0 && (e = readdir(d)) != NULL) {
 		if (!isdigit((unsigned char)e->d_name[0]) || !process_writes(e->d_name, &st))
 			continue;
 		snprintf(by, sizeof by, "process %.32s", e->d_name);
-		rc = in_use(f, by);
+		rc = in_use(path, by);
 	}
 	closedir(d);
 	return (rc);
+}
+
+static int
+search_writers(const struct file *f)
+{
+	return (relay_is_on() ? relay_search(f->path) : source_file_search(f->path));
 }
 
 /* Make sure that nobody writes, now and, where there are leases, as long as the file is open. */
@@ -114,7 +121,7 @@ make_quiet(struct file *f)
 			return (0);
 		}
 		if (errno == EAGAIN)
-			return (in_use(f, "a program"));
+			return (in_use(f->path, "a program"));
 	}
 	return (search_writers(f));
 }
@@ -145,7 +152,7 @@ open_and_look(struct file *f, const char *path)
 		flags |= O_EXCL;
 	if ((f->fd = open(path, flags)) < 0) {
 		if (errno == EBUSY)
-			return (in_use(f, "the system (it is mounted, perhaps)"));
+			return (in_use(f->path, "the system (it is mounted, perhaps)"));
 		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
 	}
 	return (io_size(f->fd, path, &f->size));
@@ -230,7 +237,7 @@ file_check(void *state)
 		return (say_refused("%s: was resized while it was read", f->path));
 	if (!f->leased)
 		return (search_writers(f));
-	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f, "a program, since a moment ago,"));
+	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f->path, "a program, since a moment ago,"));
 }
 
 static int64_t

@@ -8,6 +8,7 @@ import signal
 import test_disks as disks
 import test_failover as failover
 import test_turn as turn
+from inject import hurry
 from lab import *
 
 NBDKIT = ('nbdkit', '--foreground', '--newstyle', '--exit-with-parent', '-U', '{}')
@@ -23,7 +24,7 @@ def has(*programs):
 class Export:
     """An export with something on it; served by argv, where {} is the socket and [] the file."""
     def __init__(self, l, name, size, argv=NBDKIT + ('file', '[]')):
-        self.l, self.argv, self.file, self.sock = l, argv, l.path(name), l.path(name + '.sock')
+        self.l, self.argv, self.file, self.sock = l, argv, l.path(name), l.path(os.path.basename(name) + '.sock')
         self.uri = 'nbd+unix:///?socket=' + self.sock
         self.make(size)
         self.serve()
@@ -349,6 +350,10 @@ def test_a_host_is_told_the_uri():
     e = Export(l, 'export', 4 * M)
     l.dr('move', 'web1', '--disk', 'vda=' + e.uri, '--yes')
     host = failover.Host(l)
+    e.stop()
+    o = json.loads(l.dr('failover', 'web1', '--unplanned', '--dry-run', '--json', rc=1).stdout)
+    check(['export', False] in [[c['check'], c['ok']] for c in o['checks']], 'a server that is gone is not said:', o)
+    e.serve()
     l.dr('failover', 'web1', '--unplanned', '--yes')
     l.dr('failover', 'web1', '--complete', '--yes', '--start')
     a, b = host.vms()['web1']['disks']
@@ -393,14 +398,14 @@ def test_roles_change_hands_there():
         lab.send(lab.hq, lab.dr)
         check(at(lab, lab.dr) == want and lab.place.uri in lab.disk_paths(lab.dr), kind, 'differs after the way back')
         lab.dr('scrub', 'web1')
-        # The old primary, which goes on there for a while, comes back by comparing what is there.
+        # And without a handover: the old primary comes back by comparing.
         lab.unplanned(lab.dr)
         word, comparison = lab.file('word'), lab.file('says')
         lab.dr('reverse', 'web1', '-o', word)
+        lab.hq('import', word, rc=1)
         guest(lab, 6)
         want = at(lab, lab.dr)
-        lab.hq('import', word)
-        lab.hq('compare', 'web1', '-o', comparison)
+        lab.hq('resync', 'web1', '--keep', 'dr', '-o', comparison, '--yes')
         lab.send(lab.dr, lab.hq, '--against', comparison)
         check(at(lab, lab.hq) == want, kind, 'differs at the site that was failed over from')
         clean_up()
@@ -412,4 +417,5 @@ def guest(lab, byte):
 
 
 if __name__ == '__main__':
+    hurry()
     main(__name__, jobs=2)
