@@ -99,8 +99,14 @@ image_open(const char *where)
 
 /* --- size --------------------------------------------------------------------------------------------- */
 
-int
-image_is_fixed(const struct image *I)
+uint64_t
+image_room(const struct image *I)
+{
+	return (I->room);
+}
+
+static int
+is_fixed(const struct image *I)
 {
 	return (I->room != IMAGE_GROWS);
 }
@@ -134,7 +140,7 @@ image_resize(struct image *I, uint64_t old, uint64_t size)
 {
 	uint64_t from = old < size ? old : size, to = old < size ? size : old;
 
-	if (!image_is_fixed(I))
+	if (!is_fixed(I))
 		return (I->kind->resize(I->state, size));
 	if (image_fits(I, size) != 0)
 		return (-1);
@@ -207,7 +213,7 @@ write_piece(struct image *I, const uint8_t *buf, size_t n, uint64_t offset)
 {
 	int rc;
 
-	if (!image_is_fixed(I))
+	if (!is_fixed(I))
 		return (write_data(I, buf, n, offset));
 	rc = leaf_is_zero(buf, n) ? I->kind->zero(I->state, offset, n)
 	                          : I->kind->write(I->state, buf, n, offset);
@@ -259,7 +265,7 @@ copy_data(struct image *I, struct copy *c, uint64_t end)
 			return (-1);
 		if (!is_hole && copy_stretch(I, c, at, length) != 0)
 			return (-1);
-		if (is_hole && image_is_fixed(I) && clear(I, at, length) != 0)
+		if (is_hole && is_fixed(I) && clear(I, at, length) != 0)
 			return (-1);
 		if (is_hole)
 			progress_add(&c->progress, length);
@@ -285,7 +291,7 @@ run_copy(struct image *I, struct copy *c, uint64_t size)
 static int
 resize_new(struct image *I, uint64_t size)
 {
-	return (image_is_fixed(I) ? 0 : I->kind->resize(I->state, size));
+	return (is_fixed(I) ? 0 : I->kind->resize(I->state, size));
 }
 
 static int
@@ -297,7 +303,7 @@ copy_file(struct image *I, const char *path, uint64_t size)
 
 	if (rc == 0 && size > there)
 		size = there;
-	if (rc == 0 && !image_is_fixed(I) && I->kind->share(I->state, c.fd))
+	if (rc == 0 && !is_fixed(I) && I->kind->share(I->state, c.fd))
 		rc = size == there ? 0 : I->kind->resize(I->state, size);
 	else if (rc == 0 && (rc = resize_new(I, size)) == 0)
 		rc = run_copy(I, &c, size);

@@ -40,8 +40,9 @@ int image_try(struct image **I, const char *where);
 /* Has it room for a disk of that size?  0; 1, said, where it is a device or export that has not. */
 int image_fits(const struct image *I, uint64_t size);
 
-/* Has it a size of its own, as a device or export has? */
-int image_is_fixed(const struct image *I);
+/* The bytes of a device or export; IMAGE_GROWS of a file, which has the size that it is given. */
+#define IMAGE_GROWS UINT64_MAX
+uint64_t image_room(const struct image *I);
 
 /**
  * Bring a disk of old bytes to size.  What is new is zero, and on a device or export what is no more is too.  May be done
@@ -67,7 +68,6 @@ int image_copy(struct image *I, const char *where, uint64_t size);
 int image_copy_source(struct image *I, const struct source *S);
 
 /* The kinds.  Each sets *state and *room, and returns as image_try does. */
-#define IMAGE_GROWS UINT64_MAX /* room of what has no size of its own */
 extern const struct image_kind image_file, image_nbd, image_relay;
 int image_file_open(void **state, uint64_t *room, const char *path);
 int image_file_create(void **state, uint64_t *room, const char *path);

@@ -198,7 +198,7 @@ run(struct commit *C, const char *path, const char *base, int fd)
 	if ((C->blocks = malloc(BLOCKS)) == NULL || (C->data = malloc(LIMIT_DATA)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = overlay_server_open(&C->server, path)) == 0 && (rc = lock_base(fd, base)) == 0 &&
-	    (rc = commit_all(C)) == 0 && !image_is_fixed(C->base))
+	    (rc = commit_all(C)) == 0 && image_room(C->base) == IMAGE_GROWS)
 		rc = io_size(fd, base, &old) != 0 ? -1 : image_resize(C->base, old, C->server.size);
 	return (rc == 0 ? image_sync(C->base) : rc);
 }
@@ -220,7 +220,10 @@ check(struct commit *C, const char *path, const char *base)
 		return (overlay_server_in_use(base));
 	if (rc != 0 || (rc = image_try(&C->base, base)) != 0)
 		return (rc);
-	return (image_fits(C->base, h.size));
+	if (image_room(C->base) < h.size)
+		return (say_refused("%s: has %" PRIu64 " bytes, and the disk needs %" PRIu64, base,
+		    image_room(C->base), h.size));
+	return (0);
 }
 
 int

@@ -184,12 +184,21 @@ void
 relay_serve(int fd, const struct relay_list *names)
 {
 	struct serving *s = calloc(1, sizeof *s);
+	uint8_t *buf = malloc(BUFFER);
 	struct relay_question q;
 
-	if (s == NULL || (s->buf = malloc(BUFFER)) == NULL)
+	if (s == NULL || buf == NULL) {
+		free(s);
+		free(buf);
 		return;
+	}
 	s->fd = fd;
 	s->names = names;
+	s->buf = buf;
 	while (io_read(fd, RELAY_NAME, &q, sizeof q) == (ssize_t)sizeof q && serve_one(s, &q) == 0)
 		continue;
+	for (unsigned i = 0; i < HANDLES; i++)
+		close_export(&s->open[i]);
+	free(s);
+	free(buf);
 }
