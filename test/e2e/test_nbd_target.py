@@ -416,6 +416,30 @@ def guest(lab, byte):
     run('qemu-io', '-f', 'raw', '-c', 'write -P %d 64k 20k' % byte, '-c', 'write -z 8k 8k', lab.place.uri)
 
 
+def test_a_place_that_is_larger_than_the_disk_is_the_disk_once_the_vm_runs_there():
+    for kind in ('nbdkit', 'device'):
+        lab = turn.Pair(sizes=(256 * K, 64 * K))
+        lab.send(lab.hq, lab.dr, '--seed')
+        lab.place = places(lab, 512 * K).get(kind)
+        if lab.place is None:
+            continue
+        lab.dr('move', 'web1', '--disk', 'vda=' + lab.place.uri, '--yes')
+        lab.dirty(lab.hq)
+        lab.send(lab.hq, lab.dr)
+        was = at(lab, lab.hq)[0]
+        lab.planned(lab.hq, lab.dr)
+        check(lab.place.content()[:256 * K] == was, kind, 'differs after the failover')
+        guest(lab, 5)
+        lab.send(lab.dr, lab.hq)
+        check(at(lab, lab.hq) == at(lab, lab.dr) and len(at(lab, lab.hq)[0]) == 512 * K, kind, 'differs after the reverse')
+        lab.planned(lab.dr, lab.hq)
+        lab.dirty(lab.hq)
+        lab.send(lab.hq, lab.dr)
+        check(at(lab, lab.hq) == at(lab, lab.dr), kind, 'differs after the way back')
+        lab.dr('scrub', 'web1')
+        clean_up()
+
+
 if __name__ == '__main__':
     hurry()
     main(__name__, jobs=2)
