@@ -8,13 +8,15 @@
 
 static const struct args_tool tool = { "vmferry-enable",
 	"usage: vmferry enable VM --disk ID=PATH|NBD-URI ... [--exclude ID=PATH ...] [--to SITE ...]\n"
+	"       vmferry enable VM --host libvirt:URI|qmp:SOCKET [--disk ID ...] [--exclude ID ...] [--to "
+	"SITE ...]\n"
 	"                      [--points N] [--frequency T] [--compress none|fast|default|best] [--plain]\n"
-	"                      [--host none|exec:PROGRAM] [--home DIR]\n"
+	"                      [--app N|T] [--host HOST] [--home DIR]\n"
 	"       vmferry enable VM [--disk ID=PATH] [--exclude ID[=PATH]] [--include ID[=PATH]] [--remove "
 	"ID]\n"
 	"                      [--to SITE] [--points N] [--frequency T] [--compress HOW] [--plain | "
 	"--encrypt]\n"
-	"                      [--host HOST]\n"
+	"                      [--app N|T] [--host HOST]\n"
 	"\n"
 	"Start protecting a VM; or change, from the next point on, what is replicated of one that is.\n"
 	"  --disk ID=PATH   a disk to replicate: a raw file, a block device or an NBD URI\n"
@@ -25,10 +27,29 @@ static const struct args_tool tool = { "vmferry-enable",
 	"  --to SITE        a site that it is replicated to (see 'vmferry trust list')\n"
 	"  --points N       recovery points that a replica keeps (default 1: the latest)\n"
 	"  --frequency T    how often a point is meant to be cut: 30s, 5m, 1h (default: by hand)\n"
+	"  --app N          every N-th point the guest is asked to be consistent, through its agent; with a\n"
+	"                   unit (4h): when that long has passed; 0: never (the default)\n"
 	"  --compress HOW   how bundles are compressed, if export is not told otherwise\n"
 	"  --plain          they are not encrypted; --encrypt: they are (the default)\n"
-	"  --host HOST      none: disks only, no hypervisor is asked (the default); exec:PROGRAM: that\n"
-	"                   program is; see vmferry-host(7)\n" };
+	"  --host HOST      what runs the VM: libvirt:URI (libvirt:qemu:///system) or qmp:SOCKET, which "
+	"name\n"
+	"                   the disks, and can be exported while the VM runs; exec:PROGRAM, see\n"
+	"                   vmferry-host(7); none: disks only, no hypervisor is asked (the default)\n" };
+
+/* A number of points, or a time with its unit. */
+static void
+take_app(struct enable_options *o, const char *s)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	o->has_app = 1;
+	o->app_every = 0;
+	o->app_seconds = 0;
+	if (s[digits] == '\0')
+		o->app_every = (unsigned)args_number(&tool, s, 0, UINT16_MAX);
+	else
+		o->app_seconds = args_time(&tool, s);
+}
 
 static void
 add(const char **list, unsigned *n, unsigned most, const char *what)
@@ -46,7 +67,8 @@ main(int argc, char *argv[])
 		{ "points", required_argument, NULL, 'p' }, { "frequency", required_argument, NULL, 'f' },
 		{ "host", required_argument, NULL, 'o' }, { "include", required_argument, NULL, 'i' },
 		{ "remove", required_argument, NULL, 'r' }, { "compress", required_argument, NULL, 'z' },
-		{ "plain", no_argument, NULL, 'P' }, { "encrypt", no_argument, NULL, 'E' }, { 0 } };
+		{ "app", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'P' },
+		{ "encrypt", no_argument, NULL, 'E' }, { 0 } };
 	struct enable_options o = { .keep = 0 };
 	const char *home = NULL, *why;
 	struct site *S;
@@ -71,6 +93,8 @@ main(int argc, char *argv[])
 			add(o.removed, &o.nremoved, LIMIT_DISKS, "removed disks");
 		else if (c == 'z')
 			o.level = args_level(&tool, optarg);
+		else if (c == 'a')
+			take_app(&o, optarg);
 		else if (c == 'P')
 			o.plain = 1;
 		else if (c == 'E')
@@ -82,7 +106,7 @@ main(int argc, char *argv[])
 	}
 	args_words(&tool, argc, 1, 1);
 	if (o.ndisks + o.nexcluded + o.nincluded + o.nremoved + o.nsites + o.keep + o.level == 0 &&
-	    !o.has_frequency && o.plain == 0 && o.host == NULL)
+	    !o.has_frequency && !o.has_app && o.plain == 0 && o.host == NULL)
 		args_misuse(&tool, "no --disk is named");
 	o.vm = argv[optind];
 	if ((S = site_open(home)) != NULL)

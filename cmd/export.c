@@ -12,7 +12,7 @@
 static const struct args_tool tool = { "vmferry-export",
 	"usage: vmferry export VM [--seed | --delta] [--since acked|sent|SEQ] [--changes "
 	"FILE|-|bitmap:NAME]\n"
-	"                      [--against FILE|-]\n"
+	"                      [--against FILE|-] [--app]\n"
 	"                      [--to SITE] [--plain | --encrypt] [--compress none|fast|default|best] "
 	"[--live-unsafe]\n"
 	"                      [-o FILE | --media DIR [--volume-size SIZE]] [--anew] [--home DIR]\n"
@@ -35,6 +35,7 @@ static const struct args_tool tool = { "vmferry-export",
 	"  --to SITE        for this site alone; at a replica: forward to it what was received\n"
 	"  --plain          do not encrypt; --encrypt: do; --compress HOW: none, fast, default or best\n"
 	"                   (default: as was said to 'vmferry enable')\n"
+	"  --app            the guest is asked to be consistent at the point, through its agent\n"
 	"  --live-unsafe    read disks although a program has them open for writing\n"
 	"  --repair FILE    answer the request of 'vmferry verify --request': make those segments again, as "
 	"they were\n"
@@ -110,12 +111,13 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 		{ "changes", required_argument, NULL, 'c' }, { "to", required_argument, NULL, 't' },
 		{ "against", required_argument, NULL, 'a' }, { "plain", no_argument, NULL, 'p' },
 		{ "encrypt", no_argument, NULL, 'e' }, { "compress", required_argument, NULL, 'z' },
-		{ "live-unsafe", no_argument, NULL, 'l' }, { "repair", required_argument, NULL, 'r' },
-		{ "output", required_argument, NULL, 'o' }, { "media", required_argument, NULL, 'm' },
-		{ "volume-size", required_argument, NULL, 'v' }, { "anew", no_argument, NULL, 'A' },
-		{ "resume-from", required_argument, NULL, 'R' }, { "dry-run", no_argument, NULL, 'n' },
-		{ "json", no_argument, NULL, 'j' }, { "transit", required_argument, NULL, 'T' },
-		{ "bandwidth", required_argument, NULL, 'B' }, { 0 } };
+		{ "app", no_argument, NULL, 'K' }, { "live-unsafe", no_argument, NULL, 'l' },
+		{ "repair", required_argument, NULL, 'r' }, { "output", required_argument, NULL, 'o' },
+		{ "media", required_argument, NULL, 'm' }, { "volume-size", required_argument, NULL, 'v' },
+		{ "anew", no_argument, NULL, 'A' }, { "resume-from", required_argument, NULL, 'R' },
+		{ "dry-run", no_argument, NULL, 'n' }, { "json", no_argument, NULL, 'j' },
+		{ "transit", required_argument, NULL, 'T' }, { "bandwidth", required_argument, NULL, 'B' },
+		{ 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "o:h", longs, home)) != -1) {
@@ -146,6 +148,9 @@ parse(int argc, char *argv[], struct export_options *o, struct repair_options *r
 			break;
 		case 'z':
 			o->level = args_level(&tool, optarg);
+			break;
+		case 'K':
+			o->app = 1;
 			break;
 		case 'l':
 			o->live_unsafe = 1;

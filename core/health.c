@@ -207,6 +207,16 @@ health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
 	return (all + n);
 }
 
+/* Points that were to be application-consistent, and are not. */
+static void
+look_at_apps(struct health *h, const struct primary *P)
+{
+	if (P->apps.why[0] != '\0' && (P->apps.every != 0 || P->apps.seconds != 0))
+		remedy(cause(h, "not-app-consistent", HEALTH_WARNING,
+		           "its points are not application-consistent: %.200s", P->apps.why),
+		    "see to the guest agent in the VM, or say 'vmferry enable %s --app 0'", P->vm);
+}
+
 static void
 look_at_cycles(struct health *h, const struct primary *P, const struct health_facts *f)
 {
@@ -298,8 +308,10 @@ health_primary(struct health *h, const struct primary *P, const struct health_fa
 	look_at_claims(h, P->vm, &P->role);
 	look_at_sending(h, P, f);
 	look_at_age(h, f, &last, P->role.state == ROLE_DISABLED ? 0 : P->wishes.frequency, 1);
-	if (P->role.state != ROLE_DISABLED)
+	if (P->role.state != ROLE_DISABLED) {
 		look_at_cycles(h, P, f);
+		look_at_apps(h, P);
+	}
 	look_at_names(h, P->vm, &P->role, &P->reminders);
 	look_at_return(h, P, f);
 }

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "primary/live.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
 #include "side.h"
@@ -158,6 +159,8 @@ at_primary(const struct site *S, const struct suspend_options *o)
 		if ((rc = check(&P->role, vm, o->act)) == 0 && (rc = check_removal(&P->role, vm)) == 0 &&
 		    !o->yes)
 			rc = confirm(vm, "the record of its replication, not its disks,");
+		if (rc == 0)
+			live_forget(P);
 		if (rc > 0)
 			primary_close(P);
 		else if (rc == 0 && (rc = primary_remove(P, S)) == 0 && (rc = retire(S, uuid)) == 0)

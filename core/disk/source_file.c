@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk/qemu_locks.h"
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
@@ -20,7 +21,11 @@
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:
  * the kernel grants it only while no program has the file open for writing, and it is gone as soon as one
  * opens it.  Where there are no leases, and for block devices, /proc is searched for writers.
+ *
+ * Neither sees another host, but QEMU's own locks do.  Without a lease we take such a one too, which keeps a VM from
+ * starting meanwhile.
  */
+
 struct file {
 	int fd;
 	enum source_use use;
@@ -110,19 +115,35 @@ search_writers(const struct file *f)
 	return (relay_is_on() ? relay_search(f->path) : source_file_search(f->path));
 }
 
+/* Does a QEMU write to it, wherever that runs? */
+static int
+ask_qemu(const struct file *f)
+{
+	int rc = io_is_locked(f->fd, f->path, QEMU_LOCK_WRITES, 1);
+
+	return (rc == 1 ? in_use(f->path, "a VM") : rc);
+}
+
 /* Make sure that nobody writes, now and, where there are leases, as long as the file is open. */
 static int
 make_quiet(struct file *f)
 {
+	int rc = ask_qemu(f);
+
+	if (rc != 0)
+		return (rc);
 	if (!f->is_block) {
 		signal(SIGIO, SIG_IGN);
 		if (fcntl(f->fd, F_SETLEASE, F_RDLCK) == 0) {
 			f->leased = 1;
 			return (0);
 		}
-		if (errno == EAGAIN)
+		/* Where other hosts write too the kernel may not grant any. */
+		if (errno == EAGAIN && !io_is_shared(f->fd))
 			return (in_use(f->path, "a program"));
 	}
+	if (io_share_lock(f->fd, f->path, QEMU_LOCK_NO_WRITERS, 1) != 0)
+		return (-1);
 	return (search_writers(f));
 }
 
@@ -228,6 +249,7 @@ file_check(void *state)
 {
 	const struct file *f = state;
 	uint64_t size;
+	int rc;
 
 	if (f->use != SOURCE_QUIET)
 		return (0);
@@ -236,7 +258,7 @@ file_check(void *state)
 	if (size != f->size)
 		return (say_refused("%s: was resized while it was read", f->path));
 	if (!f->leased)
-		return (search_writers(f));
+		return ((rc = ask_qemu(f)) != 0 ? rc : search_writers(f));
 	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f->path, "a program, since a moment ago,"));
 }
 

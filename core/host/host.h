@@ -133,6 +133,7 @@ struct host_machine_disk {
 	char id[LIMIT_DISK_ID + 1];
 	char where[PATH_MAX]; /* as source_open takes it */
 	uint64_t size;        /* bytes; 0: not said */
+	int is_removable;     /* a CD-ROM or floppy drive: with a why */
 	int is_swap;          /* it looks as if it held nothing that matters */
 	char why[HOST_WHY];   /* not empty: it cannot be replicated, and why */
 };

@@ -324,6 +324,7 @@ decode_machine_disk(const json_t *o, struct host_machine_disk *d)
 
 	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0)
 		return ("a disk without an id");
+	d->is_removable = json_is_true(json_object_get(o, "removable"));
 	d->is_swap = json_is_true(json_object_get(o, "swap"));
 	if (why != NULL)
 		return (jsontext_get_string(o, "why", d->why, sizeof d->why) != 0 || d->why[0] == '\0'
@@ -373,8 +374,11 @@ program_machine(void *state, const char *name, struct host_machine *M)
 	if (rc != 0)
 		return (rc);
 	o = json_loadb(R.output, R.size, JSON_REJECT_DUPLICATES, NULL);
+	/* Of a verb that it does not know, or of a VM that is off and of which it knows nothing then. */
+	if ((E->host == NULL && R.size == 0) || (json_is_object(o) && json_object_size(o) == 0))
+		rc = HOST_NOTHING;
 	program_release(&R);
-	if ((why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
+	if (rc == 0 && (why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
 		rc = host_program_bad(E, "machine", name, why);
 	json_decref(o);
 	return (rc);

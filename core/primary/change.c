@@ -9,6 +9,7 @@
 #include "disk/source.h"
 #include "host/host.h"
 #include "name.h"
+#include "primary/machine.h"
 #include "primary/pending.h"
 
 /* --- what was said ------------------------------------------------------------------------------------ */
@@ -244,6 +245,19 @@ has_disk(const struct primary *P)
 	return (0);
 }
 
+/* A disk that is named by its id alone is where the VM's host has it. */
+static int
+add_named(struct primary *P, const char *spec)
+{
+	char full[MACHINE_SPEC];
+	int rc;
+
+	if (strchr(spec, '=') != NULL)
+		return (add_disk(P, spec));
+	rc = machine_where(P, spec, full);
+	return (rc == 0 ? add_disk(P, full) : rc);
+}
+
 /* Those that go first, so that one may come under the id of another. */
 static int
 change_disks(struct primary *P, const struct enable_options *o)
@@ -257,7 +271,7 @@ change_disks(struct primary *P, const struct enable_options *o)
 	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)
 		rc = exclude(P, o->excluded[i]);
 	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
-		rc = add_disk(P, o->disks[i]);
+		rc = add_named(P, o->disks[i]);
 	if (rc == 0 && !has_disk(P))
 		rc = say_refused("%s: no disk would be left that is replicated", P->vm);
 	return (rc);
@@ -292,6 +306,14 @@ change_wishes(struct primary *P, const struct enable_options *o)
 
 	if (why != NULL)
 		return (say_refused("%s: '%s': %s", P->vm, o->host, why));
+	if (o->has_app) {
+		P->apps.every = o->app_every;
+		P->apps.seconds = o->app_seconds;
+		P->apps.why[0] = '\0';
+	}
+	/* What another host keeps track of has another name. */
+	if (o->host != NULL && strcmp(o->host, P->host) != 0)
+		P->tracker[0] = '\0';
 	if (o->level != 0)
 		P->wishes.level = o->level;
 	if (o->plain != 0)

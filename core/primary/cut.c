@@ -7,6 +7,7 @@
 #include "disk/changelog.h"
 #include "disk/scan.h"
 #include "primary/against.h"
+#include "primary/live.h"
 #include "base/io.h"
 #include "base/say.h"
 
@@ -56,11 +57,20 @@ is_first_of_epoch(const struct cut *c)
 	return (last != NULL && last->point.epoch != primary_epoch(c->P));
 }
 
-/* The bitmap that --changes names, or NULL. */
-static const char *
-wanted_bitmap(const struct export_options *o)
+/* Is it known without --changes what to ask for changes: the view of a VM that runs, or the bitmaps of one that is off? */
+static int
+is_tracked(const struct cut *c)
 {
-	return (o->changes != NULL && strncmp(o->changes, "bitmap:", 7) == 0 ? o->changes + 7 : NULL);
+	return (live_is_running(c) || (c->live != NULL && c->P->tracker[0] != '\0'));
+}
+
+/* The bitmap that --changes names, or else the one by which a host tracks, in a VM that is off; or NULL. */
+static const char *
+wanted_bitmap(const struct cut *c)
+{
+	if (c->o->changes != NULL)
+		return (strncmp(c->o->changes, "bitmap:", 7) == 0 ? c->o->changes + 7 : NULL);
+	return (is_tracked(c) ? c->P->tracker : NULL);
 }
 
 int
@@ -89,7 +99,7 @@ open_leaves(struct cut *c, unsigned i)
 	if (there || is_whole || c->P->npoints == 0 || primary_last(c->P)->size[i] == 0) {
 		if ((c->leaves[i] = leaves_open(path, 1)) == NULL)
 			return (-1);
-		if (c->o->changes != NULL && !is_first_of_epoch(c))
+		if ((c->o->changes != NULL || is_tracked(c)) && !is_first_of_epoch(c))
 			return (0);
 		if (leaves_sum(c->leaves[i], &c->P->secret, &c->sums[i]) != 0)
 			return (-1);
@@ -125,12 +135,13 @@ int
 cut_open_disks(struct cut *c)
 {
 	enum source_use use = c->o->live_unsafe ? SOURCE_LIVE : SOURCE_QUIET;
-	const char *bitmap = wanted_bitmap(c->o);
-	int rc;
+	int rc = live_is_running(c) ? live_begin(c) : 0;
 
-	for (unsigned i = 0; i < c->P->nreplicated; i++)
-		if ((rc = primary_open_disk(c->P, i, use, bitmap, &c->sources[i])) != 0)
-			return (rc);
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
+		rc = live_is_running(c) ? live_open(c, i, &c->sources[i])
+		                        : primary_open_disk(c->P, i, use, wanted_bitmap(c), &c->sources[i]);
+	if (rc != 0)
+		return (rc);
 	for (unsigned i = 0; i < c->P->nreplicated; i++)
 		if ((rc = open_leaves(c, i)) != 0)
 			return (rc);
@@ -190,8 +201,9 @@ compare(struct cut *c, unsigned i)
 	return (scan_disk(c->sources[i], &c->P->secret, c->leaves[i], "comparing", &sum, &c->maybe[i]));
 }
 
+/* What a list, or bitmaps that a person named, say of all disks. */
 static int
-tracked_changes(struct cut *c)
+listed_changes(struct cut *c)
 {
 	const char *ids[LIMIT_DISKS] = { NULL };
 	uint64_t sizes[LIMIT_DISKS];
@@ -201,7 +213,7 @@ tracked_changes(struct cut *c)
 		ids[i] = c->P->disks[i].id;
 		sizes[i] = source_size(c->sources[i]);
 	}
-	if (wanted_bitmap(c->o) == NULL)
+	if (wanted_bitmap(c) == NULL)
 		return (changelist_read(c->o->changes, ids, sizes, c->P->nreplicated, c->maybe));
 	for (unsigned i = 0; rc >= 0 && i < c->P->nreplicated; i++) {
 		rc = source_dirty(c->sources[i], &c->maybe[i]);
@@ -210,7 +222,26 @@ tracked_changes(struct cut *c)
 		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); "
 		         "the disk is compared "
 		         "instead",
-		    c->P->vm, ids[i], wanted_bitmap(c->o));
+		    c->P->vm, ids[i], wanted_bitmap(c));
+		ranges_free(&c->maybe[i]);
+		rc = compare(c, i);
+	}
+	return (rc);
+}
+
+/* What the host says of all disks. */
+static int
+tracked_changes(struct cut *c)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++) {
+		if (live_is_running(c))
+			rc = live_changes(c, i, &c->maybe[i]);
+		else if ((rc = source_dirty(c->sources[i], &c->maybe[i])) == 1)
+			rc = 2;
+		if (rc != 2)
+			continue;
 		ranges_free(&c->maybe[i]);
 		rc = compare(c, i);
 	}
@@ -251,10 +282,10 @@ cut_find_changes(struct cut *c)
 		    "%s: it is the first point since this site took over: all blocks are compared, whatever "
 		    "--changes says",
 		    c->P->vm);
-	if (c->base == 0 || c->o->changes == NULL || is_first_of_epoch(c))
+	if (c->base == 0 || (c->o->changes == NULL && !is_tracked(c)) || is_first_of_epoch(c))
 		return (cut_find_by_comparing(c));
 	if ((rc = cut_find_known(c)) == 0)
-		rc = tracked_changes(c);
+		rc = c->o->changes != NULL ? listed_changes(c) : tracked_changes(c);
 	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
 		rc = resized(c, i);
 	return (rc);
@@ -277,6 +308,7 @@ void
 cut_free(struct cut *c)
 {
 	cut_close(c);
+	live_close(c);
 	against_close(c->against);
 	primary_close(c->P);
 }

@@ -9,6 +9,7 @@
 #include "primary/primary.h"
 
 struct against;
+struct live;
 
 /* What an export is about: for whom, from which point on, and which blocks may have changed. */
 struct cut {
@@ -20,7 +21,8 @@ struct cut {
 	unsigned ntargets;
 	struct primary_target *targets[LIMIT_TARGETS];
 	struct against *against; /* a comparison that takes the place of base and maps, or NULL */
-	uint64_t base;           /* the point that the bundle starts from; 0: a seed */
+	struct live *live; /* the VM at a host that can tell; or NULL: its disks are all that is known */
+	uint64_t base;     /* the point that the bundle starts from; 0: a seed */
 	struct source *sources[LIMIT_DISKS];
 	struct leaves *leaves[LIMIT_DISKS]; /* at the newest point */
 	struct leaf_sum sums[LIMIT_DISKS];  /* over these leaves, as they are */

@@ -8,7 +8,9 @@
 
 #include "base/io.h"
 #include "name.h"
+#include "host/host.h"
 #include "primary/change.h"
+#include "primary/machine.h"
 #include "primary/primary.h"
 #include "base/say.h"
 
@@ -30,14 +32,42 @@ add_disk(struct primary *P, const char *spec, int is_excluded)
 }
 
 static int
-fill(const struct site *S, struct primary *P, const struct enable_options *o)
+add_disks(struct primary *P, const struct enable_options *o, const struct host_machine *M)
+{
+	int rc = 0;
+
+	if (M != NULL)
+		return (machine_enable(P, M, o));
+	if (o->ndisks == 0)
+		return (say_refused("%s: is not protected here; name its disks with --disk", o->vm));
+	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
+		rc = add_disk(P, o->disks[i], 0);
+	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)
+		rc = add_disk(P, o->excluded[i], 1);
+	return (rc);
+}
+
+/* A VM is known by the same UUID to its host and to us, if the host has one. */
+static void
+name_uuid(struct primary *P, const struct host_machine *M)
 {
 	uint8_t random[16];
+
+	if (M != NULL && name_check_uuid(M->uuid) == NULL) {
+		strcpy(P->uuid, M->uuid);
+		return;
+	}
+	randombytes_buf(random, sizeof random);
+	name_make_uuid(P->uuid, random);
+}
+
+static int
+fill(const struct site *S, struct primary *P, const struct enable_options *o, const struct host_machine *M)
+{
 	int rc = 0;
 
 	strcpy(P->vm, o->vm);
-	randombytes_buf(random, sizeof random);
-	name_make_uuid(P->uuid, random);
+	name_uuid(P, M);
 	randombytes_buf(P->lineage, sizeof P->lineage);
 	randombytes_buf(P->leaf_seed, sizeof P->leaf_seed);
 	role_begin(&P->role, ROLE_PRIMARY, ROLE_READY);
@@ -47,28 +77,44 @@ fill(const struct site *S, struct primary *P, const struct enable_options *o)
 	P->wishes.frequency = o->frequency;
 	strcpy(P->host, "none");
 	rc = change_wishes(P, o);
-	for (unsigned i = 0; rc == 0 && i < o->ndisks; i++)
-		rc = add_disk(P, o->disks[i], 0);
-	for (unsigned i = 0; rc == 0 && i < o->nexcluded; i++)
-		rc = add_disk(P, o->excluded[i], 1);
+	if (rc == 0)
+		rc = add_disks(P, o, M);
 	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
 		rc = change_add_target(S, P, o->sites[i]);
+	return (rc);
+}
+
+/* What the host says of it: 0, with NULL where that can say nothing, or disks are named by their paths; 1, said; -1. */
+static int
+ask_host(const struct enable_options *o, struct host_machine **M)
+{
+	struct host *H;
+	int rc;
+
+	*M = NULL;
+	if (o->host == NULL || (o->ndisks > 0 && strchr(o->disks[0], '=') != NULL))
+		return (0);
+	if ((rc = host_open(&H, o->host)) == 0 && (rc = host_machine(H, o->vm, M)) == HOST_NOTHING)
+		rc = 0;
+	host_close(H);
 	return (rc);
 }
 
 static int
 create(const struct site *S, const struct enable_options *o)
 {
+	struct host_machine *M = NULL;
 	struct primary *P;
 	int rc;
 
-	if (o->ndisks == 0 || o->nincluded > 0 || o->nremoved > 0)
+	if (o->nincluded > 0 || o->nremoved > 0)
 		return (say_refused("%s: is not protected here; name its disks with --disk alone", o->vm));
 	if ((P = calloc(1, sizeof *P)) == NULL)
 		return (say_failed("out of memory"));
 	P->lock = -1;
-	if ((rc = fill(S, P, o)) == 0)
+	if ((rc = ask_host(o, &M)) == 0 && (rc = fill(S, P, o, M)) == 0)
 		rc = primary_create(S, P);
+	host_machine_free(M);
 	primary_close(P);
 	return (rc);
 }

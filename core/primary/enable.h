@@ -7,11 +7,12 @@
 #include "header.h"
 #include "site/site.h"
 
-/* Start protecting a VM, or change what is replicated of one that is protected. */
+/* Start protecting a VM, whose disks its host names if it can, or change what is replicated of one that is protected. */
 struct enable_options {
 	const char *vm;
 	unsigned ndisks, nexcluded, nincluded, nremoved, nsites;
-	const char *disks[LIMIT_DISKS];    /* "ID=PATH" or "ID=NBD-URI" */
+	const char
+	    *disks[LIMIT_DISKS]; /* "ID=WHERE", as source_open takes it, or "ID" of one that the host names */
 	const char *excluded[LIMIT_DISKS]; /* the same, or "ID" of one that is replicated now */
 	const char *included[LIMIT_DISKS]; /* the same, of one that is excluded now */
 	const char *removed[LIMIT_DISKS];  /* "ID" */
@@ -21,6 +22,9 @@ struct enable_options {
 	enum header_level level; /* 0: the default */
 	int plain;               /* 1: bundles are not encrypted; -1: they are; 0: not said, so they are */
 	const char *host;        /* what runs the VM, as host_check_spec has it; NULL: not said, so none */
+	int has_app;             /* application-consistent points: */
+	unsigned app_every;      /* every so many points; 0: not so */
+	uint64_t app_seconds;    /* every so many seconds; 0: not so */
 	unsigned keep;           /* recovery points that a replica keeps; 0: not said */
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/say.h"
 #include "primary/cut.h"
+#include "primary/live.h"
 #include "primary/resume.h"
 #include "primary/ship.h"
 #include "primary/volumes.h"
@@ -16,7 +17,7 @@ start(struct ship *s)
 	struct cut *c = s->cut;
 	int rc;
 
-	if ((rc = cut_choose_base(c)) != 0 || (rc = cut_open_disks(c)) != 0 ||
+	if ((rc = cut_choose_base(c)) != 0 || (rc = live_look(c)) != 0 || (rc = cut_open_disks(c)) != 0 ||
 	    (rc = cut_find_changes(c)) != 0 || (rc = volumes_open_medium(s)) != 0 ||
 	    (rc = waybill_make(s)) != 0)
 		return (rc);

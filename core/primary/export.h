@@ -22,6 +22,7 @@ struct export_options {
 	    *against;    /* NULL, or a compare bundle, "-": what differs from the disks that it speaks of */
 	const char *to;  /* NULL: the sites that were named when it was enabled */
 	int plain;       /* 1: do not encrypt; -1: encrypt; 0: as was wished when it was enabled */
+	int app;         /* the guest is asked to be consistent at the point */
 	int live_unsafe; /* read disks that are being written */
 	enum header_level level; /* 0: as was wished */
 	const char *output;      /* NULL: standard output, unless there is a medium */

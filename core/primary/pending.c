@@ -89,11 +89,11 @@ encode_places(const struct pending *p)
 int
 pending_write(const struct pending *p, const struct primary *P)
 {
-	json_t *o = json_pack("{s:i,s:i,s:I,s:I,s:b,s:i,s:b,s:I,s:I,s:I,s:I,s:I}", "version", 1, "way",
+	json_t *o = json_pack("{s:i,s:i,s:I,s:I,s:b,s:b,s:i,s:b,s:I,s:I,s:I,s:I,s:I}", "version", 1, "way",
 	    (int)p->way, "started", (json_int_t)p->started, "base", (json_int_t)p->base, "lost", p->is_lost,
-	    "level", (int)p->level, "is_cut", p->is_cut, "segments", (json_int_t)p->segments, "stored",
-	    (json_int_t)p->stored, "data", (json_int_t)p->data, "zero", (json_int_t)p->zero, "bytes",
-	    (json_int_t)p->bytes);
+	    "live", p->is_live, "level", (int)p->level, "is_cut", p->is_cut, "segments",
+	    (json_int_t)p->segments, "stored", (json_int_t)p->stored, "data", (json_int_t)p->data, "zero",
+	    (json_int_t)p->zero, "bytes", (json_int_t)p->bytes);
 	char path[PATH_MAX];
 	int bad = 0;
 
@@ -221,6 +221,7 @@ decode(struct pending *p, const json_t *o)
 		return (-1);
 	p->way = (enum pending_way)way;
 	p->is_lost = json_is_true(json_object_get(o, "lost"));
+	p->is_live = json_is_true(json_object_get(o, "live"));
 	p->started = (int64_t)started;
 	p->level = (unsigned)level;
 	p->is_cut = json_is_true(json_object_get(o, "is_cut"));

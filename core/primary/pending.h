@@ -44,6 +44,7 @@ struct pending {
 	int64_t started;
 	uint64_t base; /* 0: a seed */
 	int is_lost;   /* the leaves at the point before are lost or damaged */
+	int is_live;   /* read from a view of a VM that runs, which is gone with the process that read it */
 	unsigned level;
 	uint8_t key[HEADER_CONTENT_KEY];
 	uint8_t raw[RECORD_SIZE]; /* the header's record */

@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "disk/source.h"
 #include "header.h"
+#include "host/host.h"
 #include "leaf.h"
 #include "point.h"
 #include "role/reminders.h"
@@ -85,6 +86,15 @@ struct primary_cuts {
 	int64_t at[PRIMARY_CUTS];
 };
 
+/* Points for which the guest is asked to be consistent: every so many, or so many seconds; 0 and 0: none. */
+struct primary_apps {
+	unsigned every;
+	uint64_t seconds;
+	unsigned since;     /* points since the last one */
+	int64_t at;         /* when that was; 0: there was none */
+	char why[HOST_WHY]; /* the last one that was wanted could not be had: why; or empty */
+};
+
 struct primary {
 	char dir[PATH_MAX];
 	int lock;
@@ -96,6 +106,9 @@ struct primary {
 	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
+	char tracker
+	    [HOST_TOKEN]; /* by this name the host knows an instant at or before the newest point; or empty */
+	struct primary_apps apps;
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;

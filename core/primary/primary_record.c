@@ -122,6 +122,13 @@ encode_reminders(const struct primary *P)
 	return (reminders_encode(&m));
 }
 
+static json_t *
+encode_apps(const struct primary_apps *a)
+{
+	return (json_pack("{s:i,s:I,s:i,s:I,s:s}", "every", (int)a->every, "seconds", (json_int_t)a->seconds,
+	    "since", (int)a->since, "at", (json_int_t)a->at, "why", a->why));
+}
+
 int
 primary_record_write(const char *path, const struct primary *P)
 {
@@ -132,6 +139,8 @@ primary_record_write(const char *path, const struct primary *P)
 	int bad = 0;
 
 	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
+	bad |= json_object_set_new(o, "tracker", json_string(P->tracker));
+	bad |= json_object_set_new(o, "apps", encode_apps(&P->apps));
 	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "cuts", encode_cuts(P));
 	bad |= json_object_set_new(o, "reminders", encode_reminders(P));
@@ -299,6 +308,26 @@ decode_cuts(struct primary *P, const json_t *o)
 	return (0);
 }
 
+/* There is none in older records. */
+static int
+decode_apps(struct primary_apps *a, const json_t *o)
+{
+	uint64_t every, since, at;
+
+	if (o == NULL)
+		return (0);
+	if (jsontext_get_number(o, "every", UINT16_MAX, &every) != 0 ||
+	    jsontext_get_number(o, "seconds", LIMIT_SEQ, &a->seconds) != 0 ||
+	    jsontext_get_number(o, "since", UINT16_MAX, &since) != 0 ||
+	    jsontext_get_number(o, "at", INT64_MAX, &at) != 0 ||
+	    jsontext_get_string(o, "why", a->why, sizeof a->why) != 0)
+		return (-1);
+	a->every = (unsigned)every;
+	a->since = (unsigned)since;
+	a->at = (int64_t)at;
+	return (0);
+}
+
 /* What the records of the first version do not have. */
 static int
 decode_role(struct primary *P, const json_t *o)
@@ -347,6 +376,9 @@ decode(struct primary *P, const json_t *o)
 	    decode_targets(P, jsontext_get(o, "targets")) != 0 ||
 	    decode_shipments(P, json_object_get(o, "shipments")) != 0 ||
 	    decode_cuts(P, json_object_get(o, "cuts")) != 0 ||
+	    decode_apps(&P->apps, json_object_get(o, "apps")) != 0 ||
+	    (json_object_get(o, "tracker") != NULL &&
+	        jsontext_get_string(o, "tracker", P->tracker, sizeof P->tracker) != 0) ||
 	    reminders_decode(&P->reminders, json_object_get(o, "reminders")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")) != 0 ? -1 : decode_role(P, o));

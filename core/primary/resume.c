@@ -302,11 +302,22 @@ load_state(struct ship *s)
 	return (cut_open_leaves(s->cut) != 0 ? -1 : p->is_cut ? 0 : check_leaves(s));
 }
 
+/* The disks as they were then were only there as long as the export ran. */
+static int
+view_is_gone(const struct ship *s)
+{
+	say_note("%s: the VM ran when the export was begun, and what was frozen of its disks is gone",
+	    s->cut->P->vm);
+	return (RESUME_ANEW);
+}
+
 static int
 go_on(struct ship *s)
 {
 	int rc;
 
+	if (s->pending->is_live && !s->pending->is_cut)
+		return (view_is_gone(s));
 	if ((rc = load_header(s)) != 0 || (rc = load_state(s)) != 0)
 		return (rc);
 	for (unsigned i = 0; i < s->pack.ndisks; i++)
@@ -323,6 +334,8 @@ go_on(struct ship *s)
 		return (0);
 	/* Where all segments are there, the disks are not looked at any more. */
 	if (!s->pending->is_cut || writer_chain(s->writer)->segments < s->pending->segments) {
+		if (s->pending->is_live)
+			return (view_is_gone(s));
 		if ((rc = rest(s)) != 0)
 			return (rc);
 	} else if (s->out == NULL && (rc = volumes_begin(s)) != 0) {

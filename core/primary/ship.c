@@ -12,6 +12,7 @@
 #include "bounds.h"
 #include "medium/logbook.h"
 #include "primary/ledger.h"
+#include "primary/live.h"
 #include "primary/volumes.h"
 
 void
@@ -106,6 +107,7 @@ ship_take_point(struct ship *s)
 		if (s->cut->targets[i]->seeded == 0 &&
 		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
+	live_note(s->cut, p.point.kind, p.point.time);
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
 
@@ -114,6 +116,10 @@ ship_commit_point(struct ship *s)
 {
 	struct pending *p = s->pending;
 
+	int rc = live_end(s->cut);
+
+	if (rc != 0)
+		return (rc);
 	if (shiplog_sync(s->shiplog) != 0)
 		return (-1);
 	for (unsigned i = 0; i < s->pack.ndisks; i++) {

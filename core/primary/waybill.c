@@ -12,6 +12,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "primary/against.h"
+#include "primary/live.h"
 
 static const char *
 level_text(enum header_level level)
@@ -53,7 +54,7 @@ waybill_wish(const struct export_options *o, char out[PENDING_WISH])
 	if (o->against != NULL &&
 	    (strcmp(o->against, "-") == 0 ? io_path(against, "-") : waybill_output(o->against, against)) != 0)
 		return (-1);
-	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->final ? " --planned" : "",
+	n = snprintf(out, PENDING_WISH, "%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", o->final ? " --planned" : "",
 	    o->seed ? " --seed" : "", o->delta && !o->final ? " --delta" : "", seq,
 	    against[0] == '\0' ? "" : " --against ", against, o->changes == NULL ? "" : " --changes ",
 	    o->changes == NULL ? "" : o->changes, o->to == NULL ? "" : " --to ", o->to == NULL ? "" : o->to,
@@ -61,7 +62,7 @@ waybill_wish(const struct export_options *o, char out[PENDING_WISH])
 	    : o->plain > 0 ? " --plain"
 	                   : " --encrypt",
 	    o->level == 0 ? "" : " --compress ", o->level == 0 ? "" : level_text(o->level),
-	    o->live_unsafe ? " --live-unsafe" : "",
+	    o->live_unsafe ? " --live-unsafe" : "", o->app ? " --app" : "",
 	    o->media != NULL  ? " --media"
 	    : path[0] == '\0' ? ""
 	                      : " -o ",
@@ -141,7 +142,7 @@ make_header(struct ship *s)
 	strcpy(H->signer, site_card(s->cut->S)->name);
 	H->created = (int64_t)time(NULL);
 	H->to = (struct point){ primary_epoch(s->cut->P), last == NULL ? 1 : last->point.seq + 1, H->created,
-		s->cut->o->final ? POINT_FINAL : POINT_STANDARD };
+		live_kind(s->cut) };
 	say_roles(H, s->cut->P);
 	H->keep = s->cut->P->keep;
 	H->most = s->pack.most;
@@ -237,6 +238,7 @@ make_pending(struct ship *s)
 	p->started = (int64_t)time(NULL);
 	p->base = s->cut->base;
 	p->is_lost = s->cut->is_lost;
+	p->is_live = live_is_running(s->cut);
 	p->level = s->cut->level;
 	memcpy(p->key, s->pack.crypt.key, sizeof p->key);
 	memcpy(p->raw, s->member.raw, RECORD_SIZE);
