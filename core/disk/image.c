@@ -335,7 +335,7 @@ image_copy_source(struct image *I, const struct source *S)
 	struct copy c = { .path = source_name(S), .source = S };
 	int from, is_shared;
 
-	if (!source_is_uri(source_name(S))) {
+	if (source_is_plain(source_name(S))) {
 		if ((from = io_open_read(source_name(S))) < 0)
 			return (-1);
 		is_shared = I->kind->share != NULL && I->kind->share(I->state, from);

@@ -35,13 +35,19 @@ struct file {
 	char path[PATH_MAX];
 };
 
-static int
-in_use(const char *path, const char *by)
+int
+source_file_in_use(const char *path, const char *by)
 {
 	return (
 	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
 	                "--live-unsafe",
 	        path, by));
+}
+
+static int
+in_use(const struct file *f, const char *by)
+{
+	return (source_file_in_use(f->path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -103,7 +109,7 @@ source_file_search(const char *path)
 		if (!isdigit((unsigned char)e->d_name[0]) || !process_writes(e->d_name, &st))
 			continue;
 		snprintf(by, sizeof by, "process %.32s", e->d_name);
-		rc = in_use(path, by);
+		rc = source_file_in_use(path, by);
 	}
 	closedir(d);
 	return (rc);
@@ -121,7 +127,7 @@ ask_qemu(const struct file *f)
 {
 	int rc = io_is_locked(f->fd, f->path, QEMU_LOCK_WRITES, 1);
 
-	return (rc == 1 ? in_use(f->path, "a VM") : rc);
+	return (rc == 1 ? in_use(f, "a VM") : rc);
 }
 
 /* Make sure that nobody writes, now and, where there are leases, as long as the file is open. */
@@ -140,7 +146,7 @@ make_quiet(struct file *f)
 		}
 		/* Where other hosts write too the kernel may not grant any. */
 		if (errno == EAGAIN && !io_is_shared(f->fd))
-			return (in_use(f->path, "a program"));
+			return (in_use(f, "a program"));
 	}
 	if (io_share_lock(f->fd, f->path, QEMU_LOCK_NO_WRITERS, 1) != 0)
 		return (-1);
@@ -173,7 +179,7 @@ open_and_look(struct file *f, const char *path)
 		flags |= O_EXCL;
 	if ((f->fd = open(path, flags)) < 0) {
 		if (errno == EBUSY)
-			return (in_use(f->path, "the system (it is mounted, perhaps)"));
+			return (in_use(f, "the system (it is mounted, perhaps)"));
 		return (say_failed("%s: cannot open: %s", path, strerror(errno)));
 	}
 	return (io_size(f->fd, path, &f->size));
@@ -204,19 +210,27 @@ source_file_open(void **state, uint64_t *size, const char *path, enum source_use
 	return (0);
 }
 
+int
+source_file_still(const void *state)
+{
+	const struct file *f = state;
+
+	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
+	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
+		return (say_failed(
+		    "%s: a program opened it for writing while it was read; the export is given up",
+		    f->path));
+	return (0);
+}
+
 static int
 file_read(void *state, void *buf, size_t n, uint64_t offset)
 {
 	const struct file *f = state;
 	ssize_t got = io_pread(f->fd, f->path, buf, n, offset);
 
-	if (got < 0)
+	if (got < 0 || source_file_still(f) != 0)
 		return (-1);
-	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
-	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
-		return (say_failed(
-		    "%s: a program opened it for writing while it was read; the export is given up",
-		    f->path));
 	if ((size_t)got < n)
 		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
 		    f->path, offset + (uint64_t)got, f->size));
@@ -237,10 +251,11 @@ file_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *
 }
 
 static int
-file_dirty(void *state, struct ranges *out)
+file_dirty(void *state, struct ranges *out, const char **why)
 {
 	(void)state;
 	(void)out;
+	*why = "a raw disk has no bitmaps";
 	return (1);
 }
 
@@ -259,7 +274,7 @@ file_check(void *state)
 		return (say_refused("%s: was resized while it was read", f->path));
 	if (!f->leased)
 		return ((rc = ask_qemu(f)) != 0 ? rc : search_writers(f));
-	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f->path, "a program, since a moment ago,"));
+	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f, "a program, since a moment ago,"));
 }
 
 static int64_t
