@@ -1,6 +1,7 @@
 #include "primary/cut.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "disk/changelist.h"
@@ -320,6 +321,7 @@ void
 cut_free(struct cut *c)
 {
 	cut_close(c);
+	free(c->definition);
 	live_close(c);
 	against_close(c->against);
 	primary_close(c->P);

@@ -10,6 +10,7 @@
 #include "base/say.h"
 #include "disk/source.h"
 #include "host/host.h"
+#include "primary/fencing.h"
 #include "primary/pending.h"
 #include "primary/plan.h"
 #include "primary/primary.h"
@@ -430,11 +431,15 @@ hand_over(struct handing *h)
 	strcpy(vm, P->vm);
 	strcpy(site, h->e->card.name);
 	h->P = NULL;
-	if ((rc = export_opened(h->S, P, &h->bundle)) == 0)
-		say_note("%s: locked: it is handed over to site '%s'; when its bundle is there, say 'vmferry "
-		         "failover %s --planned --complete' there, or 'vmferry failover %s --cancel' here",
-		    vm, site, vm, vm);
-	return (rc);
+	if ((rc = export_opened(h->S, P, &h->bundle)) != 0)
+		return (rc);
+	say_note("%s: locked: it is handed over to site '%s'; when its bundle is there, say 'vmferry "
+	         "failover %s --planned --complete' there, or 'vmferry failover %s --cancel' here",
+	    vm, site, vm, vm);
+	/* What goes wrong from here on takes nothing of it back. */
+	if (primary_open(&h->P, h->S, vm) == 0)
+		fencing_script(h->P, h->S, SCRIPT_AFTER_STOP, "planned");
+	return (0);
 }
 
 int

@@ -10,6 +10,7 @@
 #include "base/say.h"
 #include "disk/changelist.h"
 #include "host/host.h"
+#include "primary/definition.h"
 #include "primary/machine.h"
 
 struct live {
@@ -45,6 +46,8 @@ ask(struct cut *c, struct live *L)
 		                "export there",
 		        c->P->vm));
 	L->is_running = is.run == HOST_RUNNING || is.run == HOST_PAUSED;
+	if (definition_take(c, L->machine->definition) != 0)
+		return (-1);
 	return (machine_refresh(c->P, L->machine));
 }
 
