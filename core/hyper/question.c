@@ -58,6 +58,7 @@ decode_disk(const json_t *o, struct question_disk *d)
 
 	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
 	    get_text(o, "path", d->path, sizeof d->path) != 0 ||
+	    get_text(o, "uri", d->uri, sizeof d->uri) != 0 ||
 	    get_text(o, "where", d->where, sizeof d->where) != 0 ||
 	    get_text(o, "format", format, sizeof format) != 0 ||
 	    (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0))

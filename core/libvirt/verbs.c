@@ -6,6 +6,11 @@
 #include "libvirt/connect.h"
 #include "libvirt/view.h"
 #include "libvirt/watch.h"
+#include "libvirt/define.h"
+#include "libvirt/domstate.h"
+#include "libvirt/lifecycle.h"
+#include "libvirt/machine.h"
+#include "libvirt/networks.h"
 
 /* A verb is a file that takes the connection, and the question. */
 static const struct verb {
@@ -17,6 +22,13 @@ static const struct verb {
 	{ "thaw", watch_thaw },
 	{ "resume", watch_resume },
 	{ "end", watch_view },
+	{ "machine", machine_answer },
+	{ "networks", networks_answer },
+	{ "define", define_answer },
+	{ "state", domstate_answer },
+	{ "start", lifecycle_start },
+	{ "shutdown", lifecycle_shutdown },
+	{ "undefine", lifecycle_undefine },
 	{ NULL, NULL },
 };
 
