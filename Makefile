@@ -111,8 +111,8 @@ fuzz:
 
 bench:
 	test/deps.sh bench
-	$(MAKE) all
-	VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
+	$(MAKE) all $(GUEST)
+	VMFERRY_TEST=$(abspath $(B))/test VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \

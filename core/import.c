@@ -179,6 +179,8 @@ import_rest(const struct site *S, const struct import_options *o, struct receivi
 	struct replica *R = NULL;
 	int rc = receive_rest(&R, c, bundle);
 
+	if (R != NULL)
+		teller_note(o->teller, R->uuid);
 	if (rc == 0)
 		rc = conclude(R, S, o);
 	replica_close(R);
@@ -202,6 +204,7 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 		return (import_rest(S, o, &c, bundle));
 	if ((rc = read_header(S, F, m, &U.header, &c.e)) != 0)
 		return (rc);
+	teller_note(o->teller, U.header->uuid);
 	switch (U.header->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_DELTA:
@@ -297,17 +300,19 @@ import_file(const struct site *S, const struct import_options *o, struct infile 
 }
 
 int
-import(const struct site *S, const struct import_options *o)
+import(const struct site *S, const struct import_options *options)
 {
+	struct import_options o = *options;
 	struct infile *F, *fix = NULL;
 	int rc;
 
-	if ((rc = infile_open(&F, o->input)) != 0)
+	if ((rc = infile_open(&F, o.input)) != 0)
 		return (rc);
-	if (o->repair != NULL)
-		rc = infile_open(&fix, o->repair);
-	if (rc == 0 && (rc = confine(S, o)) == 0)
-		rc = import_file(S, o, F, fix);
+	if (o.repair != NULL)
+		rc = infile_open(&fix, o.repair);
+	if (rc == 0 && (rc = teller_start(&o.teller, S)) == 0 && (rc = confine(S, &o)) == 0)
+		rc = import_file(S, &o, F, fix);
+	teller_end(o.teller);
 	infile_close(fix);
 	infile_close(F);
 	return (rc);

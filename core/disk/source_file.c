@@ -34,13 +34,19 @@ struct file {
 	char path[PATH_MAX];
 };
 
-static int
-in_use(const struct file *f, const char *by)
+int
+source_file_in_use(const char *path, const char *by)
 {
 	return (
 	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
 	                "--live-unsafe",
-	        f->path, by));
+	        path, by));
+}
+
+static int
+in_use(const struct file *f, const char *by)
+{
+	return (source_file_in_use(f->path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -197,19 +203,27 @@ source_file_open(void **state, uint64_t *size, const char *path, enum source_use
 	return (0);
 }
 
+int
+source_file_still(const void *state)
+{
+	const struct file *f = state;
+
+	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
+	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
+		return (say_failed(
+		    "%s: a program opened it for writing while it was read; the export is given up",
+		    f->path));
+	return (0);
+}
+
 static int
 file_read(void *state, void *buf, size_t n, uint64_t offset)
 {
 	const struct file *f = state;
 	ssize_t got = io_pread(f->fd, f->path, buf, n, offset);
 
-	if (got < 0)
+	if (got < 0 || source_file_still(f) != 0)
 		return (-1);
-	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
-	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
-		return (say_failed(
-		    "%s: a program opened it for writing while it was read; the export is given up",
-		    f->path));
 	if ((size_t)got < n)
 		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
 		    f->path, offset + (uint64_t)got, f->size));
@@ -230,10 +244,11 @@ file_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *
 }
 
 static int
-file_dirty(void *state, struct ranges *out)
+file_dirty(void *state, struct ranges *out, const char **why)
 {
 	(void)state;
 	(void)out;
+	*why = "a raw disk has no bitmaps";
 	return (1);
 }
 

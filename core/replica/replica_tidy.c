@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/definitions.h"
 
 /* Does a staged bundle have this file?  1 or 0; -1. */
 static int
@@ -208,7 +209,7 @@ replica_tidy(const struct replica *R)
 	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0 ||
 	    io_path(path, "%s/outbox", R->dir) != 0 || (there = io_exists(path)) < 0)
 		return (-1);
-	if (there && tidy_folder(R, "outbox") != 0)
+	if ((there && tidy_folder(R, "outbox") != 0) || definitions_tidy(R) != 0)
 		return (-1);
 	return (tidy_disks(R));
 }

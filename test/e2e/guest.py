@@ -129,7 +129,7 @@ class Serial:
         found = re.findall(r'PATTERN-(?:SEQ|END|OK) (\d+)[^\n]*\n', self.text())
         return int(found[-1]) if found else 0
 
-    def wait_seq(self, more=1, timeout=60):
+    def wait_seq(self, more=1, timeout=120):
         """Wait until so many more transactions are durable than were said to be; return the last."""
         end, aim = time.time() + timeout, self.seq() + more
         while True:
@@ -308,47 +308,66 @@ def domain_xml(name, disks, serial, mode='pattern', boot=False, agent=False, pau
 class Frozen:
     """A view of a guest's disks at one instant, taken through QEMU's monitor alone: the tests' own, to judge ours by.
 
-    since, now: names of bitmaps; what changed since the older one is offered as a bitmap of that name.  late: seconds
-    by which each disk after the first is frozen too late, which is a fault.  URIs are in .uri.
+    guest: has .ask, a monitor, and .path.  now: the bitmap that records from this instant on.  since: an older one; a
+    disk that has it offers what changed since as a bitmap of that name.  late: seconds by which each disk after the first
+    is frozen too late, which is a fault.  URIs are in .uri, the disks that have a bitmap in .tracked.
     """
     def __init__(self, guest, disks, now, since=None, late=0):
-        self.guest, self.disks, self.now, self.since = guest, list(disks), now, since
+        self.guest, self.ask, self.now, self.since = guest, guest.ask, now, since
+        self.disks = list(disks)
         self.uri = {i: 'nbd+unix:///%s?socket=%s' % (i, guest.path('nbd')) for i in disks}
-        ask = guest.ask
+        nodes = self.nodes()
+        self.tracked = [i for i in self.disks if since in bitmaps(nodes[i])]
         if not os.path.exists(guest.path('nbd')):
-            ask('nbd-server-start', addr={'type': 'unix', 'data': {'path': guest.path('nbd')}})
+            self.ask('nbd-server-start', addr={'type': 'unix', 'data': {'path': guest.path('nbd')}})
         for i in self.disks:
             scratch = guest.path('scratch-%s.qcow2' % i)
-            size = next(b['image']['virtual-size'] for b in ask('query-named-block-nodes', flat=True) if b['node-name'] == i)
-            run('qemu-img', 'create', '-q', '-f', 'qcow2', scratch, size)
-            ask('blockdev-add', driver='qcow2', node_name='scratch-' + i, backing=i, file={'driver': 'file', 'filename': scratch})
-        actions = [self.freeze(i) for i in self.disks]
+            run('qemu-img', 'create', '-q', '-f', 'qcow2', scratch, nodes[i]['image']['virtual-size'])
+            self.ask('blockdev-add', driver='qcow2', node_name='scratch-' + i, backing=i,
+                     file={'driver': 'file', 'filename': scratch})
+        actions = [self.freeze(nodes[i]) for i in self.disks]
         for some in actions if late else [sum(actions, [])]:
-            ask('transaction', actions=some)
+            self.ask('transaction', actions=some)
             time.sleep(late)
         for i in self.disks:
-            ask('block-export-add', type='nbd', id='export-' + i, node_name='scratch-' + i, name=i, bitmaps=[since] if since else [])
+            self.ask('block-export-add', type='nbd', id='export-' + i, node_name='scratch-' + i, name=i,
+                     bitmaps=[since] if i in self.tracked else [])
 
-    def freeze(self, i):
-        out = [{'type': 'block-dirty-bitmap-add', 'data': {'node': i, 'name': self.now, 'persistent': self.persistent(i)}}]
-        if self.since:
+    def nodes(self):
+        return {b['node-name']: b for b in self.ask('query-named-block-nodes', flat=True)}
+
+    def freeze(self, node):
+        i = node['node-name']
+        out = [{'type': 'block-dirty-bitmap-add', 'data': {'node': i, 'name': self.now, 'persistent': node['drv'] == 'qcow2'}}]
+        if i in self.tracked:
             out.append({'type': 'block-dirty-bitmap-disable', 'data': {'node': i, 'name': self.since}})
         out.append({'type': 'blockdev-backup', 'data': {'device': i, 'target': 'scratch-' + i, 'sync': 'none', 'job-id': 'view-' + i}})
         return out
 
-    def persistent(self, i):
-        return next(b['drv'] for b in self.guest.ask('query-named-block-nodes', flat=True) if b['node-name'] == i) == 'qcow2'
-
-    def end(self):
-        ask = self.guest.ask
+    def end(self, how='keep'):
+        """keep: the older bitmap goes; drop: the newer one, into the older one; both: both stay, and hold all."""
         for i in self.disks:
-            ask('block-export-del', id='export-' + i, mode='hard')
+            self.ask('block-export-del', id='export-' + i, mode='hard')
         for _ in self.disks:
-            ask.wait('BLOCK_EXPORT_DELETED')
+            self.ask.wait('BLOCK_EXPORT_DELETED')
         for i in self.disks:
-            ask('block-job-cancel', device='view-' + i)
-            while any(j['id'] == 'view-' + i for j in ask('query-jobs')):
+            self.ask('block-job-cancel', device='view-' + i)
+            while any(j['id'] == 'view-' + i for j in self.ask('query-jobs')):
                 time.sleep(0.01)
-            ask('blockdev-del', node_name='scratch-' + i)
-            if self.since:
-                ask('block-dirty-bitmap-remove', node=i, name=self.since)
+            self.ask('blockdev-del', node_name='scratch-' + i)
+            os.unlink(self.guest.path('scratch-%s.qcow2' % i))
+        actions = []
+        for i in self.tracked:
+            if how == 'keep':
+                actions.append(('remove', {'node': i, 'name': self.since}))
+            else:
+                actions += [('enable', {'node': i, 'name': self.since}),
+                            ('merge', {'node': i, 'target': self.since, 'bitmaps': [self.now]})]
+        if how == 'drop':
+            actions += [('remove', {'node': i, 'name': self.now}) for i in self.disks]
+        self.ask('transaction', actions=[{'type': 'block-dirty-bitmap-' + verb, 'data': data} for verb, data in actions])
+
+
+def bitmaps(node):
+    """The names of the bitmaps of a node that record, or could."""
+    return [b['name'] for b in node.get('dirty-bitmaps', []) if 'name' in b and not b.get('inconsistent') and not b['busy']]

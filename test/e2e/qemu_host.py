@@ -5,7 +5,7 @@
 """
 import json, os, signal, subprocess, sys, time
 
-from guest import Qmp, Serial, qemu
+from guest import Frozen, Qmp, Serial, qemu
 from lab import LABS, UNDO, check
 
 
@@ -24,10 +24,10 @@ class QemuHost:
     def path(self, vm, what):
         return os.path.join(self.dir, '%s.%s' % (vm, what))
 
-    def have(self, vm, disks):
-        """A VM that was there before vmferry.  disks: ID -> FORMAT:PATH."""
+    def have(self, vm, disks, **how):
+        """A VM that was there before vmferry.  disks: ID -> FORMAT:PATH; how: as qemu() takes it."""
         with open(self.path(vm, 'vm'), 'w') as f:
-            json.dump({'disks': disks, 'asked': []}, f)
+            json.dump({'disks': disks, 'asked': [], 'how': how}, f)
 
     def asked(self, vm):
         """What define was told of it, in order."""
@@ -118,7 +118,7 @@ def verb_start(host, vm, question=None):
     for what in ('serial', 'ours', 'events', 'stopped', 'pid'):
         if os.path.lexists(host.path(vm, what)):
             os.unlink(host.path(vm, what))
-    argv = qemu(o['disks'], host.path(vm, 'serial'), (host.path(vm, 'ours'), host.path(vm, 'events')), boot=True, name='guest')
+    argv = qemu(o['disks'], host.path(vm, 'serial'), (host.path(vm, 'ours'), host.path(vm, 'events')), name='guest', **o.get('how', {'boot': True}))
     if os.fork() == 0:
         os.setsid()
         try:
@@ -168,6 +168,38 @@ def verb_undefine(host, vm, question):
             os.unlink(host.path(vm, what))
 
 
+def verb_machine(host, vm, question):
+    o = load(host, vm)
+    if o is None:
+        sys.exit(1)
+    sizes = {i: json.loads(subprocess.check_output(['qemu-img', 'info', '-U', '--output=json', '-f', *w.split(':', 1)]))['virtual-size']
+             for i, w in o['disks'].items()}
+    print(json.dumps({'uuid': o.get('uuid', ''), 'disks': [
+        {'id': i, 'where': w.removeprefix('raw:'), 'size': sizes[i]} for i, w in o['disks'].items()]}))
+
+
+class Monitor:
+    """What Frozen wants of a guest."""
+    def __init__(self, host, vm):
+        self.ask, self.path = Qmp(host.path(vm, 'ours')), lambda name: host.path(vm, name)
+
+
+def verb_view(host, vm, question):
+    guest, since, now = Monitor(host, vm), question.get('since'), question['token']
+    ids = [d['id'] for d in question['disks']]
+    for node in guest.ask('query-named-block-nodes', flat=True):
+        for b in node.get('dirty-bitmaps', []):
+            name = b.get('name', '')
+            if node['node-name'] in ids and name.startswith(question['prefix']) and name not in (since, now):
+                guest.ask('block-dirty-bitmap-remove', node=node['node-name'], name=name)
+    view = Frozen(guest, ids, now, since)
+    answer = [dict({'id': i, 'where': view.uri[i]}, **(
+        {'bitmap': since, 'how': 'dirty bitmap'} if i in view.tracked else {'why': 'there is no bitmap since then'})) for i in ids]
+    print(json.dumps({'disks': answer}), flush=True)
+    word = sys.stdin.readline().strip()
+    view.end(word if word in ('keep', 'drop') else 'both')
+
+
 def verb_networks(host, vm, question):
     print('{}')
 
@@ -178,7 +210,7 @@ def main():
     host.dir = folder
     if 'verb_' + verb not in globals():
         sys.exit('this host does not know ' + verb)
-    globals()['verb_' + verb](host, vm, json.load(sys.stdin))
+    globals()['verb_' + verb](host, vm, json.loads(sys.stdin.readline() if verb == 'view' else sys.stdin.read()))
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ class BootLab(Lab):
         self.dr('trust', 'add', self.hq.card, '--vm', 'web*', '--host', self.hosts['dr'].spec)
         where = make_disks(self, 'raw', data=8 * M, boot=True, **kw)
         self.disks = {i: w.split(':', 1)[1] for i, w in where.items()}
-        self.hosts['hq'].have('web1', where)
+        self.hosts['hq'].have('web1', where, boot=True)
         self.hq('enable', 'web1', '--to', 'dr', '--points', 24, '--host', self.hosts['hq'].spec, *self.disk_args())
 
     def send(self, a, b):
