@@ -4,6 +4,8 @@
 
 #include "base/say.h"
 #include "libvirt/connect.h"
+#include "libvirt/view.h"
+#include "libvirt/watch.h"
 #include "libvirt/define.h"
 #include "libvirt/domstate.h"
 #include "libvirt/lifecycle.h"
@@ -15,6 +17,11 @@ static const struct verb {
 	const char *name;
 	int (*answer)(virConnectPtr C, const struct question *Q);
 } verbs[] = {
+	{ "view", view_answer },
+	{ "forget", view_forget },
+	{ "thaw", watch_thaw },
+	{ "resume", watch_resume },
+	{ "end", watch_view },
 	{ "machine", machine_answer },
 	{ "networks", networks_answer },
 	{ "define", define_answer },
