@@ -22,10 +22,11 @@ MAN5 = $(sort $(wildcard doc/*.5))
 MAN7 = $(sort $(wildcard doc/*.7))
 UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
 COURIER = $(B)/test/courier $(B)/test/roles
+GUEST = $(B)/test/guest/made
 HOSTILE = $(patsubst test/hostile/%.c,$(B)/test/%,$(sort $(wildcard test/hostile/*.c)))
 E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
-SOURCES = test/dice.h $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
+SOURCES = test/dice.h $(wildcard test/guest/*.c) $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
 
 all: $(BIN)
 
@@ -73,6 +74,10 @@ $(B)/test/roles: test/roles/roles.c test/dice.h $(wildcard test/roles/*.h) $(B)/
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -Iformat -o $@ $< $(B)/libvmferry.a $(LIBS)
 
+# The guest that tests run in QEMU; where it cannot be made, they are skipped.
+$(GUEST): $(wildcard test/guest/*)
+	test/guest/build.sh $(@D)
+
 demo:
 	test/deps.sh demo
 	$(MAKE) all
@@ -80,7 +85,7 @@ demo:
 
 test:
 	test/deps.sh test
-	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER)
+	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/run.sh $(UNIT) $(E2E)
 
 # Static checks, and a build with the other compiler.
@@ -97,7 +102,7 @@ lint:
 # Longer searches, each with a budget of its own (seconds), which the environment may change.
 stress:
 	test/deps.sh stress
-	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER)
+	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/stress/stress.sh
 
 fuzz:
@@ -106,8 +111,8 @@ fuzz:
 
 bench:
 	test/deps.sh bench
-	$(MAKE) all
-	VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
+	$(MAKE) all $(GUEST)
+	VMFERRY_TEST=$(abspath $(B))/test VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
@@ -123,6 +128,6 @@ install: all
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
 .SECONDARY:
 .PHONY: all demo test lint stress fuzz bench install clean

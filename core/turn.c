@@ -182,11 +182,14 @@ turn_check(const struct primary *P, const struct trust_entry *e)
 		    "'vmferry trust add --vm'",
 		    P->vm, e->card.name));
 	for (unsigned i = 0; i < P->nreplicated; i++)
-		if (!P->disks[i].is_gone && source_is_uri(P->disks[i].where))
+		if (!P->disks[i].is_gone && !source_is_plain(P->disks[i].where))
 			return (say_refused(
-			    "%s: disk %s is at %s, where no replica can have it; move it to a file "
-			    "or device, and say so with 'vmferry enable --disk'",
-			    P->vm, P->disks[i].id, P->disks[i].where));
+			    "%s: disk %s is at %s, where no replica can have it; bring it to a raw "
+			    "file or device%s, and say so with 'vmferry enable %s --remove %s "
+			    "--disk %s=PATH'",
+			    P->vm, P->disks[i].id, P->disks[i].where,
+			    source_is_uri(P->disks[i].where) ? "" : " ('qemu-img convert -O raw')", P->vm,
+			    P->disks[i].id, P->disks[i].id));
 	return (0);
 }
 

@@ -4,11 +4,12 @@ set -eu
 build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjansson-dev libnbd-dev libseccomp-dev libvirt-dev libxml2-dev linux-libc-dev"
 demo="$build python3 zstd e2fsprogs qemu-utils"
 virt="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2"
-test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin $virt"
-stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs"
+guest="qemu-system-x86 seabios busybox-static cpio fdisk dosfstools mtools syslinux syslinux-common"
+test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin $virt $guest"
+stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs virtnbdbackup"
 fuzz="$build clang libclang-rt-14-dev"
 lint="$build clang clang-format clang-tidy cppcheck mandoc python3"
-bench="$demo qemu-system-common qemu-block-extra libnbd-bin borgbackup tar"
+bench="$demo qemu-system-common qemu-block-extra libnbd-bin borgbackup tar virtnbdbackup $virt $guest"
 case ${1:-} in
 build | demo | test | stress | fuzz | lint | bench) eval "want=\$$1" ;;
 *) echo "usage: deps.sh build|demo|test|stress|fuzz|lint|bench" >&2; exit 2 ;;

@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/say.h"
@@ -689,6 +691,26 @@ io_extents(int fd, const char *path, uint64_t offset, struct io_extent *out, uns
 }
 
 int
+io_may_pass(const char *dir)
+{
+	struct stat st;
+
+	return (stat(dir, &st) != 0 ? failed(dir, "look at") : (st.st_mode & S_IXOTH) != 0);
+}
+
+int
+io_let_pass(const char *dir)
+{
+	struct stat st;
+
+	if (stat(dir, &st) != 0)
+		return (failed(dir, "look at"));
+	if ((st.st_mode & S_IXOTH) != 0 || chmod(dir, (st.st_mode & 07777) | S_IXGRP | S_IXOTH) == 0)
+		return (0);
+	return (failed(dir, "set the mode of"));
+}
+
+int
 io_let_read(int fd, const char *path)
 {
 	return (fchmod(fd, 0644) == 0 || has_no_modes() ? 0 : failed(path, "set the mode of"));
@@ -957,6 +979,29 @@ io_remove_tree(const char *path)
 	return (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1);
 }
 
+static int
+has_no_locks(void)
+{
+	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+int
+io_is_shared(int fd)
+{
+	/* From linux/magic.h, and where that has none, from the file systems themselves. */
+	static const uint32_t kinds[] = { NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42 /* cifs */,
+		0xfe534d42 /* smb2 */, CEPH_SUPER_MAGIC, 0x01161970 /* gfs2 */, OCFS2_SUPER_MAGIC,
+		AFS_SUPER_MAGIC, V9FS_MAGIC, 0x0bd00bd0 /* lustre */, 0x47504653 /* gpfs */ };
+	struct statfs st;
+
+	if (fstatfs(fd, &st) != 0)
+		return (0);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if ((uint32_t)st.f_type == kinds[i])
+			return (1);
+	return (0);
+}
+
 int
 io_lock(const char *path)
 {
@@ -966,7 +1011,7 @@ io_lock(const char *path)
 
 	if (fd < 0)
 		return (failed(path, "open the lock"));
-	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0 || (has_no_locks() && !io_is_shared(fd))) {
 		/* Whoever had it may have moved the folder away meanwhile, and this would be a lock on nothing. */
 		if (fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino &&
 		    mine.st_dev == there.st_dev)
@@ -981,12 +1026,6 @@ io_lock(const char *path)
 	failed(path, "lock");
 	close(fd);
 	return (-1);
-}
-
-static int
-has_no_locks(void)
-{
-	return (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS);
 }
 
 int

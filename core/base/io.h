@@ -234,7 +234,7 @@ int io_remove_folder(const char *path);
 
 /**
  * Lock the file at path, made if need be, for this process alone until it is closed or dies.  Return the fd;
- * -2 if another process holds it, or has put another one in its place; -1 on error.  A file system without locks has nothing to hold it back.
+ * -2 if another process holds it, or has put another one in its place; -1 on error.  A file system without locks has nothing to hold it back, unless other hosts may have it too: that is an error.
  */
 int io_lock(const char *path);
 
@@ -244,8 +244,17 @@ int io_lock(const char *path);
  */
 int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
 
+/* Let everybody pass through a folder of ours, as well as they could: 0 or -1, said. */
+int io_let_pass(const char *dir);
+
+/* May everybody pass through a folder?  1 or 0; -1, said. */
+int io_may_pass(const char *dir);
+
 /* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
 int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
+
+/* Is it on a file system that other hosts may have mounted too, as far as its kind tells?  1 or 0. */
+int io_is_shared(int fd);
 
 /* Can files be made in this folder?  0 on a read-only file system, or where we may not. */
 int io_can_write(const char *dir);

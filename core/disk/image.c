@@ -245,14 +245,14 @@ copy_source(struct image *I, const struct source *S, uint8_t *buf)
 int
 image_copy_source(struct image *I, const struct source *S)
 {
-	int from = source_is_uri(source_name(S)) ? -1 : io_open_read(source_name(S));
+	int is_plain = source_is_plain(source_name(S)), from = is_plain ? io_open_read(source_name(S)) : -1;
 	int is_shared = from >= 0 && io_clone(I->fd, from), rc;
 	uint8_t *buf;
 
 	io_close(from);
 	if (is_shared)
 		return (0);
-	if (from < 0 && !source_is_uri(source_name(S)))
+	if (from < 0 && is_plain)
 		return (-1);
 	if ((buf = malloc(PIECE)) == NULL)
 		return (say_failed("out of memory"));

@@ -13,20 +13,13 @@
 #include "base/say.h"
 #include "base/stop.h"
 #include "disk/overlay_server.h"
+#include "disk/qemu_locks.h"
 
 struct overlay {
 	struct overlay_server server;
 };
 
 /* --- qemu-img ----------------------------------------------------------------------------------------- */
-
-/*
- * QEMU marks what it does with an image by locks on single bytes of it: from 100 on what it needs, from 200 on what it
- * does not share, for readers as for writers.  To look at them costs nothing, disturbs nobody, and works where no
- * tool of QEMU is; `qemu-img info` would only fail on some of them.
- */
-#define LOCKS_FROM 100u
-#define LOCKS 200u
 
 int
 overlay_is_used(const char *path)
@@ -35,7 +28,7 @@ overlay_is_used(const char *path)
 
 	if (fd < 0)
 		return (-1);
-	rc = io_is_locked(fd, path, LOCKS_FROM, LOCKS);
+	rc = io_is_locked(fd, path, QEMU_LOCKS_FROM, QEMU_LOCKS);
 	io_close(fd);
 	return (rc);
 }

@@ -9,6 +9,7 @@
 #include "disk/image.h"
 #include "disk/overlay.h"
 #include "disk/overlay_server.h"
+#include "disk/qemu_locks.h"
 
 /*
  * The blocks that are the overlay's own are read through qemu-nbd and written into the base by ourselves: 4 KiB where
@@ -168,21 +169,19 @@ commit_all(struct commit *C)
 }
 
 /*
- * The base is written by us, and no QEMU may do so meanwhile; in its own words (overlay_is_used) we write, and let no
+ * The base is written by us, and no QEMU may do so meanwhile; in its own words (qemu_locks.h) we write, and let no
  * other write.  Readers stay possible: qemu-nbd is one.
  */
-#define LOCK_WRITE 101u
-#define LOCK_NO_WRITER 201u
-
 static int
 lock_base(int fd, const char *base)
 {
 	int rc;
 
-	if (io_share_lock(fd, base, LOCK_WRITE, 1) != 0 || io_share_lock(fd, base, LOCK_NO_WRITER, 1) != 0)
+	if (io_share_lock(fd, base, QEMU_LOCK_WRITES, 1) != 0 ||
+	    io_share_lock(fd, base, QEMU_LOCK_NO_WRITERS, 1) != 0)
 		return (-1);
 	/* Our own do not count. */
-	rc = io_is_locked(fd, base, LOCK_WRITE, 1);
+	rc = io_is_locked(fd, base, QEMU_LOCK_WRITES, 1);
 	return (rc == 1 ? overlay_server_in_use(base) : rc);
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "disk/qemu_locks.h"
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
@@ -19,7 +20,11 @@
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:
  * the kernel grants it only while no program has the file open for writing, and it is gone as soon as one
  * opens it.  Where there are no leases, and for block devices, /proc is searched for writers.
+ *
+ * Neither sees another host, but QEMU's own locks do.  Without a lease we take such a one too, which keeps a VM from
+ * starting meanwhile.
  */
+
 struct file {
 	int fd;
 	enum source_use use;
@@ -29,13 +34,19 @@ struct file {
 	char path[PATH_MAX];
 };
 
-static int
-in_use(const struct file *f, const char *by)
+int
+source_file_in_use(const char *path, const char *by)
 {
 	return (
 	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
 	                "--live-unsafe",
-	        f->path, by));
+	        path, by));
+}
+
+static int
+in_use(const struct file *f, const char *by)
+{
+	return (source_file_in_use(f->path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -103,19 +114,35 @@ search_writers(const struct file *f)
 	return (rc);
 }
 
+/* Does a QEMU write to it, wherever that runs? */
+static int
+ask_qemu(const struct file *f)
+{
+	int rc = io_is_locked(f->fd, f->path, QEMU_LOCK_WRITES, 1);
+
+	return (rc == 1 ? in_use(f, "a VM") : rc);
+}
+
 /* Make sure that nobody writes, now and, where there are leases, as long as the file is open. */
 static int
 make_quiet(struct file *f)
 {
+	int rc = ask_qemu(f);
+
+	if (rc != 0)
+		return (rc);
 	if (!f->is_block) {
 		signal(SIGIO, SIG_IGN);
 		if (fcntl(f->fd, F_SETLEASE, F_RDLCK) == 0) {
 			f->leased = 1;
 			return (0);
 		}
-		if (errno == EAGAIN)
+		/* Where other hosts write too the kernel may not grant any. */
+		if (errno == EAGAIN && !io_is_shared(f->fd))
 			return (in_use(f, "a program"));
 	}
+	if (io_share_lock(f->fd, f->path, QEMU_LOCK_NO_WRITERS, 1) != 0)
+		return (-1);
 	return (search_writers(f));
 }
 
@@ -176,19 +203,27 @@ source_file_open(void **state, uint64_t *size, const char *path, enum source_use
 	return (0);
 }
 
+int
+source_file_still(const void *state)
+{
+	const struct file *f = state;
+
+	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
+	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
+		return (say_failed(
+		    "%s: a program opened it for writing while it was read; the export is given up",
+		    f->path));
+	return (0);
+}
+
 static int
 file_read(void *state, void *buf, size_t n, uint64_t offset)
 {
 	const struct file *f = state;
 	ssize_t got = io_pread(f->fd, f->path, buf, n, offset);
 
-	if (got < 0)
+	if (got < 0 || source_file_still(f) != 0)
 		return (-1);
-	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
-	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
-		return (say_failed(
-		    "%s: a program opened it for writing while it was read; the export is given up",
-		    f->path));
 	if ((size_t)got < n)
 		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
 		    f->path, offset + (uint64_t)got, f->size));
@@ -209,10 +244,11 @@ file_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *
 }
 
 static int
-file_dirty(void *state, struct ranges *out)
+file_dirty(void *state, struct ranges *out, const char **why)
 {
 	(void)state;
 	(void)out;
+	*why = "a raw disk has no bitmaps";
 	return (1);
 }
 
@@ -221,6 +257,7 @@ file_check(void *state)
 {
 	const struct file *f = state;
 	uint64_t size;
+	int rc;
 
 	if (f->use != SOURCE_QUIET)
 		return (0);
@@ -229,7 +266,7 @@ file_check(void *state)
 	if (size != f->size)
 		return (say_refused("%s: was resized while it was read", f->path));
 	if (!f->leased)
-		return (search_writers(f));
+		return ((rc = ask_qemu(f)) != 0 ? rc : search_writers(f));
 	return (fcntl(f->fd, F_GETLEASE) == F_RDLCK ? 0 : in_use(f, "a program, since a moment ago,"));
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "disk/source.h"
 #include "host/host.h"
 #include "primary/fencing.h"
 #include "primary/pending.h"
@@ -244,6 +245,20 @@ check_quiet(struct handing *h)
 	return (0);
 }
 
+/* What cannot become a replica's disk is no hindrance: nobody need ever come back. */
+static void
+warn_of_return(const struct handing *h)
+{
+	for (unsigned i = 0; i < h->P->nreplicated; i++) {
+		const struct primary_disk *d = &h->P->disks[i];
+
+		if (!d->is_gone && !source_is_plain(d->where))
+			say_note("%s: disk %s is at %s, where no replica can have it: this site can follow "
+			         "site '%s' afterwards only if the disk was on a raw file or device before",
+			    h->P->vm, d->id, d->where, h->e->card.name);
+	}
+}
+
 /* Afterwards it is the other site that sends. */
 static void
 check_return(struct handing *h)
@@ -258,8 +273,10 @@ check_return(struct handing *h)
 		    "site '%s' may not replicate this VM back to here; say 'vmferry trust add CARD --vm %s' "
 		    "with its card",
 		    h->e->card.name, h->P->vm);
-	else
+	else {
 		good(h, "return", "site '%s' may send it back", h->e->card.name);
+		warn_of_return(h);
+	}
 }
 
 static int

@@ -181,6 +181,7 @@ live_changes(const struct cut *c, unsigned i, struct ranges *out)
 	const struct host_view_disk *d = disk_of(c, i);
 	const char *const ids[] = { c->P->disks[i].id };
 	uint64_t size = source_size(c->sources[i]);
+	const char *why;
 	int rc;
 
 	if (d == NULL)
@@ -189,9 +190,10 @@ live_changes(const struct cut *c, unsigned i, struct ranges *out)
 		return (changelist_read(d->changes, ids, &size, 1, out));
 	if (d->bitmap[0] == '\0')
 		return (2);
-	if ((rc = source_dirty(c->sources[i], out)) == 1)
-		return (say_refused("%s: the host said that disk %s has a dirty bitmap '%s', and it has none",
-		    c->P->vm, d->id, d->bitmap));
+	if ((rc = source_dirty(c->sources[i], out, &why)) == 1)
+		return (
+		    say_refused("%s: the host said that disk %s has a dirty bitmap '%s', and it has none: %s",
+		        c->P->vm, d->id, d->bitmap, why));
 	return (rc);
 }
 

@@ -13,6 +13,7 @@
 #include "host/script.h"
 #include "replica/definitions.h"
 #include "replica/overlays.h"
+#include "replica/reach.h"
 
 #define GUEST_NAME (LIMIT_NAME + 8)
 
@@ -226,7 +227,9 @@ guest_define(struct replica *R, enum guest g, const struct replica_point *at)
 	if (d == NULL)
 		return (say_failed("out of memory"));
 	if (describe(d, R, g, at) == 0 && (rc = host_open(&H, R->host)) == 0) {
-		rc = host_define(H, &d->vm);
+		rc = host_is_none(H) ? 0 : reach_open(R, &d->vm);
+		if (rc == 0)
+			rc = host_define(H, &d->vm);
 		if (rc == 0 && g != GUEST_TEST)
 			told_note(&R->told, R->host, &d->vm);
 		if (rc == 0 || rc == HOST_NOTHING) {

@@ -399,6 +399,21 @@ def test_an_excluded_disk_comes_empty():
         check(raw(lab) == before, 'a trace of it is left')
 
 
+def test_a_vm_that_does_not_run_as_we_do_reaches_its_disks_and_nothing_else():
+    lab = replicated(points=2)
+    host = Host(lab)
+    os.chmod(lab.dir, 0o711)
+    lab.dr('failover', 'web1', '--test', '--point', 1)
+    disks = [d['path'] for d in host.vms()['web1 - Test']['disks']]
+    other = lambda flag, path, rc: run('setpriv', '--reuid', '65534', '--clear-groups', 'test', flag, path, rc=rc)
+    for p in disks:     # as libvirt does with what it is told of
+        os.chown(p, 65534, 65534)
+        other('-r', p, 0)
+        other('-w', p, 0)
+    for p in (lab.dr.home, folder(lab, '.'), os.path.dirname(disks[0]), os.path.join(lab.dr.home, 'secret'), folder(lab, 'state')):
+        other('-r', p, 1)
+
+
 def test_a_trust_entry_names_the_host():
     lab = Lab(enable=False)
     host = Host(lab)

@@ -207,6 +207,9 @@ class Primary:
         base = min(t['sent'] if since == 'sent' and t['sent'] else t['acked'] or t['seeded'] for t in (self.targets[s] for s in sites))
         return {None if base == 0 and delta else base}
 
+    def has_something(self, site):
+        return bool(self.targets[site]['acked'] or self.targets[site]['seeded'])
+
     def low(self):
         """Nothing before this point is needed."""
         return min([t['acked'] or t['seeded'] for t in self.targets.values() if t['acked'] or t['seeded']] + [self.last])

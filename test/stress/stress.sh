@@ -33,9 +33,10 @@ part() {
 }
 
 echo "stress: $seconds s, seed $seed"
-part power $((seconds * 30 / 100))
-part kills $((seconds * 22 / 100))
-part courier $((seconds * 13 / 100)) --histories 100000
+part power $((seconds * 25 / 100))
+part kills $((seconds * 20 / 100))
+part guests $((seconds * 18 / 100))
+part courier $((seconds * 12 / 100)) --histories 100000
 part roles $((seconds * 5 / 100)) --steps 1000000
 left=$((begin + seconds - $(date +%s)))
 # What the others left over or took too much of; but some walks there are in any case.

@@ -250,6 +250,9 @@ class Walk:
         if len(sites) > 1 and r.random() < 0.4:
             sites = [r.choice(sites)]
             args += ['--to', sites[0]]
+        elif 'seed' not in how:
+            # One that has nothing yet does not make a seed of what the others get.
+            sites = [s for s in sites if self.primary.has_something(s)] or sites
         plain = self.is_for_nobody or r.random() < 0.45
         if plain:
             args.append('--plain')
@@ -423,7 +426,8 @@ class Walk:
         """After a command that ended well there are the files that the record names, and no others."""
         s, r = self.state[name], self.sites[name].replica()
         inbox, undo = sorted(os.listdir(os.path.join(r, 'inbox'))), sorted(os.listdir(os.path.join(r, 'undo')))
-        check(len(inbox) == len(s.staged) and all(re.fullmatch(r'[0-9a-f]{32}\.1\.vmf', f) for f in inbox),
+        # A placeholder's seed is on its disks.
+        check(len(inbox) == (len(s.staged) if s.known == 2 else 0) and all(re.fullmatch(r'[0-9a-f]{32}\.1\.vmf', f) for f in inbox),
               'in the inbox are', inbox, 'and staged are', s.staged)
         way_back = s.points if s.merging and (self.keep > 1 or any(v for _, v in s.points)) else s.points[:-1]
         check(undo == sorted('1-%d.vmf' % seq for seq, _ in way_back), 'the undos are', undo, 'and the points', s.points)
