@@ -110,7 +110,7 @@ sample_header(enum bundle_type type)
 	H.definition.is_known = H.has_wishes;
 	if (H.definition.is_known) {
 		memset(H.definition.digest, 0xde, HEADER_DIGEST);
-		H.definition.size = 40;
+		H.definition.size = type == BUNDLE_SEED ? 40 : 0;
 		memset(H.definition.sealed, 0x5e, H.definition.size);
 	}
 	H.has_of = type == BUNDLE_REQUEST || type == BUNDLE_REPAIR;
