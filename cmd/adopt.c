@@ -5,16 +5,15 @@
 #include "base/say.h"
 
 static const struct args_tool tool = { "vmferry-adopt",
-	"usage: vmferry adopt VM --from SITE --disk ID=PATH|NBD-URI ... [-o FILE] [--home DIR]\n"
+	"usage: vmferry adopt VM --from SITE --disk ID=PLACE ... [-o FILE] [--home DIR]\n"
 	"       vmferry adopt --drop VM [--home DIR]\n"
 	"\n"
 	"Make disks of a VM that are here already, from a backup or an older copy, its initial copy: copy "
 	"them, and\n"
 	"write the compare bundle from which 'vmferry export --against' at its primary makes a small seed.\n"
 	"  --from SITE      the primary, which must be allowed to replicate the VM to here\n"
-	"  --disk ID=PATH   a disk, by the id that it has at the primary: a raw file, a block device or an "
-	"NBD "
-	"URI\n"
+	"  --disk ID=PLACE  a disk, by the id that it has at the primary; a place as 'vmferry enable' takes "
+	"it\n"
 	"  -o FILE          write there; the file has its name only once it is whole (default: standard "
 	"output)\n"
 	"  --drop           forget what was adopted, with the copies\n" };

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "args.h"
+#include "replica/guest.h"
 #include "replica/merge.h"
 #include "base/say.h"
 
@@ -15,8 +16,13 @@ merge(struct replica *R, const struct site *S)
 {
 	char words[ROLE_WORDS];
 	const char *why = merge_waits(R, words);
+	int rc;
 
-	return (why == NULL ? merge_all(R, S) : say_refused("%s: merges wait: %s", R->vm, why));
+	if (why != NULL)
+		return (say_refused("%s: merges wait: %s", R->vm, why));
+	if ((rc = merge_all(R, S)) == 0)
+		guest_tell(R, S);
+	return (rc);
 }
 
 int

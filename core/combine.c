@@ -181,12 +181,24 @@ place_layers(struct combining *c, unsigned layer)
 		    c->fold.cover.layers[i - 1].first + c->fold.cover.layers[i - 1].n;
 }
 
+/* The newest one that is carried counts; it stays under the key of its part, which need not be known here. */
+static void
+take_definition(struct combining *c, const struct header *H, unsigned layer)
+{
+	if (H->definition.size == 0)
+		return;
+	c->header.definition = H->definition;
+	c->header.definition.part += layer;
+}
+
 static int
 read_bundle(struct combining *c, const struct lineup_bundle *b)
 {
 	unsigned layer = c->fold.cover.n;
 	const struct trailer *T;
 	int rc = add_parts(c, b->header);
+
+	take_definition(c, b->header, layer);
 
 	memset(&c->proof, 0, sizeof c->proof);
 	c->zero = 0;
@@ -304,6 +316,29 @@ choose_targets(struct combining *c)
 	return (0);
 }
 
+/* The VM is what the newest bundle says; what was carried of it before may be another. */
+static void
+choose_definition(struct combining *c)
+{
+	const struct header_definition *is = &c->last->definition;
+	struct header_definition *d = &c->header.definition;
+	size_t n;
+	char *text;
+
+	if (!is->is_known || memcmp(d->digest, is->digest, HEADER_DIGEST) != 0)
+		d->size = 0;
+	d->is_known = is->is_known;
+	memcpy(d->digest, is->digest, HEADER_DIGEST);
+	if (d->size == 0)
+		return;
+	if ((text = header_encode(&c->header, &n)) == NULL) {
+		d->size = 0;
+		say_note("%s: there is no room in the header for the VM's definition: it is left out",
+		    c->header.vm);
+	}
+	free(text);
+}
+
 /* The first bundle that has that disk: where it starts, the disk is as it was all the time before. */
 static const struct header *
 first_with(const struct combining *c, unsigned disk)
@@ -320,6 +355,7 @@ describe(struct combining *c)
 {
 	const struct header *first = c->lineup.bundles[0].header, *last = c->last, *of;
 	struct header *H = &c->header;
+	int rc;
 
 	H->type = BUNDLE_DELTA;
 	memcpy(H->lineage, last->lineage, RECORD_ID);
@@ -341,7 +377,9 @@ describe(struct combining *c)
 	}
 	H->nexcluded = last->nexcluded;
 	memcpy(H->excluded, last->excluded, sizeof H->excluded);
-	return (choose_targets(c));
+	if ((rc = choose_targets(c)) == 0)
+		choose_definition(c);
+	return (rc);
 }
 
 static int

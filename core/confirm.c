@@ -12,8 +12,11 @@
 
 /* Is there anything to confirm?  0; 1, said. */
 static int
-check(const struct confirm_options *o, const char *vm, const struct role *r)
+check(const struct confirm_options *o, const char *vm, const struct role *r, const struct reminders *m)
 {
+	/* A person has done what the site's script did not. */
+	if (o->what == CONFIRM_DNS && m->script[0] != '\0')
+		return (0);
 	if (o->what == CONFIRM_DNS && r->side == ROLE_REPLICA && r->state != ROLE_FAILED_OVER)
 		return (say_refused("%s: it has not failed over to here, so addresses and DNS lead to its "
 		                    "primary; confirm it there",
@@ -29,7 +32,11 @@ static void
 note(struct reminders *m, const struct confirm_options *o, const struct role *r, int64_t now)
 {
 	if (o->what == CONFIRM_DNS)
+		m->script[0] = '\0';
+	if (o->what == CONFIRM_DNS && (r->side == ROLE_PRIMARY || r->state == ROLE_FAILED_OVER))
 		m->dns = history_epoch(&r->history);
+	else if (o->what == CONFIRM_DNS)
+		return;
 	else if (o->what == CONFIRM_NETWORK)
 		m->network = now;
 	else if (o->has_every)
@@ -60,7 +67,7 @@ at_primary(const struct site *S, const struct confirm_options *o, const char *uu
 	struct primary *P;
 	int rc = primary_open(&P, S, uuid);
 
-	if (rc == 0 && (rc = check(o, P->vm, &P->role)) == 0) {
+	if (rc == 0 && (rc = check(o, P->vm, &P->role, &P->reminders)) == 0) {
 		note(&P->reminders, o, &P->role, (int64_t)time(NULL));
 		if ((rc = primary_save(P)) == 0)
 			say(P->vm, o, &P->role);
@@ -94,7 +101,7 @@ at_replica(const struct site *S, const struct confirm_options *o, const char *uu
 	int rc = replica_open(&R, S, uuid);
 
 	if (rc == 0)
-		rc = check(o, R->vm, &R->role);
+		rc = check(o, R->vm, &R->role, &R->reminders);
 	if (rc == 0 && o->what == CONFIRM_NETWORK)
 		rc = ask_host(R, S);
 	if (rc == 0) {

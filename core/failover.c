@@ -7,6 +7,7 @@
 #include "primary/primary.h"
 #include "reverse.h"
 #include "side.h"
+#include "teller.h"
 
 static int
 hand_over(struct site *S, const void *context)
@@ -97,5 +98,8 @@ failover(struct site *S, const struct failover_command *c)
 
 	if (rc != 0)
 		return (rc);
-	return (side == ROLE_PRIMARY ? at_primary(S, c) : at_replica(S, c));
+	rc = side == ROLE_PRIMARY ? at_primary(S, c) : at_replica(S, c);
+	if (!c->replica.is_dry)
+		teller_now(S, c->replica.vm);
+	return (rc);
 }

@@ -167,6 +167,15 @@ look_at_names(struct health *h, const char *vm, const struct role *r, const stru
 		    "change them, then say 'vmferry confirm %s dns'", vm);
 }
 
+/* What the site's own script was to do around a start, a person does. */
+static void
+look_at_script(struct health *h, const char *vm, const struct reminders *m)
+{
+	if (m->script[0] != '\0')
+		remedy(cause(h, "script-failed", HEALTH_WARNING, "the site's script failed, %s", m->script),
+		    "do what it was to do, then say 'vmferry confirm %s dns'", vm);
+}
+
 /* --- a primary ---------------------------------------------------------------------------------------- */
 
 /* Cycles in a time of that length, to the nearest: one whose cut comes a little early or late is none missed. */
@@ -313,6 +322,7 @@ health_primary(struct health *h, const struct primary *P, const struct health_fa
 		look_at_apps(h, P);
 	}
 	look_at_names(h, P->vm, &P->role, &P->reminders);
+	look_at_script(h, P->vm, &P->reminders);
 	look_at_return(h, P, f);
 }
 
@@ -536,6 +546,7 @@ health_replica(struct health *h, const struct replica *R, const struct health_fa
 	look_at_forwards(h, R);
 	look_at_age(h, f, &last, is_live || R->role.state == ROLE_DISABLED ? 0 : R->wishes.frequency, 0);
 	look_at_networks(h, R);
+	look_at_script(h, R->vm, &R->reminders);
 	if (!is_live && R->role.state != ROLE_DISABLED)
 		look_at_tests(h, R, f);
 }

@@ -11,6 +11,7 @@
 #include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
+#include "disk/relay.h"
 #include "follow.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
@@ -179,6 +180,8 @@ import_rest(const struct site *S, const struct import_options *o, struct receivi
 	struct replica *R = NULL;
 	int rc = receive_rest(&R, c, bundle);
 
+	if (R != NULL)
+		teller_note(o->teller, R->uuid);
 	if (rc == 0)
 		rc = conclude(R, S, o);
 	replica_close(R);
@@ -202,6 +205,7 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 		return (import_rest(S, o, &c, bundle));
 	if ((rc = read_header(S, F, m, &U.header, &c.e)) != 0)
 		return (rc);
+	teller_note(o->teller, U.header->uuid);
 	switch (U.header->type) {
 	case BUNDLE_SEED:
 	case BUNDLE_DELTA:
@@ -234,19 +238,21 @@ int
 import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
+	struct relay_list N = { 0 };
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B) == 0 &&
+	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B, &N) == 0 &&
 	    adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
-	if (rc == 0)
+	if (rc == 0 && (rc = relay_start(&N)) == 0)
 		rc = sandbox_enter(B);
+	relay_free(&N);
 	sandbox_free(B);
 	free(B);
 	return (rc);
@@ -297,17 +303,19 @@ import_file(const struct site *S, const struct import_options *o, struct infile 
 }
 
 int
-import(const struct site *S, const struct import_options *o)
+import(const struct site *S, const struct import_options *options)
 {
+	struct import_options o = *options;
 	struct infile *F, *fix = NULL;
 	int rc;
 
-	if ((rc = infile_open(&F, o->input)) != 0)
+	if ((rc = infile_open(&F, o.input)) != 0)
 		return (rc);
-	if (o->repair != NULL)
-		rc = infile_open(&fix, o->repair);
-	if (rc == 0 && (rc = confine(S, o)) == 0)
-		rc = import_file(S, o, F, fix);
+	if (o.repair != NULL)
+		rc = infile_open(&fix, o.repair);
+	if (rc == 0 && (rc = teller_start(&o.teller, S)) == 0 && (rc = confine(S, &o)) == 0)
+		rc = import_file(S, &o, F, fix);
+	teller_end(o.teller);
 	infile_close(fix);
 	infile_close(F);
 	return (rc);

@@ -3,14 +3,16 @@
 
 #include "bundle/infile.h"
 #include "site/site.h"
+#include "teller.h"
 
 /* Take in a bundle: a seed or delta into a replica, or a receipt at a primary. */
 struct import_options {
-	const char *input;   /* NULL or "-": standard input */
-	int stage_only;      /* do not merge */
-	const char *repair;  /* a repair: what is damaged in the bundle is taken from there; NULL: none */
-	const char *receipt; /* write a receipt there when it is in; "-": standard output; NULL: none */
-	int insist;          /* refuse to go on without a sandbox */
+	const char *input;     /* NULL or "-": standard input */
+	int stage_only;        /* do not merge */
+	const char *repair;    /* a repair: what is damaged in the bundle is taken from there; NULL: none */
+	const char *receipt;   /* write a receipt there when it is in; "-": standard output; NULL: none */
+	struct teller *teller; /* tells this site's host of what came; NULL: nobody is told */
+	int insist;            /* refuse to go on without a sandbox */
 };
 
 /* 0: all of it is here for good; 1, said, and nothing has changed; -1. */

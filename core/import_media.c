@@ -336,9 +336,11 @@ import_media(struct site *S, const struct import_options *o, const char *dir)
 	int rc = medium_open(&k.M, dir, MEDIUM_LEAVE, NULL);
 
 	k.o.receipt = NULL;
-	if (rc == 0 && (rc = import_confine(S, medium_folder(k.M), o->insist)) == 0 &&
+	if (rc == 0 && (rc = teller_start(&k.o.teller, S)) == 0 &&
+	    (rc = import_confine(S, medium_folder(k.M), o->insist)) == 0 &&
 	    (rc = holdings_read(&k.C, k.M, 0)) == 0)
 		rc = take_all(&k);
+	teller_end(k.o.teller);
 	holdings_free(&k.C);
 	free(k.is_done);
 	medium_close(k.M);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bundle/infile.h"
+#include "bundle/vmtext.h"
 #include "jsontext.h"
 #include "medium/logbook.h"
 #include "base/sandbox.h"
@@ -62,6 +63,67 @@ lists_json(const struct header *H, json_t *o)
 	json_object_set_new(o, "excluded", excluded);
 	json_object_set_new(o, "targets", targets);
 	return (o);
+}
+
+/* The bytes of the definition that it carries, if it is for us to read; else 0. */
+static size_t
+definition_bytes(const struct header *H, const struct site *S)
+{
+	struct segment_crypt K = { .cipher = H->cipher }, *parts = NULL;
+	const struct header_definition *d = &H->definition;
+	uint8_t leaf_seed[LEAF_SEED];
+	char *text = NULL;
+	size_t n = 0;
+
+	memcpy(K.bundle, H->id, RECORD_ID);
+	if (S == NULL || d->size == 0 || site_unseal(S, H, K.key, leaf_seed) != NULL)
+		return (0);
+	if (H->nparts > 0 && (parts = calloc(LIMIT_PARTS, sizeof *parts)) != NULL) {
+		parts[d->part].cipher = H->parts[d->part].cipher;
+		memcpy(parts[d->part].bundle, H->parts[d->part].id, RECORD_ID);
+		if (site_unseal_part(S, &H->parts[d->part], parts[d->part].key) == NULL &&
+		    vmtext_open(&text, H, &K, parts, leaf_seed) == NULL)
+			n = strlen(text);
+		sodium_memzero(parts, LIMIT_PARTS * sizeof *parts);
+	} else if (H->nparts == 0 && vmtext_open(&text, H, &K, NULL, leaf_seed) == NULL) {
+		n = strlen(text);
+	}
+	sodium_memzero(&K, sizeof K);
+	sodium_memzero(leaf_seed, sizeof leaf_seed);
+	free(parts);
+	free(text);
+	return (n);
+}
+
+static json_t *
+definition_json(const struct header *H, const struct site *S)
+{
+	const struct header_definition *d = &H->definition;
+	size_t n = definition_bytes(H, S);
+	json_t *o;
+
+	if (!d->is_known)
+		return (json_null());
+	o = json_pack("{s:I,s:o}", "bytes", (json_int_t)d->size, "text",
+	    n == 0 ? json_null() : json_integer((json_int_t)n));
+	jsontext_set_bytes(o, "digest", d->digest, HEADER_DIGEST);
+	return (o);
+}
+
+static void
+print_definition(const struct header *H, const struct site *S)
+{
+	const struct header_definition *d = &H->definition;
+	size_t n = definition_bytes(H, S);
+
+	if (!d->is_known)
+		return;
+	if (d->size == 0)
+		printf("defined   as at the point before: it does not carry the VM's definition\n");
+	else if (n > 0)
+		printf("defined   it carries the VM's definition, %zu bytes\n", n);
+	else
+		printf("defined   it carries the VM's definition, in %zu bytes\n", d->size);
 }
 
 /* What it says of the roles: see doc/ROLES.md. */
@@ -192,6 +254,7 @@ print_json(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	json_object_set_new(o, "parts", json_integer((json_int_t)H->nparts));
 	json_object_set_new(o, "encrypted", json_boolean(H->cipher != RECORD_CLEAR));
 	json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
+	json_object_set_new(o, "definition", definition_json(H, l->S));
 	json_object_set_new(o, "disks", disks_json(H, T));
 	lists_json(H, o);
 	add_roles(H, o);
@@ -260,6 +323,7 @@ print_text(const struct header *H, const struct trailer *T, const uint8_t key[RE
 	       " of zeroes, stored in %" PRIu64 "\n",
 	    H->cipher == RECORD_CLEAR ? "in clear" : "encrypted", H->ntargets, T->segments, T->data, T->zero,
 	    T->stored);
+	print_definition(H, l->S);
 	for (unsigned i = 0; i < H->ndisks; i++) {
 		printf("disk      %s, %" PRIu64 " bytes", H->disks[i].id, H->disks[i].size);
 		if (i < T->ndisks) {

@@ -12,6 +12,7 @@
 #include "replica/failover.h"
 #include "replica/merge.h"
 #include "side.h"
+#include "teller.h"
 #include "turn.h"
 
 /* --- what a person must say --------------------------------------------------------------------------- */
@@ -319,5 +320,8 @@ resync(const struct site *S, const struct resync_options *o)
 
 	if (rc != 0)
 		return (rc);
-	return (side == ROLE_PRIMARY ? at_primary(S, o) : at_replica(S, o));
+	rc = side == ROLE_PRIMARY ? at_primary(S, o) : at_replica(S, o);
+	if (rc == 0)
+		teller_now(S, o->vm);
+	return (rc);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/say.h"
+#include "primary/fencing.h"
 #include "primary/notice.h"
 #include "replica/failover.h"
 #include "turn.h"
@@ -168,6 +169,7 @@ run(const struct site *S, struct replica *R, const struct reverse_options *o)
 	}
 	if (rc == 0) {
 		say_done(P, S);
+		fencing_script(P, S, SCRIPT_AFTER_TURN, "reverse");
 		rc = give_word(P, S, o->output);
 	}
 	primary_close(P);

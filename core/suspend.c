@@ -10,7 +10,9 @@
 #include "primary/live.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
+#include "replica/guest.h"
 #include "side.h"
+#include "teller.h"
 
 static const enum role_event events[] = { [SUSPEND_PAUSE] = ROLE_PAUSE,
 	[SUSPEND_RESUME] = ROLE_RESUME,
@@ -191,14 +193,17 @@ at_replica(const struct site *S, const struct suspend_options *o)
 		if (rc == 0 && (rc = check_removal(&R->role, vm)) == 0 &&
 		    (rc = check(&R->role, vm, o->act)) == 0 && !o->yes)
 			rc = confirm(vm, "the replica, with its disks and points,");
-		if (rc == 0 && (rc = replica_remove(R, S)) == 0)
-			say_note("%s: the replica is removed", vm);
-		else if (rc > 0)
+		if (rc != 0 || (rc = guest_forget(R, S)) != 0)
 			replica_close(R);
+		else if ((rc = replica_remove(R, S)) == 0)
+			say_note("%s: the replica is removed", vm);
 		return (rc);
 	}
 	if ((rc = move(&R->role, vm, o->act)) == 0 && (rc = replica_save(R)) == 0)
 		conclude(&R->role, vm, o->act);
+	/* That the host cannot forget it now is said, and changes nothing: it is not to be started by its record. */
+	if (rc == 0 && o->act == SUSPEND_DISABLE && !replica_is_live(R) && guest_forget(R, S) == 0)
+		rc = replica_save(R);
 	replica_close(R);
 	return (rc == 2 ? 0 : rc);
 }
@@ -211,5 +216,8 @@ suspend(const struct site *S, const struct suspend_options *o)
 
 	if ((rc = side_of(S, o->vm, &side)) != 0)
 		return (rc);
-	return (side == ROLE_PRIMARY ? at_primary(S, o) : at_replica(S, o));
+	rc = side == ROLE_PRIMARY ? at_primary(S, o) : at_replica(S, o);
+	if (rc == 0 && o->act == SUSPEND_RESUME)
+		teller_now(S, o->vm);
+	return (rc);
 }

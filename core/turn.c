@@ -8,8 +8,11 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/image.h"
 #include "disk/leaves.h"
 #include "disk/source.h"
+#include "primary/definition.h"
+#include "replica/definitions.h"
 
 /* --- replica to primary ------------------------------------------------------------------------------- */
 
@@ -41,7 +44,9 @@ take_disk(struct primary *P, const struct replica *R, unsigned i)
 	memcpy(P->points[0].root[i], at->root, LEAF_ROOT);
 	if (d->is_gone)
 		return (0);
-	return (replica_disk_path(R, i, path) != 0 ? -1 : real_path(path, d->where));
+	if (replica_disk_path(R, i, path) != 0)
+		return (-1);
+	return (source_is_uri(path) ? io_path(d->where, "%s", path) : real_path(path, d->where));
 }
 
 /* For the VM it is an empty disk in the folder of the replica. */
@@ -72,8 +77,12 @@ describe_primary(struct primary *P, const struct replica *R)
 	P->reminders = R->reminders;
 	reminders_turned(&P->reminders, (int64_t)time(NULL));
 	strcpy(P->host, R->host);
+	P->told = R->told;
 	memcpy(P->leaf_seed, R->leaf_seed, LEAF_SEED);
 	P->secret = R->secret;
+	P->has_definition = last->has_definition;
+	memcpy(P->definition, last->definition, HEADER_DIGEST);
+	P->definition_seq = last->has_definition ? last->point.seq : 0;
 	if ((P->points = calloc(2, sizeof *P->points)) == NULL)
 		return (say_failed("out of memory"));
 	P->npoints = 1;
@@ -100,6 +109,19 @@ share_leaves(const struct primary *P, const struct replica *R)
 		        leaves_share(from, to) != 0))
 			return (-1);
 	return (io_path(dir, "%s/leaves", P->dir) != 0 ? -1 : io_sync_dir(dir));
+}
+
+/* What the VM is beside its disks, until the host tells it anew. */
+static int
+share_definition(const struct primary *P, const struct replica *R)
+{
+	char *text;
+	int rc = definitions_read(R, replica_last(R), &text);
+
+	if (rc == 0 && text != NULL)
+		rc = definition_write(P->dir, text);
+	free(text);
+	return (rc);
 }
 
 /* A record of a primary from before the site became a replica is of no meaning any more. */
@@ -130,7 +152,7 @@ make_primary(const struct site *S, struct replica *R, struct primary *P)
 		if (replica_save(R) != 0)
 			return (-1);
 	}
-	if (primary_make(S, P) != 0 || share_leaves(P, R) != 0)
+	if (primary_make(S, P) != 0 || share_leaves(P, R) != 0 || share_definition(P, R) != 0)
 		return (-1);
 	return (primary_publish(S, P));
 }
@@ -150,9 +172,29 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 
 /* --- primary to replica ------------------------------------------------------------------------------- */
 
+/* A replica's disk is written to: an export that cannot take it is no place for one. */
+static int
+check_place(const struct primary *P, const struct primary_disk *d)
+{
+	int is_uri = source_is_uri(d->where), rc;
+	struct image *I;
+
+	if (d->is_gone || source_is_plain(d->where))
+		return (0);
+	if (is_uri && (rc = image_try(&I, d->where)) <= 0) {
+		image_free(I);
+		return (rc);
+	}
+	return (say_refused("%s: disk %s is at %s, where no replica can have it; bring it to a raw file or "
+	                    "device%s, and say so with 'vmferry enable %s --remove %s --disk %s=PATH'",
+	    P->vm, d->id, d->where, is_uri ? "" : " ('qemu-img convert -O raw')", P->vm, d->id, d->id));
+}
+
 int
 turn_check(const struct primary *P, const struct trust_entry *e)
 {
+	int rc = 0;
+
 	if (e->is_revoked)
 		return (say_refused(
 		    "%s: site '%s' says that it is its primary now, and its keys were revoked here", P->vm,
@@ -162,13 +204,9 @@ turn_check(const struct primary *P, const struct trust_entry *e)
 		    "%s: site '%s' is its primary now, but may not replicate this VM to here; see "
 		    "'vmferry trust add --vm'",
 		    P->vm, e->card.name));
-	for (unsigned i = 0; i < P->nreplicated; i++)
-		if (!P->disks[i].is_gone && source_is_uri(P->disks[i].where))
-			return (say_refused(
-			    "%s: disk %s is at %s, where no replica can have it; move it to a file "
-			    "or device, and say so with 'vmferry enable --disk'",
-			    P->vm, P->disks[i].id, P->disks[i].where));
-	return (0);
+	for (unsigned i = 0; rc == 0 && i < P->nreplicated; i++)
+		rc = check_place(P, &P->disks[i]);
+	return (rc);
 }
 
 /* Where disk i is: in the replica's own folder under its own name, or elsewhere. */
@@ -222,7 +260,7 @@ describe_heirs(struct replica *R, const struct primary *P)
 }
 
 static int
-describe_replica(struct replica *R, const struct turning *t)
+describe_replica(struct replica *R, struct turning *t)
 {
 	const struct primary *P = t->P;
 
@@ -239,6 +277,10 @@ describe_replica(struct replica *R, const struct turning *t)
 	R->reminders = P->reminders;
 	reminders_turned(&R->reminders, (int64_t)time(NULL));
 	strcpy(R->host, P->host);
+	R->told = P->told;
+	/* The VM at the host is the one that this site was the primary of. */
+	if (R->told.whose == TOLD_NOBODY)
+		R->told.whose = TOLD_FOUND;
 	R->keep = P->keep;
 	R->ncompared = 0;
 	R->merging = R->merging_undo = 0;
@@ -246,14 +288,20 @@ describe_replica(struct replica *R, const struct turning *t)
 	memset(&R->failover, 0, sizeof R->failover);
 	while (R->nstaged > 0)
 		replica_drop_staged(R, R->nstaged - 1);
+	if (t->definition != NULL)
+		definitions_name(R, t->definition, &t->point);
 	return (describe_disks(R, P) != 0 ? -1 : replica_add_point(R, &t->point));
 }
 
+/* The files of it; beside that of the point one by which this site's own is found again. */
 static int
-fill_leaves(void *context, const struct replica *R)
+fill(void *context, const struct replica *R)
 {
 	const struct turning *t = context;
 	char from[PATH_MAX], to[PATH_MAX], dir[PATH_MAX];
+
+	if (t->definition != NULL && definitions_put_own(R, t->definition) != 0)
+		return (-1);
 
 	for (unsigned i = 0; i < R->ndisks; i++)
 		if (!t->P->disks[i].is_gone &&
@@ -269,7 +317,7 @@ turn_back(struct replica **R, struct turning *t)
 {
 	int rc = replica_open(R, t->S, t->P->uuid);
 
-	if (rc == 0 && (rc = describe_replica(*R, t)) == 0 && (rc = fill_leaves(t, *R)) == 0 &&
+	if (rc == 0 && (rc = describe_replica(*R, t)) == 0 && (rc = fill(t, *R)) == 0 &&
 	    (rc = replica_keep_excluded(*R)) == 0)
 		rc = replica_save(*R);
 	return (rc == 0 ? replica_tidy(*R) : rc);
@@ -285,7 +333,7 @@ turn_anew(struct replica **R, struct turning *t)
 	/* Until it has its folder none of its disks can lie there. */
 	if (describe_replica(*R, t) != 0)
 		return (-1);
-	rc = replica_make(*R, t->S, t->e, fill_leaves, t);
+	rc = replica_make(*R, t->S, t->e, fill, t);
 	return (rc);
 }
 
@@ -296,8 +344,12 @@ turn_to_replica(struct replica **R, struct turning *t)
 	int rc = replica_find(t->S, t->P->uuid, uuid);
 
 	*R = NULL;
+	if (rc >= 0 && definition_read(t->P->dir, &t->definition) != 0)
+		rc = -1;
 	if (rc >= 0)
 		rc = rc > 0 ? turn_back(R, t) : turn_anew(R, t);
+	free(t->definition);
+	t->definition = NULL;
 	if (rc != 0) {
 		replica_close(*R);
 		*R = NULL;

@@ -24,6 +24,7 @@ struct turning {
 	struct replica_point point;  /* where the disks are */
 	const char *leaves;          /* the folder in that of P where the leaves at that point are */
 	int is_parted;
+	char *definition; /* the turn's own: the VM's, as it is known here; or NULL */
 };
 
 /* The primary becomes a replica, which is open then; P is closed and gone: 0.  1, said, or -1: it is as it was. */

@@ -22,6 +22,8 @@
 #define LIMIT_SEGMENTS 80000000u      /* segments in one bundle: its manifest stays below 8 GiB */
 #define LIMIT_VOLUMES 65536u          /* volumes of one bundle */
 #define LIMIT_BLOBS (1u << 20)        /* opaque members in one bundle */
+#define LIMIT_DEFINITION 262144u      /* bytes in the definition of a VM */
+#define LIMIT_SEALED 24576u           /* and as a header carries it: compressed, and encrypted */
 #define LIMIT_PARTS 32u               /* bundles that are combined in one */
 #define LIMIT_SEQ (UINT64_C(1) << 48) /* recovery points of one lineage */
 #define LIMIT_POINTS 1000u            /* recovery points that a replica keeps */

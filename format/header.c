@@ -144,6 +144,20 @@ encode_roles(json_t *o, const struct header *H)
 	return (bad);
 }
 
+static json_t *
+encode_definition(const struct header *H)
+{
+	const struct header_definition *d = &H->definition;
+	json_t *o = json_object();
+	int bad = jsontext_set_bytes(o, "digest", d->digest, HEADER_DIGEST);
+
+	if (d->size > 0)
+		bad |= jsontext_set_base64(o, "sealed", d->sealed, d->size);
+	if (d->size > 0 && H->nparts > 0)
+		bad |= json_object_set_new(o, "part", json_integer((json_int_t)d->part));
+	return (jsontext_whole(o, bad));
+}
+
 char *
 header_encode(const struct header *H, size_t *size)
 {
@@ -170,6 +184,8 @@ header_encode(const struct header *H, size_t *size)
 		bad |= jsontext_set_bytes(o, "against", H->against, RECORD_ID);
 	bad |= json_object_set_new(o, "disks", encode_disks(H));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(H));
+	if (H->definition.is_known)
+		bad |= json_object_set_new(o, "definition", encode_definition(H));
 	bad |= json_object_set_new(o, "keep", json_integer((json_int_t)H->keep));
 	bad |= json_object_set_new(o, "most", json_integer((json_int_t)H->most));
 	bad |= json_object_set_new(o, "created", json_string(created));
@@ -486,6 +502,31 @@ decode_roles(struct header *H, const json_t *o)
 	return (decode_wishes(H, json_object_get(o, "wishes")));
 }
 
+/* What the VM is beside its disks; the parts are known. */
+static const char *
+decode_definition(struct header *H, json_t *o)
+{
+	static const char *const keys[] = { "digest", "sealed", "part", NULL };
+	struct header_definition *d = &H->definition;
+	int has_part = json_object_get(o, "part") != NULL;
+	uint64_t part = 0;
+
+	if (o == NULL)
+		return (NULL);
+	if ((H->type != BUNDLE_SEED && H->type != BUNDLE_DELTA) || !json_is_object(o) ||
+	    !jsontext_only(o, keys) || jsontext_get_bytes(o, "digest", d->digest, HEADER_DIGEST) != 0)
+		return ("the VM's definition is not named properly");
+	d->is_known = 1;
+	if (json_object_get(o, "sealed") != NULL &&
+	    (d->size = jsontext_get_base64(o, "sealed", d->sealed, sizeof d->sealed)) == 0)
+		return ("the VM's definition is not one");
+	if (has_part != (d->size > 0 && H->nparts > 0) ||
+	    (has_part && jsontext_get_number(o, "part", H->nparts - 1, &part) != 0))
+		return ("the VM's definition is of a part that is not there");
+	d->part = (unsigned)part;
+	return (NULL);
+}
+
 /* The fields that stand by themselves. */
 static const char *
 decode_plain(struct header *H, json_t *o)
@@ -551,7 +592,8 @@ decode(struct header *H, json_t *o)
 	    (why = decode_disks(H, json_object_get(o, "disks"), json_object_get(o, "excluded"))) != NULL)
 		return (why);
 	if ((why = decode_targets(H->targets, &H->ntargets, json_object_get(o, "targets"))) != NULL ||
-	    (why = decode_parts(H, json_object_get(o, "parts"))) != NULL)
+	    (why = decode_parts(H, json_object_get(o, "parts"))) != NULL ||
+	    (why = decode_definition(H, json_object_get(o, "definition"))) != NULL)
 		return (why);
 	if (H->cipher != RECORD_CLEAR && H->ntargets == 0)
 		return ("it is encrypted, but to no site");

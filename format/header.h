@@ -44,6 +44,19 @@ struct header_target {
 	uint8_t seal[HEADER_SEAL]; /* content key and leaf seed, sealed to the site */
 };
 
+/*
+ * The definition of the VM: what it is beside its disks, in whatever form its host has that.  The header says which
+ * it is at the point that it leads to, and carries it where a target may not have it.
+ */
+#define HEADER_DIGEST 32u
+struct header_definition {
+	int is_known;
+	uint8_t digest[HEADER_DIGEST]; /* of the text, under the lineage's leaf seed */
+	size_t size;                   /* of what is carried; 0: nothing is */
+	uint8_t sealed[LIMIT_SEALED];  /* opaque here */
+	unsigned part;                 /* of a combined delta: by the cipher and key of that part */
+};
+
 /* One of the bundles that were combined: its segments are as they were, under its own id and key. */
 struct header_part {
 	uint8_t id[RECORD_ID];
@@ -82,9 +95,10 @@ struct header {
 	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
 	int has_wishes; /* of a seed or delta */
 	struct header_wishes wishes;
-	int has_of;                 /* of a request or repair, always: */
-	uint8_t of[RECORD_ID];      /* the bundle that is damaged */
-	int has_against;            /* of a seed or delta made for disks that were compared: */
+	struct header_definition definition; /* of a seed or delta */
+	int has_of;                          /* of a request or repair, always: */
+	uint8_t of[RECORD_ID];               /* the bundle that is damaged */
+	int has_against;                     /* of a seed or delta made for disks that were compared: */
 	uint8_t against[RECORD_ID]; /* the compare bundle; it applies to the disks as they were then */
 	enum record_cipher cipher;
 	int has_leaf_seed; /* in clear: only where the bundle is for no site in particular */

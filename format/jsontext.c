@@ -30,6 +30,34 @@ jsontext_get_bytes(const json_t *object, const char *key, uint8_t *p, size_t n)
 }
 
 int
+jsontext_set_base64(json_t *object, const char *key, const uint8_t *p, size_t n)
+{
+	size_t size = sodium_base64_encoded_len(n, sodium_base64_VARIANT_ORIGINAL);
+	char *text = malloc(size);
+	int rc = -1;
+
+	if (text != NULL && sodium_bin2base64(text, size, p, n, sodium_base64_VARIANT_ORIGINAL) != NULL)
+		rc = json_object_set_new(object, key, json_string(text));
+	free(text);
+	return (rc);
+}
+
+size_t
+jsontext_get_base64(const json_t *object, const char *key, uint8_t *p, size_t max)
+{
+	const json_t *s = json_object_get(object, key);
+	const char *end;
+	size_t got = 0;
+
+	if (!json_is_string(s) ||
+	    sodium_base642bin(p, max, json_string_value(s), json_string_length(s), NULL, &got, &end,
+	        sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    end != json_string_value(s) + json_string_length(s))
+		return (0);
+	return (got);
+}
+
+int
 jsontext_get_string(const json_t *object, const char *key, char *out, size_t size)
 {
 	const json_t *s = json_object_get(object, key);

@@ -15,6 +15,12 @@ int jsontext_set_bytes(json_t *object, const char *key, const uint8_t *p, size_t
 /* Get exactly n bytes from a string of 2n hexadecimal digits; -1 if it is not that. */
 int jsontext_get_bytes(const json_t *object, const char *key, uint8_t *p, size_t n);
 
+/* Add n bytes as a string in base64, as RFC 4648 has it, with its padding; -1 if there is no memory. */
+int jsontext_set_base64(json_t *object, const char *key, const uint8_t *p, size_t n);
+
+/* Get at most max bytes from such a string, in its only form: how many, 0 if it is not one, or of none. */
+size_t jsontext_get_base64(const json_t *object, const char *key, uint8_t *p, size_t max);
+
 /* Get a string of less than size bytes; -1 if it is none or too long. */
 int jsontext_get_string(const json_t *object, const char *key, char *out, size_t size);
 

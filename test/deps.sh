@@ -5,11 +5,11 @@ build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjan
 demo="$build python3 zstd e2fsprogs qemu-utils"
 virt="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2"
 guest="qemu-system-x86 seabios busybox-static cpio fdisk dosfstools mtools syslinux syslinux-common"
-test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin $virt $guest"
-stress="$test qemu-system-common fuse3 xfsprogs btrfs-progs"
+test="$demo libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin xfsprogs btrfs-progs $virt $guest"
+stress="$test qemu-system-common fuse3 virtnbdbackup"
 fuzz="$build clang libclang-rt-14-dev"
 lint="$build clang clang-format clang-tidy cppcheck mandoc python3"
-bench="$demo qemu-system-common qemu-block-extra libnbd-bin borgbackup tar"
+bench="$demo qemu-system-common qemu-block-extra libnbd-bin borgbackup tar virtnbdbackup $virt $guest"
 case ${1:-} in
 build | demo | test | stress | fuzz | lint | bench) eval "want=\$$1" ;;
 *) echo "usage: deps.sh build|demo|test|stress|fuzz|lint|bench" >&2; exit 2 ;;

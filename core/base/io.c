@@ -691,6 +691,26 @@ io_extents(int fd, const char *path, uint64_t offset, struct io_extent *out, uns
 }
 
 int
+io_may_pass(const char *dir)
+{
+	struct stat st;
+
+	return (stat(dir, &st) != 0 ? failed(dir, "look at") : (st.st_mode & S_IXOTH) != 0);
+}
+
+int
+io_let_pass(const char *dir)
+{
+	struct stat st;
+
+	if (stat(dir, &st) != 0)
+		return (failed(dir, "look at"));
+	if ((st.st_mode & S_IXOTH) != 0 || chmod(dir, (st.st_mode & 07777) | S_IXGRP | S_IXOTH) == 0)
+		return (0);
+	return (failed(dir, "set the mode of"));
+}
+
+int
 io_let_read(int fd, const char *path)
 {
 	return (fchmod(fd, 0644) == 0 || has_no_modes() ? 0 : failed(path, "set the mode of"));

@@ -244,6 +244,12 @@ int io_lock(const char *path);
  */
 int io_is_locked(int fd, const char *path, uint64_t offset, uint64_t length);
 
+/* Let everybody pass through a folder of ours, as well as they could: 0 or -1, said. */
+int io_let_pass(const char *dir);
+
+/* May everybody pass through a folder?  1 or 0; -1, said. */
+int io_may_pass(const char *dir);
+
 /* Take a shared lock on these bytes, until fd is closed: 0 or -1, said.  A file system without locks has none to take. */
 int io_share_lock(int fd, const char *path, uint64_t offset, uint64_t length);
 

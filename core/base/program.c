@@ -432,45 +432,75 @@ make_environment(struct running *R)
 	return (0);
 }
 
-/* A socket with no name in any folder, and a connection to it that is there before anybody accepts it. */
+/* A connection that is made at once, or not at all: a wait would be for a place that somebody else has taken. */
 static int
-make_connection(struct running *R, int *fd)
+make_connection(const struct sockaddr_un *a, socklen_t n, int *fd)
+{
+	if ((*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0 ||
+	    connect(*fd, (const struct sockaddr *)a, n) != 0)
+		return (-1);
+	return (fcntl(*fd, F_SETFL, 0));
+}
+
+/*
+ * A socket with no name in any folder, and connections to it that are there before anybody accepts them.  There is
+ * room for no more of them, so they are all ours; and then the door is shut, since whoever is on this machine could
+ * come in by it.
+ */
+static int
+make_connections(struct running *R, int *fds, unsigned n)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t n = sizeof a;
+	socklen_t size = sizeof a;
+	int rc;
 
-	if ((R->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
-	    (*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0 ||
-	    bind(R->listening, (struct sockaddr *)&a, sizeof a.sun_family) != 0 ||
-	    listen(R->listening, 1) != 0 || getsockname(R->listening, (struct sockaddr *)&a, &n) != 0 ||
-	    connect(*fd, (struct sockaddr *)&a, n) != 0)
-		return (say_failed("%s: cannot prepare to talk to it: %s", R->path, strerror(errno)));
-	return (0);
+	if ((R->listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		rc = -1;
+	else
+		rc = bind(R->listening, (struct sockaddr *)&a, sizeof a.sun_family);
+	if (rc == 0)
+		rc = listen(R->listening, (int)n - 1);
+	if (rc == 0)
+		rc = getsockname(R->listening, (struct sockaddr *)&a, &size);
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = make_connection(&a, size, &fds[i]);
+	if (rc == 0)
+		rc = shutdown(R->listening, SHUT_RD);
+	return (rc == 0 ? 0 : say_failed("%s: cannot prepare to talk to it: %s", R->path, strerror(errno)));
 }
 
 int
-program_serve(const struct program *P, struct program_server **out, int *fd)
+program_serve_many(const struct program *P, struct program_server **out, int *fds, unsigned n)
 {
 	struct program_server *S = calloc(1, sizeof *S);
 
 	*out = NULL;
-	*fd = -1;
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = -1;
 	if (S == NULL)
 		return (say_failed("out of memory"));
 	S->running = nothing_yet(P);
 	/* Nobody reads its words before its end: what it says too much of is lost. */
 	if (stop_check() == 0 && program_find(S->running.path, P->argv[0], P->package) == 0 &&
 	    make_ends(&S->running) == 0 && fcntl(S->running.its_errors, F_SETFL, O_NONBLOCK) == 0 &&
-	    fcntl(S->running.its_output, F_SETFL, O_NONBLOCK) == 0 && make_connection(&S->running, fd) == 0 &&
-	    make_environment(&S->running) == 0 && start(&S->running) == 0) {
+	    fcntl(S->running.its_output, F_SETFL, O_NONBLOCK) == 0 &&
+	    make_connections(&S->running, fds, n) == 0 && make_environment(&S->running) == 0 &&
+	    start(&S->running) == 0) {
 		S->running.P = NULL;
 		*out = S;
 		return (0);
 	}
 	end(&S->running);
 	free(S);
-	close_one(fd);
+	for (unsigned i = 0; i < n; i++)
+		close_one(&fds[i]);
 	return (-1);
+}
+
+int
+program_serve(const struct program *P, struct program_server **out, int *fd)
+{
+	return (program_serve_many(P, out, fd, 1));
 }
 
 void

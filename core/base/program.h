@@ -46,9 +46,12 @@ void program_release(struct program_result *R);
 struct program_server;
 int program_serve(const struct program *P, struct program_server **S, int *fd);
 
+/* The same with n connections, all of which are waiting already: the server must take that many, and gets no others. */
+int program_serve_many(const struct program *P, struct program_server **S, int *fds, unsigned n);
+
 /**
- * Wait until the server has ended, which it does as soon as *fd was closed, and release S.  If words is not NULL it
- * gets the end of its standard error.  NULL is fine.
+ * Wait until the server has ended, which it does as soon as all connections were closed, and release S.  If words is
+ * not NULL it gets the end of its standard error.  NULL is fine.
  */
 void program_served(struct program_server *S, char words[PROGRAM_WORDS]);
 

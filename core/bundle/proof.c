@@ -96,6 +96,9 @@ compare(const struct header *of, const struct header *H)
 		return ("the proof of a combined delta is that of other points");
 	if (disks_differ(of, H) || of->keep != H->keep)
 		return ("the proof of a combined delta is that of other disks");
+	if (of->definition.is_known != H->definition.is_known ||
+	    memcmp(of->definition.digest, H->definition.digest, HEADER_DIGEST) != 0)
+		return ("the proof of a combined delta is that of another definition of the VM");
 	return (NULL);
 }
 

@@ -9,6 +9,7 @@
 #include "bounds.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 struct source {
 	const struct source_kind *kind;
@@ -48,6 +49,30 @@ source_new(const char *name)
 	return (NULL);
 }
 
+/* By the form of its name; of raw:PATH the path is its name. */
+static int
+open_kind(struct source *S, enum source_use use, const char *bitmap)
+{
+	const char *path, *format = source_is_uri(S->name) ? NULL : source_image_format(S->name, &path);
+
+	if (source_is_uri(S->name) && relay_is_on()) {
+		S->kind = &source_relay;
+		return (source_relay_open(&S->state, &S->size, S->name));
+	}
+	if (source_is_uri(S->name)) {
+		S->kind = &source_nbd;
+		return (source_nbd_open(&S->state, &S->size, S->name, bitmap));
+	}
+	if (format != NULL && strcmp(format, "raw") != 0) {
+		S->kind = &source_image;
+		return (source_image_open(&S->state, &S->size, S->name, use, bitmap));
+	}
+	if (format != NULL)
+		memmove(S->name, path, strlen(path) + 1);
+	S->kind = &source_file;
+	return (source_file_open(&S->state, &S->size, S->name, use));
+}
+
 int
 source_open(struct source **out, const char *where, enum source_use use, const char *bitmap)
 {
@@ -57,11 +82,7 @@ source_open(struct source **out, const char *where, enum source_use use, const c
 	*out = NULL;
 	if (S == NULL)
 		return (-1);
-	S->kind = source_is_uri(where) ? &source_nbd : &source_file;
-	if (S->kind == &source_nbd)
-		rc = source_nbd_open(&S->state, &S->size, where, bitmap);
-	else
-		rc = source_file_open(&S->state, &S->size, where, use);
+	rc = open_kind(S, use, bitmap);
 	if (rc == 0)
 		rc = check_size(S);
 	if (rc != 0) {
@@ -81,7 +102,8 @@ source_open_own(struct source **out, const char *where, uint64_t size)
 	if (size == 0)
 		return (source_open_none(out, where));
 	rc = source_open(out, where, SOURCE_OWN, NULL);
-	if (rc == 0 && (*out)->size > size && stat(where, &st) == 0 && S_ISBLK(st.st_mode))
+	if (rc == 0 && (*out)->size > size &&
+	    (source_is_uri(where) || (stat(where, &st) == 0 && S_ISBLK(st.st_mode))))
 		(*out)->size = size;
 	return (rc);
 }
@@ -131,9 +153,10 @@ source_stretch(const struct source *S, uint64_t offset, uint64_t end, uint64_t *
 }
 
 int
-source_dirty(const struct source *S, struct ranges *out)
+source_dirty(const struct source *S, struct ranges *out, const char **why)
 {
-	return (S->kind->dirty(S->state, out));
+	*why = "";
+	return (S->kind->dirty(S->state, out, why));
 }
 
 int
@@ -149,16 +172,44 @@ source_stamp(const struct source *S, struct source_stamp *out)
 }
 
 int
+source_is_plain(const char *where)
+{
+	const char *path;
+
+	return (!source_is_uri(where) && source_image_format(where, &path) == NULL);
+}
+
+/* A guest that writes such bytes to the start of a raw disk does not make it another: so the name counts as well. */
+static int
+check_plain(const char *path)
+{
+	const char *format = source_image_guess(path);
+
+	return (format == NULL
+	            ? 0
+	            : say_refused("%s: is an image in a format of its own; say %s:%s, or raw:%s to "
+	                          "protect the bytes of the file as they are",
+	                  path, format, path, path));
+}
+
+int
 source_absolute(const char *where, char out[PATH_MAX])
 {
+	const char *path = where, *format;
 	char *real;
-	int rc;
+	int rc = 0;
 
 	if (source_is_uri(where))
 		return (io_path(out, "%s", where));
-	if ((real = realpath(where, NULL)) == NULL)
-		return (say_failed("%s: cannot find: %s", where, strerror(errno)));
-	rc = io_path(out, "%s", real);
+	format = source_image_format(where, &path);
+	if ((real = realpath(path, NULL)) == NULL)
+		return (say_failed("%s: cannot find: %s", path, strerror(errno)));
+	if (format == NULL)
+		rc = check_plain(real);
+	if (rc == 0 && (format == NULL || strcmp(format, "raw") == 0))
+		rc = io_path(out, "%s", real);
+	else if (rc == 0)
+		rc = io_path(out, "%s:%s", format, real);
 	free(real);
 	return (rc);
 }

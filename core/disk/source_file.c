@@ -15,6 +15,7 @@
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 /*
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:
@@ -34,13 +35,19 @@ struct file {
 	char path[PATH_MAX];
 };
 
-static int
-in_use(const struct file *f, const char *by)
+int
+source_file_in_use(const char *path, const char *by)
 {
 	return (
 	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
 	                "--live-unsafe",
-	        f->path, by));
+	        path, by));
+}
+
+static int
+in_use(const struct file *f, const char *by)
+{
+	return (source_file_in_use(f->path, by));
 }
 
 /* Is the descriptor at /proc/PID/fd/N open for writing on the file st? */
@@ -87,8 +94,8 @@ process_writes(const char *pid, const struct stat *st)
 	return (found);
 }
 
-static int
-search_writers(const struct file *f)
+int
+source_file_search(const char *path)
 {
 	struct stat st;
 	struct dirent *e;
@@ -96,16 +103,22 @@ search_writers(const struct file *f)
 	int rc = 0;
 	DIR *d;
 
-	if (fstat(f->fd, &st) != 0 || (d = opendir("/proc")) == NULL)
-		return (say_failed("%s: cannot tell who uses it: %s", f->path, strerror(errno)));
+	if (stat(path, &st) != 0 || (d = opendir("/proc")) == NULL)
+		return (say_failed("%s: cannot tell who uses it: %s", path, strerror(errno)));
 	while (rc == 0 && (e = readdir(d)) != NULL) {
 		if (!isdigit((unsigned char)e->d_name[0]) || !process_writes(e->d_name, &st))
 			continue;
 		snprintf(by, sizeof by, "process %.32s", e->d_name);
-		rc = in_use(f, by);
+		rc = source_file_in_use(path, by);
 	}
 	closedir(d);
 	return (rc);
+}
+
+static int
+search_writers(const struct file *f)
+{
+	return (relay_is_on() ? relay_search(f->path) : source_file_search(f->path));
 }
 
 /* Does a QEMU write to it, wherever that runs? */
@@ -197,19 +210,27 @@ source_file_open(void **state, uint64_t *size, const char *path, enum source_use
 	return (0);
 }
 
+int
+source_file_still(const void *state)
+{
+	const struct file *f = state;
+
+	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
+	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
+		return (say_failed(
+		    "%s: a program opened it for writing while it was read; the export is given up",
+		    f->path));
+	return (0);
+}
+
 static int
 file_read(void *state, void *buf, size_t n, uint64_t offset)
 {
 	const struct file *f = state;
 	ssize_t got = io_pread(f->fd, f->path, buf, n, offset);
 
-	if (got < 0)
+	if (got < 0 || source_file_still(f) != 0)
 		return (-1);
-	/* Whoever opens it for writing now is kept waiting until we let go: do that at once. */
-	if (f->leased && fcntl(f->fd, F_GETLEASE) != F_RDLCK)
-		return (say_failed(
-		    "%s: a program opened it for writing while it was read; the export is given up",
-		    f->path));
 	if ((size_t)got < n)
 		return (say_failed("%s: ends at byte %" PRIu64 ", but had %" PRIu64 " when it was opened",
 		    f->path, offset + (uint64_t)got, f->size));
@@ -230,10 +251,11 @@ file_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *
 }
 
 static int
-file_dirty(void *state, struct ranges *out)
+file_dirty(void *state, struct ranges *out, const char **why)
 {
 	(void)state;
 	(void)out;
+	*why = "a raw disk has no bitmaps";
 	return (1);
 }
 

@@ -24,8 +24,9 @@ none_stretch(void *state, uint64_t offset, uint64_t end, uint64_t *length, int *
 }
 
 static int
-none_dirty(void *state, struct ranges *out)
+none_dirty(void *state, struct ranges *out, const char **why)
 {
+	(void)why;
 	(void)state;
 	(void)out;
 	return (0);

@@ -58,6 +58,7 @@ decode_disk(const json_t *o, struct question_disk *d)
 
 	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
 	    get_text(o, "path", d->path, sizeof d->path) != 0 ||
+	    get_text(o, "uri", d->uri, sizeof d->uri) != 0 ||
 	    get_text(o, "where", d->where, sizeof d->where) != 0 ||
 	    get_text(o, "format", format, sizeof format) != 0 ||
 	    (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0))
@@ -103,6 +104,13 @@ decode_purpose(const json_t *o, struct question *Q)
 	return ("its purpose is none that is known");
 }
 
+/* Tokens become parts of the names of files, checkpoints and bitmaps. */
+static int
+is_token(const char *s)
+{
+	return (strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s));
+}
+
 static const char *
 decode(const json_t *o, struct question *Q)
 {
@@ -120,6 +128,8 @@ decode(const json_t *o, struct question *Q)
 	    get_text(o, "since", Q->since, sizeof Q->since) != 0 ||
 	    get_text(o, "prefix", Q->prefix, sizeof Q->prefix) != 0)
 		return ("a text in it is not there, or too long");
+	if (!is_token(Q->token) || !is_token(Q->since) || !is_token(Q->prefix))
+		return ("a token has more than letters, digits and '-'");
 	if ((why = decode_purpose(o, Q)) != NULL || (why = decode_disks(o, Q)) != NULL)
 		return (why);
 	text = json_string_value(json_object_get(o, "network"));

@@ -15,6 +15,7 @@
 struct question_disk {
 	char id[LIMIT_DISK_ID + 1];
 	char path[PATH_MAX];  /* define: absolute, or empty: an empty disk of that size is to be made */
+	char uri[PATH_MAX];   /* or not empty: it is this NBD export, raw, at nbd:// or nbd+unix:// */
 	char where[PATH_MAX]; /* view: as 'machine' said it */
 	enum host_format format;
 	uint64_t size; /* bytes */

@@ -86,6 +86,20 @@ remove_folder(const struct scratch *S)
 	return (io_remove(S->socket) == 0 ? io_remove_folder(S->folder) : -1);
 }
 
+int
+scratch_bury(const char *token)
+{
+	struct scratch *S;
+	int rc = scratch_stands(token);
+
+	if (rc != 0)
+		return (rc < 0 ? -1 : 0);
+	if ((rc = scratch_open(&S, token, geteuid(), getegid())) != 0)
+		return (rc < 0 ? -1 : 0);
+	scratch_close(S);
+	return (0);
+}
+
 static int
 make_folder(struct scratch *S, uid_t uid, gid_t gid)
 {
@@ -148,8 +162,10 @@ scratch_stands(const char *token)
 	return (rc);
 }
 
+/* Ask of each token in the run folder that has that prefix, until an answer is not 0. */
 static int
-stands_of(const char *run, int fd, const char *prefix, const char *token)
+each_in(const char *run, int fd, const char *prefix, int (*ask)(const char *token, const char *not_this),
+    const char *not_this)
 {
 	char **names = io_names(fd, run, ".lock", LEFTOVERS);
 	int rc = names == NULL ? -1 : 0;
@@ -158,15 +174,15 @@ stands_of(const char *run, int fd, const char *prefix, const char *token)
 		char *name = names[i];
 
 		name[strlen(name) - strlen(".lock")] = '\0';
-		if (strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(name, token) != 0)
-			rc = scratch_stands(name);
+		if (strncmp(name, prefix, strlen(prefix)) == 0)
+			rc = ask(name, not_this);
 	}
 	io_names_free(names);
 	return (rc);
 }
 
-int
-scratch_any_stands(const char *prefix, const char *token)
+static int
+each(const char *prefix, int (*ask)(const char *token, const char *not_this), const char *not_this)
 {
 	char run[PATH_MAX];
 	int fd, rc;
@@ -177,9 +193,34 @@ scratch_any_stands(const char *prefix, const char *token)
 		return (rc);
 	if ((fd = io_open_dir(run)) < 0)
 		return (-1);
-	rc = stands_of(run, fd, prefix, token);
+	rc = each_in(run, fd, prefix, ask, not_this);
 	io_close(fd);
 	return (rc);
+}
+
+static int
+stands_but(const char *token, const char *not_this)
+{
+	return (strcmp(token, not_this) == 0 ? 0 : scratch_stands(token));
+}
+
+int
+scratch_any_stands(const char *prefix, const char *token)
+{
+	return (each(prefix, stands_but, token));
+}
+
+static int
+bury(const char *token, const char *not_this)
+{
+	(void)not_this;
+	return (scratch_bury(token));
+}
+
+int
+scratch_bury_all(const char *prefix)
+{
+	return (prefix[0] == '\0' ? 0 : each(prefix, bury, ""));
 }
 
 /* --- room ----------------------------------------------------------------------------------------------------- */
@@ -261,18 +302,31 @@ is_leftover(const char *name, const char *prefix)
 }
 
 static int
-remove_leftovers(const char *dir, const char *prefix)
+remove_leftovers(int fd, const char *dir, const char *prefix)
 {
-	int fd = io_open_dir(dir), rc = 0;
-	char **names = fd < 0 ? NULL : io_names(fd, dir, SUFFIX, LEFTOVERS), path[PATH_MAX];
+	char **names = io_names(fd, dir, SUFFIX, LEFTOVERS), path[PATH_MAX];
+	int rc = 0;
 
 	for (size_t i = 0; names != NULL && names[i] != NULL && rc == 0; i++)
 		if (is_leftover(names[i], prefix) &&
 		    (io_path(path, "%s/%s", dir, names[i]) != 0 || io_remove(path) != 0))
 			rc = -1;
-	if (names == NULL)
-		rc = -1;
 	io_names_free(names);
+	return (names == NULL ? -1 : rc);
+}
+
+int
+scratch_tidy(const char *dir, const char *prefix)
+{
+	int fd, rc;
+
+	if (prefix[0] == '\0')
+		return (0);
+	if ((rc = io_exists(dir)) != 1)
+		return (rc);
+	if ((fd = io_open_dir(dir)) < 0)
+		return (-1);
+	rc = remove_leftovers(fd, dir, prefix);
 	io_close(fd);
 	return (rc);
 }
@@ -283,7 +337,7 @@ scratch_file(
 {
 	int rc;
 
-	if (prefix[0] != '\0' && remove_leftovers(dir, prefix) != 0)
+	if (scratch_tidy(dir, prefix) != 0)
 		return (-1);
 	if ((rc = scratch_watch(S, dir, most)) != 0)
 		return (rc);

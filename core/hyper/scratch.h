@@ -37,14 +37,26 @@ int scratch_stands(const char *token);
 int scratch_any_stands(const char *prefix, const char *token);
 
 /**
+ * Remove the scratch files that views with that prefix left in dir, those of standing ones excepted.  0 or -1, said; a
+ * folder that is not there has none.
+ */
+int scratch_tidy(const char *dir, const char *prefix);
+
+/* Remove what the view of that token left of its folder, unless it stands.  0 or -1, said. */
+int scratch_bury(const char *token);
+
+/* The same of all tokens with that prefix. */
+int scratch_bury_all(const char *prefix);
+
+/**
  * Take care of the file system of dir, that the view will take room on: at most `most` bytes (0: nobody knows).  0; 1,
  * said, if there is so little room that a view cannot be begun; -1, said.
  */
 int scratch_watch(struct scratch *S, const char *dir, uint64_t most);
 
 /**
- * The same, and name the scratch file of disk id there: whoever is told the name makes it, scratch_close removes it.
- * Scratch files that views with that prefix left in dir are removed, those of other standing ones excepted.
+ * The same, after scratch_tidy, and name the scratch file of disk id there: whoever is told the name makes it,
+ * scratch_close removes it.
  */
 int scratch_file(struct scratch *S, const char *dir, const char *id, const char *prefix, uint64_t most,
     char out[PATH_MAX]);

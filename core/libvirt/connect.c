@@ -6,6 +6,7 @@
 
 #include "base/say.h"
 
+#define DEFAULT_URI "qemu:///system"
 #define ALIVE_SECONDS 10 /* asked so often whether it is still there, */
 #define ALIVE_MISSES 3   /* and given up after so many times */
 
@@ -59,22 +60,28 @@ start_events(void)
 }
 
 virConnectPtr
+connect_again(const char *uri)
+{
+	virConnectPtr C = virConnectOpen(uri[0] != '\0' ? uri : DEFAULT_URI);
+
+	/* A connection that cannot be watched, such as one of the test driver, is as good without. */
+	if (C != NULL)
+		virConnectSetKeepAlive(C, ALIVE_SECONDS, ALIVE_MISSES);
+	return (C);
+}
+
+virConnectPtr
 connect_open(const char *uri)
 {
-	const char *where = uri[0] != '\0' ? uri : "qemu:///system";
 	virConnectPtr C;
 
 	virSetErrorFunc(NULL, say_nothing);
 	if (start_events() != 0)
 		return (NULL);
-	if ((C = virConnectOpen(where)) == NULL) {
+	if ((C = connect_again(uri)) == NULL)
 		say_failure("%s: libvirt cannot be reached: %s; is libvirtd (or virtqemud) running, "
 		            "and may this user connect?",
-		    where, connect_words());
-		return (NULL);
-	}
-	/* A connection that cannot be watched, such as one of the test driver, is as good without. */
-	virConnectSetKeepAlive(C, ALIVE_SECONDS, ALIVE_MISSES);
+		    uri[0] != '\0' ? uri : DEFAULT_URI, connect_words());
 	return (C);
 }
 

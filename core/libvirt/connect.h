@@ -13,6 +13,9 @@
  * be reached or is not there.  What has no answer for 30 seconds has lost its connection.
  */
 virConnectPtr connect_open(const char *uri);
+
+/* The same once more where a connection was lost, unsaid; connect_open was called before. */
+virConnectPtr connect_again(const char *uri);
 void connect_close(virConnectPtr C); /* NULL is fine */
 
 /**

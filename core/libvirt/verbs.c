@@ -4,12 +4,31 @@
 
 #include "base/say.h"
 #include "libvirt/connect.h"
+#include "libvirt/view.h"
+#include "libvirt/watch.h"
+#include "libvirt/define.h"
+#include "libvirt/domstate.h"
+#include "libvirt/lifecycle.h"
+#include "libvirt/machine.h"
+#include "libvirt/networks.h"
 
 /* A verb is a file that takes the connection, and the question. */
 static const struct verb {
 	const char *name;
 	int (*answer)(virConnectPtr C, const struct question *Q);
 } verbs[] = {
+	{ "view", view_answer },
+	{ "forget", view_forget },
+	{ "thaw", watch_thaw },
+	{ "resume", watch_resume },
+	{ "end", watch_view },
+	{ "machine", machine_answer },
+	{ "networks", networks_answer },
+	{ "define", define_answer },
+	{ "state", domstate_answer },
+	{ "start", lifecycle_start },
+	{ "shutdown", lifecycle_shutdown },
+	{ "undefine", lifecycle_undefine },
 	{ NULL, NULL },
 };
 

@@ -23,12 +23,12 @@ change_parse(struct primary_disk *d, const char *spec)
 
 	memset(d, 0, sizeof *d);
 	if (eq == NULL || (size_t)(eq - spec) >= sizeof d->id)
-		return (say_refused("'%s': a disk is given as ID=PATH or ID=NBD-URI", spec));
+		return (say_refused("'%s': a disk is given as ID=PATH, ID=FORMAT:PATH or ID=NBD-URI", spec));
 	memcpy(d->id, spec, (size_t)(eq - spec));
 	if ((why = name_check_disk(d->id)) != NULL)
 		return (say_refused("'%s': %s", spec, why));
-	if (source_absolute(eq + 1, d->where) != 0)
-		return (-1);
+	if ((rc = source_absolute(eq + 1, d->where)) != 0)
+		return (rc);
 	/* Only its size is wanted now; whether it is quiet matters when it is exported. */
 	if ((rc = source_open(&source, d->where, SOURCE_LIVE, NULL)) != 0)
 		return (rc);

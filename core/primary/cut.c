@@ -1,6 +1,7 @@
 #include "primary/cut.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "disk/changelist.h"
@@ -207,6 +208,7 @@ listed_changes(struct cut *c)
 {
 	const char *ids[LIMIT_DISKS] = { NULL };
 	uint64_t sizes[LIMIT_DISKS];
+	const char *why;
 	int rc = 0;
 
 	for (unsigned i = 0; i < c->P->nreplicated; i++) {
@@ -216,17 +218,31 @@ listed_changes(struct cut *c)
 	if (wanted_bitmap(c) == NULL)
 		return (changelist_read(c->o->changes, ids, sizes, c->P->nreplicated, c->maybe));
 	for (unsigned i = 0; rc >= 0 && i < c->P->nreplicated; i++) {
-		rc = source_dirty(c->sources[i], &c->maybe[i]);
+		rc = source_dirty(c->sources[i], &c->maybe[i], &why);
 		if (rc != 1)
 			continue;
-		say_note("%s: disk %s: there is no dirty bitmap '%s' to ask (qemu-nbd serves one with -B); "
-		         "the disk is compared "
-		         "instead",
-		    c->P->vm, ids[i], wanted_bitmap(c));
+		say_note(
+		    "%s: disk %s: there is no dirty bitmap '%s' to ask: %s; the disk is compared instead",
+		    c->P->vm, ids[i], wanted_bitmap(c), why);
 		ranges_free(&c->maybe[i]);
 		rc = compare(c, i);
 	}
 	return (rc);
+}
+
+/* What the bitmap by which the host tracks says of a disk of a VM that is off: 0; 2, said, if it cannot; -1. */
+static int
+offline_changes(struct cut *c, unsigned i)
+{
+	const char *why;
+	int rc = source_dirty(c->sources[i], &c->maybe[i], &why);
+
+	if (rc != 1)
+		return (rc);
+	say_note(
+	    "%s: disk %s: what changed since the newest point cannot be asked for: %s; the disk is compared",
+	    c->P->vm, c->P->disks[i].id, why);
+	return (2);
 }
 
 /* What the host says of all disks. */
@@ -236,10 +252,7 @@ tracked_changes(struct cut *c)
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++) {
-		if (live_is_running(c))
-			rc = live_changes(c, i, &c->maybe[i]);
-		else if ((rc = source_dirty(c->sources[i], &c->maybe[i])) == 1)
-			rc = 2;
+		rc = live_is_running(c) ? live_changes(c, i, &c->maybe[i]) : offline_changes(c, i);
 		if (rc != 2)
 			continue;
 		ranges_free(&c->maybe[i]);
@@ -308,6 +321,7 @@ void
 cut_free(struct cut *c)
 {
 	cut_close(c);
+	free(c->definition);
 	live_close(c);
 	against_close(c->against);
 	primary_close(c->P);

@@ -26,6 +26,7 @@ struct cut {
 	struct source *sources[LIMIT_DISKS];
 	struct leaves *leaves[LIMIT_DISKS]; /* at the newest point */
 	struct leaf_sum sums[LIMIT_DISKS];  /* over these leaves, as they are */
+	char *definition; /* the VM's, as its host tells it, or as it did when it last could; or NULL */
 	int is_lost; /* they are not those of the newest point: no older point can be started from any more */
 	struct ranges must[LIMIT_DISKS];  /* blocks that changed from the base to the newest point: carried */
 	struct ranges maybe[LIMIT_DISKS]; /* blocks that may have changed since: carried if they did */

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "disk/source.h"
 #include "host/host.h"
+#include "primary/fencing.h"
 #include "primary/pending.h"
 #include "primary/plan.h"
 #include "primary/primary.h"
@@ -243,6 +245,20 @@ check_quiet(struct handing *h)
 	return (0);
 }
 
+/* What cannot become a replica's disk is no hindrance: nobody need ever come back. */
+static void
+warn_of_return(const struct handing *h)
+{
+	for (unsigned i = 0; i < h->P->nreplicated; i++) {
+		const struct primary_disk *d = &h->P->disks[i];
+
+		if (!d->is_gone && !source_is_plain(d->where))
+			say_note("%s: disk %s is at %s, where no replica can have it: this site can follow "
+			         "site '%s' afterwards only if the disk was on a raw file or device before",
+			    h->P->vm, d->id, d->where, h->e->card.name);
+	}
+}
+
 /* Afterwards it is the other site that sends. */
 static void
 check_return(struct handing *h)
@@ -257,8 +273,10 @@ check_return(struct handing *h)
 		    "site '%s' may not replicate this VM back to here; say 'vmferry trust add CARD --vm %s' "
 		    "with its card",
 		    h->e->card.name, h->P->vm);
-	else
+	else {
 		good(h, "return", "site '%s' may send it back", h->e->card.name);
+		warn_of_return(h);
+	}
 }
 
 static int
@@ -413,11 +431,15 @@ hand_over(struct handing *h)
 	strcpy(vm, P->vm);
 	strcpy(site, h->e->card.name);
 	h->P = NULL;
-	if ((rc = export_opened(h->S, P, &h->bundle)) == 0)
-		say_note("%s: locked: it is handed over to site '%s'; when its bundle is there, say 'vmferry "
-		         "failover %s --planned --complete' there, or 'vmferry failover %s --cancel' here",
-		    vm, site, vm, vm);
-	return (rc);
+	if ((rc = export_opened(h->S, P, &h->bundle)) != 0)
+		return (rc);
+	say_note("%s: locked: it is handed over to site '%s'; when its bundle is there, say 'vmferry "
+	         "failover %s --planned --complete' there, or 'vmferry failover %s --cancel' here",
+	    vm, site, vm, vm);
+	/* What goes wrong from here on takes nothing of it back. */
+	if (primary_open(&h->P, h->S, vm) == 0)
+		fencing_script(h->P, h->S, SCRIPT_AFTER_STOP, "planned");
+	return (0);
 }
 
 int

@@ -10,6 +10,7 @@
 #include "base/say.h"
 #include "disk/changelist.h"
 #include "host/host.h"
+#include "primary/definition.h"
 #include "primary/machine.h"
 
 struct live {
@@ -45,6 +46,8 @@ ask(struct cut *c, struct live *L)
 		                "export there",
 		        c->P->vm));
 	L->is_running = is.run == HOST_RUNNING || is.run == HOST_PAUSED;
+	if (definition_take(c, L->machine->definition) != 0)
+		return (-1);
 	return (machine_refresh(c->P, L->machine));
 }
 
@@ -178,6 +181,7 @@ live_changes(const struct cut *c, unsigned i, struct ranges *out)
 	const struct host_view_disk *d = disk_of(c, i);
 	const char *const ids[] = { c->P->disks[i].id };
 	uint64_t size = source_size(c->sources[i]);
+	const char *why;
 	int rc;
 
 	if (d == NULL)
@@ -186,9 +190,10 @@ live_changes(const struct cut *c, unsigned i, struct ranges *out)
 		return (changelist_read(d->changes, ids, &size, 1, out));
 	if (d->bitmap[0] == '\0')
 		return (2);
-	if ((rc = source_dirty(c->sources[i], out)) == 1)
-		return (say_refused("%s: the host said that disk %s has a dirty bitmap '%s', and it has none",
-		    c->P->vm, d->id, d->bitmap));
+	if ((rc = source_dirty(c->sources[i], out, &why)) == 1)
+		return (
+		    say_refused("%s: the host said that disk %s has a dirty bitmap '%s', and it has none: %s",
+		        c->P->vm, d->id, d->bitmap, why));
 	return (rc);
 }
 

@@ -8,6 +8,7 @@
 #include "disk/source.h"
 #include "header.h"
 #include "host/host.h"
+#include "host/told.h"
 #include "leaf.h"
 #include "point.h"
 #include "role/reminders.h"
@@ -21,6 +22,7 @@
  *    leaves/DISK        the leaves at the newest point
  *    changes/SEQ.DISK   what changed from the point before to point SEQ
  *    pending/           an export that is not finished; see pending.h
+ *    definition         the VM's definition as its host has last told it, a text; none where no host can tell
  *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
  */
 
@@ -106,14 +108,18 @@ struct primary {
 	struct primary_cuts cuts;
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
+	struct told told;
 	char tracker
 	    [HOST_TOKEN]; /* by this name the host knows an instant at or before the newest point; or empty */
 	struct primary_apps apps;
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */
 	unsigned keep;
-	uint64_t leaves_at; /* the point whose leaves are in leaves/ */
-	unsigned ndisks;    /* those that are or were replicated first, then excluded ones */
+	int has_definition; /* the VM's definition is known, and was said with a point: */
+	uint8_t definition[HEADER_DIGEST];
+	uint64_t definition_seq; /* the first point with that one */
+	uint64_t leaves_at;      /* the point whose leaves are in leaves/ */
+	unsigned ndisks;         /* those that are or were replicated first, then excluded ones */
 	unsigned nreplicated;
 	struct primary_disk disks[2 * LIMIT_DISKS];
 	unsigned ntargets;

@@ -142,6 +142,12 @@ primary_record_write(const char *path, const struct primary *P)
 	bad |= json_object_set_new(o, "tracker", json_string(P->tracker));
 	bad |= json_object_set_new(o, "apps", encode_apps(&P->apps));
 	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
+	if (P->told.whose != TOLD_NOBODY)
+		bad |= json_object_set_new(o, "told", told_encode(&P->told));
+	if (P->has_definition) {
+		bad |= jsontext_set_bytes(o, "definition", P->definition, HEADER_DIGEST);
+		bad |= json_object_set_new(o, "definition_seq", json_integer((json_int_t)P->definition_seq));
+	}
 	bad |= json_object_set_new(o, "cuts", encode_cuts(P));
 	bad |= json_object_set_new(o, "reminders", encode_reminders(P));
 	bad |= json_object_set_new(o, "disks", encode_disks(P));
@@ -356,6 +362,18 @@ decode_role(struct primary *P, const json_t *o)
 	return (0);
 }
 
+/* There is none in older records, and where no host could tell. */
+static int
+decode_definition(struct primary *P, const json_t *o)
+{
+	P->has_definition = json_object_get(o, "definition") != NULL;
+	if (!P->has_definition)
+		return (0);
+	return (jsontext_get_bytes(o, "definition", P->definition, HEADER_DIGEST) != 0
+	            ? -1
+	            : jsontext_get_number(o, "definition_seq", LIMIT_SEQ, &P->definition_seq));
+}
+
 static int
 decode(struct primary *P, const json_t *o)
 {
@@ -375,7 +393,8 @@ decode(struct primary *P, const json_t *o)
 	if (decode_disks(P, jsontext_get(o, "disks")) != 0 ||
 	    decode_targets(P, jsontext_get(o, "targets")) != 0 ||
 	    decode_shipments(P, json_object_get(o, "shipments")) != 0 ||
-	    decode_cuts(P, json_object_get(o, "cuts")) != 0 ||
+	    decode_cuts(P, json_object_get(o, "cuts")) != 0 || decode_definition(P, o) != 0 ||
+	    told_decode(&P->told, json_object_get(o, "told")) != 0 ||
 	    decode_apps(&P->apps, json_object_get(o, "apps")) != 0 ||
 	    (json_object_get(o, "tracker") != NULL &&
 	        jsontext_get_string(o, "tracker", P->tracker, sizeof P->tracker) != 0) ||

@@ -11,6 +11,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "medium/logbook.h"
+#include "primary/definition.h"
 #include "primary/ledger.h"
 #include "primary/live.h"
 #include "primary/volumes.h"
@@ -107,6 +108,7 @@ ship_take_point(struct ship *s)
 		if (s->cut->targets[i]->seeded == 0 &&
 		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
+	definition_commit(P, &s->header);
 	live_note(s->cut, p.point.kind, p.point.time);
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }

@@ -12,6 +12,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "primary/against.h"
+#include "primary/definition.h"
 #include "primary/live.h"
 
 static const char *
@@ -212,7 +213,12 @@ make_member(struct ship *s)
 	struct record *R = &s->member.record;
 	size_t n = 0;
 
-	if ((s->member.payload = (uint8_t *)header_encode(&s->header, &n)) == NULL)
+	s->member.payload = (uint8_t *)header_encode(&s->header, &n);
+	if (s->member.payload == NULL && s->header.definition.size > 0) {
+		definition_leave_out(s);
+		s->member.payload = (uint8_t *)header_encode(&s->header, &n);
+	}
+	if (s->member.payload == NULL)
 		return (say_failed(
 		    "%s: the bundle's description does not fit; too many disks or sites, or no memory",
 		    s->cut->P->vm));
@@ -279,6 +285,8 @@ waybill_make(struct ship *s)
 	make_header(s);
 	if ((rc = seal(s)) != 0)
 		return (rc);
+	if (definition_put(s) != 0)
+		return (-1);
 	filename_stem(s->stem, &s->header);
 	if (make_member(s) != 0 || make_pending(s) != 0 || make_logs(s) != 0)
 		return (-1);

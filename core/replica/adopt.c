@@ -21,17 +21,18 @@ add_disk(struct adoption *A, const char *spec)
 {
 	struct adoption_disk *d = &A->disks[A->ndisks];
 	const char *eq = strchr(spec, '='), *why;
+	int rc;
 
 	if (eq == NULL || (size_t)(eq - spec) >= sizeof d->id)
-		return (say_refused("'%s': a disk is given as ID=PATH or ID=NBD-URI", spec));
+		return (say_refused("'%s': a disk is given as ID=PATH, ID=FORMAT:PATH or ID=NBD-URI", spec));
 	memcpy(d->id, spec, (size_t)(eq - spec));
 	d->id[eq - spec] = '\0';
 	if ((why = name_check_disk(d->id)) != NULL)
 		return (say_refused("'%s': %s", spec, why));
 	if (adoption_disk(A, d->id) != NULL)
 		return (say_refused("'%s': two disks have the same id", spec));
-	if (source_absolute(eq + 1, d->from) != 0)
-		return (-1);
+	if ((rc = source_absolute(eq + 1, d->from)) != 0)
+		return (rc);
 	A->ndisks++;
 	return (0);
 }

@@ -123,6 +123,8 @@ branch_make(struct replica *R, const struct role_claim *c)
 	p.point = (struct point){ history_epoch(&R->role.history), branch_seq(&last->point, c),
 		(int64_t)time(NULL), POINT_STANDARD };
 	p.is_pinned = p.is_branch = 1;
+	p.has_definition = last->has_definition;
+	memcpy(p.definition, last->definition, HEADER_DIGEST);
 	if (R->npoints > 1)
 		say_note("%s: the disks were written to since point %" PRIu64
 		         ": there is no way back to the points before",

@@ -64,7 +64,7 @@ foresee_point(const struct replica *R, uint64_t seq, struct point *out)
 
 /* The overlays are there: the VM too. */
 static int
-stand(struct replica *R, const struct failover_options *o)
+stand(struct replica *R, const struct site *S, const struct failover_options *o, const char *act)
 {
 	enum guest g = R->failover.has_overlays ? GUEST_FAILOVER : GUEST_PRIMARY;
 	const struct replica_point *at = replica_point(R, R->role.at.seq);
@@ -77,7 +77,7 @@ stand(struct replica *R, const struct failover_options *o)
 		R->failover.is_defined = 1;
 		rc = replica_save(R);
 	}
-	return (rc == 0 && o->start ? guest_start(R, g) : rc);
+	return (rc == 0 && o->start ? guest_start(R, S, g, act) : rc);
 }
 
 /* The history that is here did not lead to a branch that was left, so none can begin behind it. */
@@ -148,7 +148,7 @@ failover_unplanned(const struct site *S, const struct failover_options *o)
 		return (readiness_unplanned(S, o));
 	if ((rc = standing_open(&R, S, o->vm)) == 0)
 		rc = R->role.state == ROLE_FAILOVER ? continue_unplanned(R, S, o) : begin_unplanned(R, S, o);
-	if (rc == 0 && (rc = stand(R, o)) == 0)
+	if (rc == 0 && (rc = stand(R, S, o, "unplanned")) == 0)
 		say_note("%s: it has failed over to here, to point %" PRIu64
 		         "; look at it, then say 'vmferry failover %s --complete' or '--cancel'",
 		    R->vm, R->role.at.seq, R->vm);
@@ -163,7 +163,7 @@ cancel(struct replica *R, const struct site *S)
 	int rc;
 
 	if ((rc = standing_check(R, ROLE_CANCEL)) != 0 || (rc = guest_prepare(R, S)) != 0 ||
-	    (rc = guest_end(R, GUEST_FAILOVER)) != 0 ||
+	    (rc = guest_end(R, S, GUEST_FAILOVER, "cancel")) != 0 ||
 	    (at != NULL && (rc = overlays_check_idle(R, OVERLAYS_FAILOVER, at)) != 0))
 		return (rc);
 	if (role_step(&R->role, ROLE_CANCEL) != 0)
@@ -300,9 +300,9 @@ finish(struct replica *R, const struct site *S, const struct failover_options *o
 		    "it was shut down once, and 'vmferry failover %s --complete' or 'vmferry reverse %s' was "
 		    "said",
 		    R->vm, R->vm, R->vm);
-		return (o->start ? guest_start(R, GUEST_FAILOVER) : 0);
+		return (o->start ? guest_start(R, S, GUEST_FAILOVER, "complete") : 0);
 	}
-	return (rc == 0 ? stand(R, o) : rc);
+	return (rc == 0 ? stand(R, S, o, R->role.is_planned ? "planned" : "complete") : rc);
 }
 
 int

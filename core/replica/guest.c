@@ -1,5 +1,6 @@
 #include "replica/guest.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,10 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/image.h"
+#include "host/script.h"
+#include "replica/definitions.h"
 #include "replica/overlays.h"
+#include "replica/reach.h"
 
 #define GUEST_NAME (LIMIT_NAME + 8)
 
@@ -19,7 +23,16 @@ struct described {
 	char name[GUEST_NAME];
 	struct host_disk disks[HOST_DISKS];
 	char paths[HOST_DISKS][PATH_MAX];
+	char *definition; /* its own */
 };
+
+static void
+undescribe(struct described *d)
+{
+	if (d != NULL)
+		free(d->definition);
+	free(d);
+}
 
 static void
 name_it(const struct replica *R, enum guest g, char out[GUEST_NAME])
@@ -54,8 +67,9 @@ guest_prepare(struct replica *R, const struct site *S)
 	struct host *H;
 	int rc;
 
-	if (e != NULL)
-		strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
+	/* One that this site had as the VM's primary is still its host. */
+	if (e != NULL && e->host[0] != '\0')
+		strcpy(R->host, e->host);
 	rc = host_open(&H, R->host);
 	host_close(H);
 	if (rc == 1)
@@ -94,25 +108,43 @@ add_disk(struct described *d, const char *id, uint64_t size, enum host_format fo
 {
 	unsigned n = d->vm.ndisks++;
 
-	d->disks[n] = (struct host_disk){
-		.id = id, .path = d->paths[n], .format = format, .size = size, .is_excluded = is_excluded
-	};
+	d->disks[n] =
+	    (struct host_disk){ .id = id, .format = format, .size = size, .is_excluded = is_excluded };
+	if (source_is_uri(d->paths[n]))
+		d->disks[n].uri = d->paths[n];
+	else
+		d->disks[n].path = d->paths[n];
 }
 
 /* Was a disk that is excluded now replicated at that point?  Then the VM has it from there. */
 static int
 was_replicated(const struct replica *R, const struct replica_point *at, const char *id)
 {
-	for (unsigned i = 0; i < R->ndisks; i++)
+	for (unsigned i = 0; at != NULL && i < R->ndisks; i++)
 		if (at->disks[i].size > 0 && strcmp(R->disks[i], id) == 0)
 			return (1);
 	return (0);
 }
 
+/* Where a disk is to be, which need not be there yet. */
+static int
+placeholder_path(const struct replica *R, unsigned i, char out[PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	if (replica_disk_is_elsewhere(R, i))
+		return (io_path(out, "%s", R->where[i]));
+	if (realpath(R->dir, dir) == NULL)
+		return (say_failed("%s: cannot find: %s", R->dir, strerror(errno)));
+	return (io_path(out, "%s/disks/%s.raw", dir, R->disks[i]));
+}
+
 static int
 describe(struct described *d, const struct replica *R, enum guest g, const struct replica_point *at)
 {
-	static const enum host_purpose purposes[] = { HOST_TEST, HOST_FAILOVER, HOST_PRIMARY };
+	const enum host_purpose purposes[] = { HOST_TEST, HOST_FAILOVER, HOST_PRIMARY,
+		at == NULL ? HOST_PLACEHOLDER : HOST_REPLICA };
+	int is_own = g == GUEST_PRIMARY || g == GUEST_REPLICA;
 
 	memset(d, 0, sizeof *d);
 	name_it(R, g, d->name);
@@ -122,16 +154,21 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 		.purpose = purposes[g],
 		.disks = d->disks,
 		.is_isolated = g == GUEST_TEST,
-		.may_start = 1 };
+		.may_start = g != GUEST_REPLICA };
+	if (definitions_read(R, at, &d->definition) != 0)
+		return (-1);
+	d->vm.definition = d->definition;
 	for (unsigned i = 0; i < R->ndisks; i++) {
 		char *path = d->paths[d->vm.ndisks];
 
-		if (at->disks[i].size == 0)
+		if (at != NULL && at->disks[i].size == 0)
 			continue;
-		if ((g == GUEST_PRIMARY ? overlays_base(R, i, path)
-		                        : overlays_path(R, overlays_of(g), i, path)) != 0)
+		if ((at == NULL  ? placeholder_path(R, i, path)
+		        : is_own ? overlays_base(R, i, path)
+		                 : overlays_path(R, overlays_of(g), i, path)) != 0)
 			return (-1);
-		add_disk(d, R->disks[i], at->disks[i].size, g == GUEST_PRIMARY ? HOST_RAW : HOST_QCOW2, 0);
+		add_disk(
+		    d, R->disks[i], at == NULL ? 0 : at->disks[i].size, is_own ? HOST_RAW : HOST_QCOW2, 0);
 	}
 	for (unsigned i = 0; i < R->nexcluded; i++) {
 		if (was_replicated(R, at, R->excluded[i].id))
@@ -149,7 +186,7 @@ format_name(enum host_format f)
 	return (f == HOST_QCOW2 ? "qcow2" : "raw");
 }
 
-/* A path as an option of QEMU within single quotes of the shell takes it. */
+/* A path or URI as an option of QEMU within single quotes of the shell takes it. */
 static void
 print_quoted(const char *path)
 {
@@ -168,7 +205,7 @@ print(const struct described *d, int is_none)
 	for (unsigned i = 0; i < d->vm.ndisks; i++) {
 		const struct host_disk *k = &d->disks[i];
 
-		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, k->path,
+		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, d->paths[i],
 		    format_name(k->format), k->size, k->is_excluded ? ", empty: not replicated" : "");
 	}
 	if (!is_none)
@@ -177,60 +214,101 @@ print(const struct described *d, int is_none)
 	    d->vm.is_isolated ? " -nic none" : "");
 	for (unsigned i = 0; i < d->vm.ndisks; i++) {
 		fputs(" -drive 'file=", stdout);
-		print_quoted(d->disks[i].path);
+		print_quoted(d->paths[i]);
 		printf(",format=%s,if=virtio'", format_name(d->disks[i].format));
 	}
 	putchar('\n');
 }
 
 int
-guest_define(const struct replica *R, enum guest g, const struct replica_point *at)
+guest_define(struct replica *R, enum guest g, const struct replica_point *at)
 {
-	struct described *d = malloc(sizeof *d);
+	struct described *d = calloc(1, sizeof *d);
 	struct host *H = NULL;
 	int rc = -1;
 
 	if (d == NULL)
 		return (say_failed("out of memory"));
 	if (describe(d, R, g, at) == 0 && (rc = host_open(&H, R->host)) == 0) {
-		rc = host_define(H, &d->vm);
+		rc = host_is_none(H) ? 0 : reach_open(R, &d->vm);
+		if (rc == 0)
+			rc = host_define(H, &d->vm);
+		if (rc == 0 && g != GUEST_TEST)
+			told_note(&R->told, R->host, &d->vm);
 		if (rc == 0 || rc == HOST_NOTHING) {
 			print(d, rc == HOST_NOTHING);
 			rc = 0;
 		}
 	}
 	host_close(H);
-	free(d);
+	undescribe(d);
 	return (rc);
 }
 
 int
 guest_show(const struct replica *R, enum guest g, const struct replica_point *at)
 {
-	struct described *d = malloc(sizeof *d);
+	struct described *d = calloc(1, sizeof *d);
 	int rc;
 
 	if (d == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = describe(d, R, g, at)) == 0)
 		print(d, strcmp(R->host, "none") == 0);
-	free(d);
+	undescribe(d);
 	return (rc);
 }
 
+/* The site's own script around what happens to the VM: 0, also where there is none; 1, said; -1. */
+static int
+run_script(struct replica *R, const struct site *S, enum guest g, enum script_phase phase, const char *act)
+{
+	struct host_networks *n = calloc(1, sizeof *n);
+	struct described *d = calloc(1, sizeof *d);
+	const struct point *p = g == GUEST_TEST ? &R->test.at : &R->role.at;
+	const struct replica_point *at = replica_point(R, p->seq);
+	struct script s = { .home = site_home(S), .site = site_card(S)->name, .act = act, .phase = phase };
+	char failure[SCRIPT_WORDS];
+	int rc = -1;
+
+	if (n == NULL || d == NULL)
+		say_failed("out of memory");
+	else if ((rc = describe(d, R, g, at != NULL ? at : replica_last(R))) == 0) {
+		s.vm = &d->vm;
+		s.point = p->seq != 0 ? p : NULL;
+		if (phase == SCRIPT_BEFORE_START &&
+		    guest_networks(R, at != NULL ? at : replica_last(R), n) == 0)
+			s.networks = n;
+		rc = script_run(&s, failure);
+		if (rc != 2)
+			snprintf(R->reminders.script, sizeof R->reminders.script, "%s", failure);
+		if (rc != 2 && replica_save(R) != 0)
+			rc = -1;
+	}
+	undescribe(d);
+	free(n);
+	return (rc == 2 ? 0 : rc);
+}
+
 int
-guest_start(const struct replica *R, enum guest g)
+guest_start(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
 	char name[GUEST_NAME];
-	struct host *H;
-	int rc = host_open(&H, R->host);
+	struct host *H = NULL;
+	int rc;
 
 	name_it(R, g, name);
-	if (rc == 0 && (rc = host_start(H, name)) == HOST_NOTHING) {
-		say_note("%s: there is no host to ask: start it by hand", name);
-		rc = 0;
-	}
+	if ((rc = run_script(R, S, g, SCRIPT_BEFORE_START, act)) != 0 || (rc = host_open(&H, R->host)) != 0)
+		return (rc);
+	rc = host_start(H, name);
 	host_close(H);
+	if (rc == HOST_NOTHING) {
+		say_note("%s: there is no host to ask: start it by hand", name);
+		return (0);
+	}
+	/* It runs: what goes wrong from here on is for a person. */
+	if (rc == 0 && run_script(R, S, g, SCRIPT_AFTER_START, act) < 0)
+		return (-1);
 	return (rc);
 }
 
@@ -269,7 +347,7 @@ guest_check_off(const struct replica *R, enum guest g)
 }
 
 int
-guest_end(const struct replica *R, enum guest g)
+guest_end(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
 	struct host_state s;
 	char name[GUEST_NAME];
@@ -280,16 +358,24 @@ guest_end(const struct replica *R, enum guest g)
 	if ((rc = ask_host(R, name, &H, &s)) == 0 && is_up(&s) && (rc = host_shutdown(H, name)) > 0 &&
 	    (rc == HOST_NOTHING || g == GUEST_TEST))
 		rc = 0;
-	if (rc == 0 && (rc = host_undefine(H, name)) == HOST_NOTHING)
-		rc = 0;
+	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
+	if (rc == 0 && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
+		rc = host_undefine(H, name);
+		if (rc == 0 && g != GUEST_TEST)
+			memset(&R->told, 0, sizeof R->told);
+	}
 	host_close(H);
+	if (rc == HOST_NOTHING)
+		rc = 0;
+	if (rc == 0 && run_script(R, S, g, SCRIPT_AFTER_STOP, act) < 0)
+		return (-1);
 	return (rc);
 }
 
 int
 guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out)
 {
-	struct described *d = malloc(sizeof *d);
+	struct described *d = calloc(1, sizeof *d);
 	struct host *H = NULL;
 	int rc = -1;
 
@@ -300,7 +386,7 @@ guest_networks(const struct replica *R, const struct replica_point *at, struct h
 	    (rc = host_networks(H, &d->vm, out)) == HOST_NOTHING)
 		rc = 0;
 	host_close(H);
-	free(d);
+	undescribe(d);
 	return (rc);
 }
 
@@ -318,4 +404,62 @@ guest_note_networks(struct replica *R, const struct replica_point *at)
 		reminders_networks(&R->reminders, names, n->nmissing, (int64_t)time(NULL));
 	}
 	free(n);
+}
+
+/* --- a VM that is off, and stays so --------------------------------------------------------------------- */
+
+static int
+save(void *context)
+{
+	return (replica_save(context));
+}
+
+/* Is it for the failovers, or a person, to say what the VM is at the host? */
+static int
+is_elsewhere_said(const struct replica *R)
+{
+	return (R->role.state == ROLE_DISABLED || R->role.state == ROLE_TURNED ||
+	        R->role.state == ROLE_FAILOVER || R->failover.since != 0 || replica_is_live(R));
+}
+
+int
+guest_tell(struct replica *R, const struct site *S)
+{
+	struct telling T = { R->host, &R->told, save, R };
+	struct described *d;
+	int rc;
+
+	if (is_elsewhere_said(R))
+		return (0);
+	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0)
+		return (rc);
+	if ((d = calloc(1, sizeof *d)) == NULL)
+		return (say_failed("out of memory"));
+	if ((rc = describe(d, R, GUEST_REPLICA, replica_last(R))) == 0)
+		rc = told_tell(&T, &d->vm);
+	undescribe(d);
+	if (rc != 0 || replica_last(R) == NULL)
+		return (rc == 2 ? 0 : rc);
+	guest_note_networks(R, replica_last(R));
+	return (replica_save(R));
+}
+
+int
+guest_forget(struct replica *R, const struct site *S)
+{
+	struct host *H;
+	int rc;
+
+	if (R->told.whose == TOLD_FOUND)
+		say_note("%s: the VM was this site's before it was a replica: it stays at its host", R->vm);
+	if (R->told.whose != TOLD_MADE)
+		return (0);
+	if ((rc = guest_prepare(R, S)) == 0 && (rc = host_open(&H, R->host)) == 0) {
+		rc = host_undefine(H, R->vm);
+		host_close(H);
+	}
+	if (rc != 0 && rc != HOST_NOTHING)
+		return (rc);
+	memset(&R->told, 0, sizeof R->told);
+	return (0);
 }

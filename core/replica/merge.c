@@ -13,6 +13,7 @@
 #include "disk/source.h"
 #include "base/io.h"
 #include "replica/combined.h"
+#include "replica/definitions.h"
 #include "replica/disks.h"
 #include "replica/inbox.h"
 #include "replica/intake.h"
@@ -281,6 +282,7 @@ conclude(struct merging *m)
 	memset(&p, 0, sizeof p);
 	p.point = R->staged[0].to;
 	memcpy(p.disks, R->merged, sizeof p.disks);
+	definitions_mark(R, &m->header, &p);
 	replica_follow(R, maker(m), &m->header);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
@@ -301,6 +303,7 @@ apply_staged(struct merging *m)
 
 	if (rc == 0) {
 		m->header = *b.header;
+		rc = definitions_keep(m->R, b.header, &b.U.crypt, b.parts);
 		for (unsigned i = 0; rc == 0 && i < m->R->ndisks; i++)
 			rc = resize(m, i);
 		if (rc == 0)

@@ -8,6 +8,7 @@
 #include "jsontext.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "bundle/vmtext.h"
 #include "replica/adopted.h"
 #include "replica/compare.h"
 #include "replica/combined.h"
@@ -302,6 +303,7 @@ static int
 unseal(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
 {
 	const struct header *H = c->U->header;
+	char *text = NULL;
 	const char *why = site_unseal(c->S, H, c->U->crypt.key, leaf_seed);
 
 	if (why != NULL)
@@ -311,6 +313,10 @@ unseal(struct receiving *c, uint8_t leaf_seed[LEAF_SEED])
 	c->U->decode = 1;
 	if ((why = combined_unseal(c->S, H, c->parts, c->U)) != NULL)
 		return (say_refused("%s: a part of it: %s", H->vm, why));
+	if (H->definition.size > 0 &&
+	    (why = vmtext_open(&text, H, &c->U->crypt, c->parts, leaf_seed)) != NULL)
+		return (say_refused("%s: %s", H->vm, why));
+	free(text);
 	return (0);
 }
 

@@ -12,14 +12,14 @@
 
 /* The overlays are there: the duplicate too. */
 static int
-stand_test(struct replica *R, const struct failover_options *o)
+stand_test(struct replica *R, const struct site *S, const struct failover_options *o)
 {
 	const struct replica_point *at = replica_point(R, R->test.at.seq);
 	int rc = at == NULL ? say_failed("%s: its record does not have the point of its test", R->vm)
 	                    : standing_define(R, GUEST_TEST, at, 0);
 
 	if (rc == 0 && o->start)
-		rc = guest_start(R, GUEST_TEST);
+		rc = guest_start(R, S, GUEST_TEST, "test");
 	if (rc != 0)
 		return (rc);
 	R->test.is_complete = 1;
@@ -68,7 +68,7 @@ failover_test(const struct site *S, const struct failover_options *o)
 	if (rc == 0)
 		rc = R->test.is_on ? continue_test(R, S, o) : begin_test(R, S, o);
 	if (rc == 0)
-		rc = stand_test(R, o);
+		rc = stand_test(R, S, o);
 	replica_close(R);
 	return (rc);
 }
@@ -80,7 +80,7 @@ end_test(struct replica *R, const struct site *S, const struct failover_options 
 	struct replica_test *t = &R->test;
 	int rc;
 
-	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_end(R, GUEST_TEST)) != 0 ||
+	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_end(R, S, GUEST_TEST, "test")) != 0 ||
 	    (at != NULL && (rc = overlays_check_idle(R, OVERLAYS_TEST, at)) != 0))
 		return (rc);
 	t->is_on = t->is_complete = 0;

@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "chain.h"
 #include "header.h"
+#include "host/told.h"
 #include "leaf.h"
 #include "point.h"
 #include "role/reminders.h"
@@ -24,6 +25,7 @@
  *    outbox/ID.N.vmf        the same file, kept for the sites that it is forwarded to
  *    undo/EPOCH-SEQ.vmf     the way back to that point from the one after it
  *    test/, failover/       overlays on the disks, of a test and of a failover (replica/overlays.h)
+ *    definitions/DIGEST     what the VM was beside its disks, at some of the points (replica/definitions.h)
  *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
@@ -40,7 +42,9 @@ struct replica_disk_point {
 struct replica_point {
 	struct point point;
 	int is_pinned;
-	int is_branch;  /* by a person's word it is not a part of the history any more, and is kept */
+	int is_branch;      /* by a person's word it is not a part of the history any more, and is kept */
+	int has_definition; /* what the VM was beside its disks is known, and in definitions/: */
+	uint8_t definition[HEADER_DIGEST];
 	int is_damaged; /* its disks were found to have changed by themselves: it may not come back */
 	struct replica_disk_point disks[LIMIT_DISKS];
 };
@@ -162,10 +166,11 @@ struct replica {
 	uint8_t heirs[LIMIT_TARGETS][RECORD_KEY];
 	struct header_wishes wishes; /* of the primary, for the other direction */
 	char host[PATH_MAX];         /* "none", or what runs the VM here */
+	struct told told;            /* of the VM's own name, not of a test's */
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
-	/* An absolute path, of a file or block device; empty: disks/DISK.raw. */
+	/* An absolute path, of a file or block device, or an NBD URI; empty: disks/DISK.raw. */
 	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
 	/* Where disks that are not replicated were when this site was the primary: the VM has them again, if they stay. */
@@ -209,7 +214,8 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
-/* Call each with every folder in which replicas lie or may come to lie, and every disk elsewhere; as replica_each. */
+/* Call each with every folder in which replicas lie or may come to lie, and every file or device elsewhere that has a
+ * disk; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
 /**

@@ -11,6 +11,7 @@
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
+#include "disk/source.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
@@ -45,6 +46,8 @@ encode_points(const struct replica *R)
 		bad |= json_object_set_new(o, "damaged", json_boolean(R->points[i].is_damaged));
 		if (R->points[i].is_branch)
 			bad |= json_object_set_new(o, "branch", json_true());
+		if (R->points[i].has_definition)
+			bad |= jsontext_set_bytes(o, "definition", R->points[i].definition, HEADER_DIGEST);
 		bad |= json_object_set_new(o, "disks", encode_disk_points(R->points[i].disks, R->ndisks));
 		bad |= json_array_append_new(a, o);
 	}
@@ -255,6 +258,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
+	if (R->told.whose != TOLD_NOBODY)
+		bad |= json_object_set_new(o, "told", told_encode(&R->told));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
 	bad |= json_object_set_new(o, "where", encode_where(R));
 	bad |= json_object_set_new(o, "excluded", encode_excluded(R));
@@ -319,6 +324,9 @@ decode_points(struct replica *R, const json_t *a)
 		p.is_pinned = json_is_true(json_object_get(o, "pinned"));
 		p.is_branch = json_is_true(json_object_get(o, "branch"));
 		p.is_damaged = json_is_true(json_object_get(o, "damaged"));
+		p.has_definition = json_object_get(o, "definition") != NULL;
+		if (p.has_definition && jsontext_get_bytes(o, "definition", p.definition, HEADER_DIGEST) != 0)
+			return (-1);
 		if (replica_add_point(R, &p) != 0)
 			return (-1);
 	}
@@ -479,7 +487,7 @@ decode_where(struct replica *R, const json_t *o)
 		if (json_object_get(o, R->disks[i]) == NULL)
 			continue;
 		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
-		    R->where[i][0] != '/')
+		    (R->where[i][0] != '/' && !source_is_uri(R->where[i])))
 			return (-1);
 	}
 	return (0);
@@ -643,6 +651,7 @@ decode(struct replica *R, const json_t *o)
 	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
+	    told_decode(&R->told, json_object_get(o, "told")) != 0 ||
 	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))
 		return (-1);

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/definitions.h"
 
 /* Does a staged bundle have this file?  1 or 0; -1. */
 static int
@@ -120,7 +121,7 @@ replica_has_disk_below(const struct replica *R, const char *dir)
 		return (errno == ENOENT ? 0 : say_failed("%s: cannot find: %s", dir, strerror(errno)));
 	n = strlen(real);
 	for (unsigned i = 0; i < R->ndisks; i++)
-		if (replica_disk_is_elsewhere(R, i) && realpath(R->where[i], path) != NULL &&
+		if (R->where[i][0] == '/' && realpath(R->where[i], path) != NULL &&
 		    strncmp(path, real, n) == 0 && path[n] == '/')
 			return (1);
 	return (0);
@@ -208,7 +209,7 @@ replica_tidy(const struct replica *R)
 	if (tidy_failover(R) != 0 || tidy_folder(R, "inbox") != 0 || tidy_folder(R, "undo") != 0 ||
 	    io_path(path, "%s/outbox", R->dir) != 0 || (there = io_exists(path)) < 0)
 		return (-1);
-	if (there && tidy_folder(R, "outbox") != 0)
+	if ((there && tidy_folder(R, "outbox") != 0) || definitions_tidy(R) != 0)
 		return (-1);
 	return (tidy_disks(R));
 }

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "replica/adopted.h"
+#include "replica/definitions.h"
 #include "replica/disks.h"
 #include "replica/intake.h"
 #include "replica/staging.h"
@@ -109,8 +110,9 @@ take(void *context, const struct unpacked *u)
 
 /* All of the seed is durable on the disks: if it is the one that was signed, the placeholder is a replica. */
 static int
-conclude(struct replica *R, const struct replica_staged *s, const struct header *H)
+conclude(struct replica *R, const struct replica_staged *s, const struct unpack *U)
 {
+	const struct header *H = U->header;
 	struct replica_point p;
 
 	if (!adopted_is_meant(H) && !intake_is_covered(s, H))
@@ -129,6 +131,9 @@ conclude(struct replica *R, const struct replica_staged *s, const struct header 
 			          "it with 'vmferry adopt --drop', and adopt again"
 			        : "export the seed again"));
 	}
+	if (definitions_keep(R, H, &U->crypt, NULL) != 0)
+		return (-1);
+	definitions_mark(R, H, &p);
 	R->role.history = s->history;
 	if (intake_moved(R, &p) != 0)
 		return (-1);
@@ -155,7 +160,7 @@ finish(struct seeding *s)
 	    adopted_read(&s->disks, R, s->c->U->header, R->seed.sums) != 0)
 		return (-1);
 	if (rc == 0 && e->is_whole)
-		rc = conclude(R, e, s->c->U->header);
+		rc = conclude(R, e, s->c->U);
 	if (rc > 0 && (e = intake_find(R, s->c->U->header->id)) != NULL)
 		replica_drop_staged(R, (unsigned)(e - R->staged));
 	if (rc < 0 || replica_save(R) != 0)

@@ -14,6 +14,8 @@ reminders_encode(const struct reminders *m)
 	    "test_every", (json_int_t)m->test_every, "asked", (json_int_t)m->asked, "missing", m->missing);
 	int bad = 0;
 
+	if (m->script[0] != '\0')
+		bad |= json_object_set_new(o, "script", json_string(m->script));
 	if (reminders_has_home(m))
 		bad |= jsontext_set_bytes(o, "home", m->home, RECORD_KEY);
 	return (jsontext_whole(o, bad));
@@ -42,6 +44,8 @@ reminders_decode(struct reminders *m, const json_t *o)
 	                jsontext_get_number(o, "test_every", LIMIT_SEQ, &m->test_every) != 0 ||
 	                get_time(o, "asked", &m->asked) != 0 ||
 	                jsontext_get_string(o, "missing", m->missing, sizeof m->missing) != 0 ||
+	                (json_object_get(o, "script") != NULL &&
+	                    jsontext_get_string(o, "script", m->script, sizeof m->script) != 0) ||
 	                (json_object_get(o, "home") != NULL &&
 	                    jsontext_get_bytes(o, "home", m->home, RECORD_KEY) != 0)
 	            ? -1

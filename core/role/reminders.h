@@ -10,6 +10,7 @@
  * What a person has seen to, and what is still to be done after roles changed hands; a part of both records, and it goes
  * with the VM from one to the other.  Pure, as the machine is.  Times are seconds since 1970, 0: not known, or never.
  */
+#define REMINDERS_SCRIPT 128u
 #define REMINDERS_NETWORKS 256u /* bytes of the list of those that are missing */
 
 struct reminders {
@@ -21,6 +22,7 @@ struct reminders {
 	uint64_t test_every;              /* seconds; 0: the default */
 	int64_t asked;                    /* the host was last asked for its networks, */
 	char missing[REMINDERS_NETWORKS]; /* of which it did not have these: "lan, dmz" */
+	char script[REMINDERS_SCRIPT];    /* what the site's script did not do; empty: nothing */
 };
 
 /* As a part of a record: a JSON object, which is the caller's; NULL if there is no memory. */

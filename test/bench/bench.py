@@ -8,12 +8,13 @@ what it must be: a wrong one is printed as WRONG and makes the exit status 1.  A
 Set in the environment:
     VMFERRY         the program to measure                          build/bin/vmferry
     BENCH_JOBS      some of: export import delta scan apply scatter verify memory media pending combine
-                    failover
+                    failover live
     BENCH_ROUNDS    how often each command runs                     3
     BENCH_SIZE_MIB  size of the images                              4096
     BENCH_DIR       a folder to work in; images made there earlier are used again
     BENCH_KEEP=1    do not remove what was made
 """
+import json
 import os
 import random
 import shlex
@@ -277,10 +278,31 @@ def job_memory(bench):
     remove(folder)
 
 
+def job_live(bench):
+    """Points of a guest that runs; in namespaces, so in a program of its own."""
+    p = subprocess.Popen([sys.executable, '-B', HERE + '/live.py', bench.work, bench.images, str(bench.size),
+                          str(bench.rounds), bench.vmferry], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    last = ''
+    for line in p.stdout:
+        if line.startswith('{'):
+            last = line
+        else:
+            print(line, end='', flush=True)
+    if p.wait() != 0:
+        raise Failed('live.py: exit %d' % p.returncode)
+    if last:
+        o = json.loads(last)
+        bench.reached += map(tuple, o['reached'])
+        bench.wrong += o['wrong']
+        bench.missing |= set(o['missing'])
+        for kind, peak in o['peaks'].items():
+            bench.peaks[kind] = max(peak, bench.peaks.get(kind, 0))
+
+
 JOBS = {'export': job_export, 'import': job_import, 'delta': job_delta, 'scan': job_scan, 'apply': job_apply,
         'scatter': job_scatter, 'verify': job_verify, 'memory': job_memory,
         'media': lambda bench: media.job_media(bench, peers.day(bench, 1)), 'pending': media.job_pending,
-        'combine': media.job_combine, 'failover': failover.job_failover}
+        'combine': media.job_combine, 'failover': failover.job_failover, 'live': job_live}
 
 
 def conclude(bench, started):
@@ -304,7 +326,8 @@ def conclude(bench, started):
 def compile_tools(bench):
     flags = ['-std=c11', '-D_GNU_SOURCE', '-O2']
     compiler = shlex.split(os.environ.get('CC', 'cc'))
-    for name, libraries in (('floor', ['-lzstd', '-lpthread']), ('meter', [])):
+    for name, libraries in (('floor', ['-lzstd', '-lpthread']), ('nbdfloor', ['-lnbd', '-lzstd', '-lpthread']),
+                            ('meter', [])):
         quietly([*compiler, *flags, '-o', '%s/%s' % (bench.work, name), '%s/%s.c' % (HERE, name), *libraries])
 
 

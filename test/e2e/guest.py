@@ -129,7 +129,7 @@ class Serial:
         found = re.findall(r'PATTERN-(?:SEQ|END|OK) (\d+)[^\n]*\n', self.text())
         return int(found[-1]) if found else 0
 
-    def wait_seq(self, more=1, timeout=60):
+    def wait_seq(self, more=1, timeout=120):
         """Wait until so many more transactions are durable than were said to be; return the last."""
         end, aim = time.time() + timeout, self.seq() + more
         while True:

@@ -91,7 +91,7 @@ class Virt:
     def start(self):
         self.log = self.lab.path('libvirtd.log')
         with open(self.log, 'ab') as f:
-            self.process = start('libvirtd', stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
+            self.process = start('libvirtd', '--pid-file', '/run/libvirt/libvirtd.pid', stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
         self.wait(lambda: self.virsh('version', rc=None).returncode == 0, 'libvirtd answers', 60)
 
     def stop(self, how=signal.SIGTERM):

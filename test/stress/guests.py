@@ -7,10 +7,11 @@ Ends with "N passed, N failed".
 import argparse, os, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
-import test_live
-from guest import check_pattern, there
+import test_live, virt
+from guest import check_pattern, make_disks, there
 from lab import *
-from test_boot import BootLab, booted
+from qemu_host import QemuHost
+from test_boot import BootLab, LibvirtHost, booted
 
 
 def disks_at(site):
@@ -23,12 +24,73 @@ def disks_at(site):
     return [o.get('where', {}).get(i) or os.path.join(site.replica(), 'disks', i + '.raw') for i in o['disks']]
 
 
-def test_twenty_points_of_a_guest_that_writes():
-    test_live.test_points_of_a_guest_that_writes_are_whole_and_as_new_as_promised(20)
+def test_twenty_points_of_a_guest_that_writes_with_libvirt():
+    if virt.there():
+        test_live.live_points(test_live.ByLibvirt, 20)
 
 
-def test_planned_failovers_there_and_back_twice_lose_no_write():
-    lab = BootLab()
+def test_twenty_points_of_a_guest_that_writes_with_qemu_alone():
+    test_live.live_points(test_live.ByQmp, 20)
+
+
+def test_points_of_raw_disks_are_whole_too():
+    test_live.live_points(test_live.ByQmp, 4, 'raw')
+    if virt.there():
+        test_live.live_points(test_live.ByLibvirt, 4, 'raw')
+
+
+def same_content(lab, restored, point):
+    """virtnbdrestore's images, in whatever format, are what our restore of the point gives."""
+    out = lab.path('point-%s' % point)
+    lab.dr('restore', 'web1', '--point', point, '-o', out)
+    for i in ('vda', 'vdb'):
+        image, = [p for p in glob.glob(os.path.join(restored, '*-%s.*' % i)) if 'full' not in p and 'inc' not in p] or \
+            glob.glob(os.path.join(restored, '*%s*' % i))
+        p = run('qemu-img', 'compare', '-f', json.loads(run('qemu-img', 'info', '--output=json', image).stdout)['format'], '-F', 'raw',
+                image, os.path.join(out, i + '.raw'), rc=None)
+        check(p.returncode == 0, 'point', point, 'is not what virtnbdbackup has of', i, ':', p.stdout, p.stderr)
+    shutil.rmtree(out)
+
+
+def test_what_virtnbdbackup_restores_is_what_we_restore():
+    if not virt.there():
+        return
+    if shutil.which('virtnbdbackup') is None:
+        print('        skipped: not installed: virtnbdbackup')
+        return
+    lab = Lab(sizes=(), enable=False)
+    vm = test_live.ByLibvirt(lab, make_disks(lab))
+    virsh, other = vm.virt.virsh, lab.path('other')
+    lab.hq('enable', 'web1', '--to', 'dr', '--points', 9, '--host', vm.spec)
+
+    def both(level, *export):
+        """At one and the same instant.  It stops at the checkpoints of others, so ours go away, and it comes last."""
+        vm.serial.wait_seq(50)
+        virsh('suspend', 'web1')
+        said = test_live.pipe(lab, *export)
+        for name in virsh('checkpoint-list', 'web1', '--name').stdout.split():
+            if not name.startswith('virtnbdbackup'):
+                virsh('checkpoint-delete', 'web1', name)
+        run('virtnbdbackup', '-d', 'web1', '-l', level, '-o', other, '-n')
+        virsh('resume', 'web1')
+        return said
+
+    both('full')
+    for n in range(2, 6):
+        vm.serial.wait_seq(50)
+        said = test_live.pipe(lab, '--since', 'sent')
+        check(n == 2 or said.count('changes are known from its dirty bitmap') == 2, 'the bitmaps were not used:', said)
+    said = both('inc', '--since', 'sent')
+    check(said.count('changes are known from its dirty bitmap') == 2, 'the bitmaps were not used:', said)
+    vm.shut_down()
+    for point, until in ((1, ['--until', 'virtnbdbackup.0']), (6, [])):
+        out = lab.path('restored-%d' % point)
+        run('virtnbdrestore', '-i', other, '-o', out, '-n', '-L', lab.path('log'), *until)
+        same_content(lab, out, point)
+
+
+def test_planned_failovers_there_and_back_twice_lose_no_write(dr=QemuHost):
+    lab = BootLab(dr)
     lab.send(lab.hq, lab.dr)
     last = lab.run(lab.hq)
     for a, b in ((lab.hq, lab.dr), (lab.dr, lab.hq)) * 2:
@@ -57,8 +119,13 @@ def test_a_vm_that_was_killed_is_not_handed_over():
     lab.hq('failover', 'web1', '--planned', '-o', lab.path('final'))
 
 
-def test_an_unplanned_failover_at_the_older_point_boots_that_one():
-    lab = BootLab()
+def test_planned_failovers_between_libvirt_and_qemu_lose_no_write():
+    if virt.there():
+        test_planned_failovers_there_and_back_twice_lose_no_write(LibvirtHost)
+
+
+def test_an_unplanned_failover_at_the_older_point_boots_that_one(dr=QemuHost):
+    lab = BootLab(dr)
     lab.send(lab.hq, lab.dr)
     older = lab.run(lab.hq)
     lab.send(lab.hq, lab.dr)
@@ -76,6 +143,11 @@ def test_an_unplanned_failover_at_the_older_point_boots_that_one():
     booted(host.serial('web1'), last)
     last = host.shut_down('web1')
     check(check_pattern(*disks_at(lab.dr), boot=True) == last, 'what the guest wrote is not on the disks')
+
+
+def test_an_unplanned_failover_with_libvirt_boots_the_older_point():
+    if virt.there():
+        test_an_unplanned_failover_at_the_older_point_boots_that_one(LibvirtHost)
 
 
 def main():
@@ -101,4 +173,5 @@ def main():
 
 
 if __name__ == '__main__':
+    virt.enter()
     main()

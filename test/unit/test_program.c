@@ -205,3 +205,36 @@ Test(program, that_serves_gets_a_connection_that_is_there_before_it_and_ends_wit
 	argv[0] = "vmferry-no-such-program";
 	cr_expect(program_serve(&P, &S, &fd) == -1 && S == NULL && fd == -1);
 }
+
+Test(program, that_serves_many_gets_our_connections_and_nobody_elses)
+{
+	const char *script = "import socket\n"
+	                     "door = socket.socket(fileno=3)\n"
+	                     "try: socket.socket(socket.AF_UNIX).connect(door.getsockname())\n"
+	                     "except ConnectionRefusedError: pass\n"
+	                     "else: raise SystemExit('somebody else came in')\n"
+	                     "all = [door.accept()[0] for i in range(3)]\n"
+	                     "for c in all: c.sendall(c.recv(1) * 2)\n"
+	                     "for c in all: assert c.recv(1) == b''\n"
+	                     "raise SystemExit('good bye')\n";
+	const char *argv[] = { "python3", "-c", script, NULL };
+	const struct program P = { .argv = argv };
+	struct program_server *S;
+	char text[PROGRAM_WORDS] = "";
+	int fds[3];
+
+	cr_assert_eq(program_serve_many(&P, &S, fds, 3), 0);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(write(fds[i], "abc" + i, 1), 1);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(read(fds[i], text, 2), 2);
+		cr_expect(text[0] == "abc"[i] && text[1] == "abc"[i]);
+		close(fds[i]);
+	}
+	program_served(S, text);
+	cr_expect_str_eq(text, "good bye");
+	expect_none_left();
+	argv[0] = "vmferry-no-such-program";
+	cr_expect_eq(program_serve_many(&P, &S, fds, 3), -1);
+	cr_expect(S == NULL && fds[0] == -1 && fds[1] == -1 && fds[2] == -1);
+}

@@ -24,6 +24,16 @@ sparse_disk(void)
 	cr_assert(pwrite(fd, data, sizeof data, SIZE / 2) == (ssize_t)sizeof data && close(fd) == 0);
 }
 
+/* A file of that size with some bytes in it. */
+static void
+put(const char *name, off_t size, off_t at_byte, const void *bytes, size_t n)
+{
+	int fd = open(at(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	cr_assert(fd >= 0 && ftruncate(fd, size) == 0 && pwrite(fd, bytes, n, at_byte) == (ssize_t)n);
+	close(fd);
+}
+
 static struct source *
 opened(enum source_use use)
 {
@@ -185,14 +195,16 @@ Test(source, that_became_shorter_is_an_error_and_never_zeroes)
 Test(source, that_is_a_file_has_no_dirty_bitmap)
 {
 	struct ranges A = RANGES_EMPTY;
+	const char *why = "";
 	struct source *S;
 	int rc;
 
 	sparse_disk();
 	rc = source_open(&S, at("disk"), SOURCE_QUIET, "b0");
 	if (rc == 0)
-		rc = source_dirty(S, &A);
+		rc = source_dirty(S, &A, &why);
 	cr_expect_eq(rc, 1);
+	cr_expect_str_eq(why, "a raw disk has no bitmaps");
 	cr_expect(A.n == 0);
 	source_close(S);
 }
@@ -207,11 +219,70 @@ Test(source, is_a_uri_only_in_the_forms_of_nbd)
 	cr_expect_not(source_is_uri(""));
 }
 
+Test(source, is_of_a_format_only_where_qemu_knows_that)
+{
+	const char *path = "";
+
+	cr_expect_str_eq(source_image_format("qcow2:/a:b", &path), "qcow2");
+	cr_expect_str_eq(path, "/a:b");
+	cr_expect_str_eq(source_image_format("vhd:x", &path), "vpc");
+	cr_expect_str_eq(source_image_format("raw:", &path), "raw");
+	cr_expect_null(source_image_format("/srv/qcow2:x", &path));
+	cr_expect_null(source_image_format("qcow:x", &path));
+	cr_expect_null(source_image_format("QCOW2:x", &path));
+	cr_expect_null(source_image_format(":x", &path));
+	cr_expect_null(source_image_format("qcow2", &path));
+	cr_expect(source_is_plain("/srv/a") && source_is_plain("vmdk"));
+	cr_expect_not(source_is_plain("vmdk:/a") || source_is_plain("nbd://h"));
+}
+
+/* The name and the first bytes, or the last sector, which only a VHD has. */
+Test(source, that_looks_like_an_image_needs_a_format)
+{
+	static const uint8_t vdi[] = { 0x7f, 0x10, 0xda, 0xbe };
+	char out[PATH_MAX];
+
+	put("a.QCOW2", 512, 0, "QFI\xfb", 4);
+	put("a.img", 512, 0, "QFI\xfb", 4);
+	put("b.vmdk", 512, 0, "# Disk DescriptorFile", 21);
+	put("c.vdi", 512, 64, vdi, sizeof vdi);
+	put("d.vhd", 1536, 1024, "conectix", 8);
+	put("e.vhdx", 512, 0, "vhdxfilf", 8);
+	put("f.qcow2", 3, 0, "QFI", 3);
+	cr_expect_eq(source_absolute(at("a.QCOW2"), out), 1);
+	cr_expect(said("say qcow2:"));
+	cr_expect_eq(source_absolute(at("b.vmdk"), out), 1);
+	cr_expect_eq(source_absolute(at("c.vdi"), out), 1);
+	cr_expect_eq(source_absolute(at("d.vhd"), out), 1);
+	cr_expect(said("say vpc:"));
+	cr_expect_eq(source_absolute(at("a.img"), out), 0);
+	cr_expect_eq(source_absolute(at("e.vhdx"), out), 0);
+	cr_expect_eq(source_absolute(at("f.qcow2"), out), 0);
+	cr_expect_str_eq(out, at("f.qcow2"));
+}
+
+Test(source, is_recorded_with_its_format_and_an_absolute_path)
+{
+	char named[PATH_MAX], out[PATH_MAX], want[PATH_MAX];
+
+	put("a.qcow2", 512, 0, "QFI\xfb", 4);
+	snprintf(named, sizeof named, "raw:%s", at("a.qcow2"));
+	cr_expect_eq(source_absolute(named, out), 0);
+	cr_expect_str_eq(out, at("a.qcow2"));
+	snprintf(want, sizeof want, "vpc:%s", at("a.qcow2"));
+	snprintf(named, sizeof named, "vhd:%s", at("a.qcow2"));
+	cr_expect_eq(source_absolute(named, out), 0);
+	cr_expect_str_eq(out, want);
+	snprintf(named, sizeof named, "vhd:%s", at("nothing"));
+	cr_expect_eq(source_absolute(named, out), -1);
+}
+
 Test(source, that_is_not_there_any_more_has_no_bytes_and_never_changes)
 {
 	struct source_stamp one, two;
 	struct ranges A = RANGES_EMPTY;
 	struct source *S, *T;
+	const char *why;
 	uint8_t byte;
 
 	cr_assert_eq(source_open_none(&S, "vda"), 0);
@@ -219,7 +290,7 @@ Test(source, that_is_not_there_any_more_has_no_bytes_and_never_changes)
 	cr_expect(source_size(S) == 0 && source_size(T) == 0);
 	cr_expect_eq(source_read(S, &byte, 0, 0), 0);
 	cr_expect_eq(source_read(S, &byte, 1, 0), -1);
-	cr_expect_eq(source_dirty(S, &A), 0);
+	cr_expect_eq(source_dirty(S, &A, &why), 0);
 	cr_expect(A.n == 0);
 	cr_expect_eq(source_check(S), 0);
 	cr_expect(source_stamp(S, &one) == 0 && source_stamp(T, &two) == 0);
