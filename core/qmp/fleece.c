@@ -1,4 +1,4 @@
-#include "qmp/view.h"
+#include "qmp/fleece.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -649,7 +649,7 @@ wait_for_predecessor(const struct question *Q)
 }
 
 int
-view_hold(const struct endpoint *E, const struct question *Q)
+fleece_view(const struct endpoint *E, const struct question *Q)
 {
 	struct view *W = calloc(1, sizeof *W);
 	int rc = -1;
@@ -675,7 +675,7 @@ view_hold(const struct endpoint *E, const struct question *Q)
 }
 
 int
-view_forget(const struct endpoint *E, const struct question *Q)
+fleece_forget(const struct endpoint *E, const struct question *Q)
 {
 	struct monitor *M = NULL;
 	int rc;
