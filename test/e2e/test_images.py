@@ -256,6 +256,7 @@ def test_images_can_be_adopted():
 def test_a_handover_says_that_an_image_cannot_become_a_replica():
     lab = lab_of({})
     lab.disks = {'vda': 'vdi:' + image(lab, 'vdi', 'disk.vdi')}
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
     enable(lab)
     got = lab.hq('failover', 'web1', '--planned', '--dry-run', '--vm-is-shut-down', rc=1).stderr
     check('disk vda is at %s, where no replica can have it' % lab.disks['vda'] in got, got)
