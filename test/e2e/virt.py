@@ -38,11 +38,18 @@ def there():
     return not why
 
 
+def pass_on(child, n):
+    try:
+        os.kill(child, n)
+    except ProcessLookupError:
+        pass
+
+
 def reap(child):
     """What the first process of a namespace has to do: see to the orphans (a QEMU has libvirtd's for a parent that is
     gone), and end with its child's status."""
     for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(s, lambda n, frame: os.kill(child, n))
+        signal.signal(s, lambda n, frame: pass_on(child, n))
     while True:
         try:
             pid, status = os.wait()
@@ -73,7 +80,11 @@ def enter():
         if os.path.isdir(d):
             run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tests', d)
     if os.path.exists('/dev/kvm'):
-        run('mount', '--bind', '/dev/null', '/dev/kvm')     # asking whether it works takes its time, and QEMU's emulator is meant
+        # No KVM: an emulator is meant.  What can be written to would have libvirt look for it each time that it is asked.
+        none = '/run/libvirt/no-kvm'
+        open(none, 'w').close()
+        run('mount', '--bind', none, '/dev/kvm')
+        run('mount', '-o', 'remount,bind,ro', '/dev/kvm')
     run('ip', 'link', 'set', 'lo', 'up', rc=None)
 
 
