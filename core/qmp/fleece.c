@@ -1,4 +1,4 @@
-#include "qmp/view.h"
+#include "qmp/fleece.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -464,6 +464,22 @@ export_all(struct view *W)
 
 /* --- the end -------------------------------------------------------------------------------------------------- */
 
+/* If our scratch images had the VM stopped after all, it goes on. */
+static int
+let_go_on(struct view *W)
+{
+	char status[32];
+
+	if (!W->was_running)
+		return (0);
+	if (endpoint_status(W->M, status) != 0)
+		return (-1);
+	if (strcmp(status, "io-error") != 0)
+		return (0);
+	say_note("%s: was stopped for want of room for what it overwrites; goes on", W->Q->name);
+	return (monitor_must(W->M, "cont", NULL, NULL));
+}
+
 /* We are dead.  What is there is ended, and both tokens are kept. */
 static void
 rescue(void *arg)
@@ -476,24 +492,9 @@ rescue(void *arg)
 		agent_take_over(W->A);
 		agent_thaw(W->A, why);
 	}
-	sweep_view(W->M, W->Q->prefix);
+	if (sweep_view(W->M, W->Q->prefix) == 0)
+		let_go_on(W);
 	scratch_close(W->S);
-}
-
-/* If our scratch images had the VM stopped after all, it goes on. */
-static int
-let_go_on(struct view *W)
-{
-	char status[32];
-
-	if (!W->was_running || monitor_listen(W->M, 0) != 0 || !monitor_seen(W->M)->is_disk_full)
-		return (0);
-	if (endpoint_status(W->M, status) != 0)
-		return (-1);
-	if (strcmp(status, "io-error") != 0)
-		return (0);
-	say_note("%s: was stopped for want of room for what it overwrites; goes on", W->Q->name);
-	return (monitor_must(W->M, "cont", NULL, NULL));
 }
 
 static int
@@ -648,7 +649,7 @@ wait_for_predecessor(const struct question *Q)
 }
 
 int
-view_hold(const struct endpoint *E, const struct question *Q)
+fleece_view(const struct endpoint *E, const struct question *Q)
 {
 	struct view *W = calloc(1, sizeof *W);
 	int rc = -1;
@@ -674,7 +675,7 @@ view_hold(const struct endpoint *E, const struct question *Q)
 }
 
 int
-view_forget(const struct endpoint *E, const struct question *Q)
+fleece_forget(const struct endpoint *E, const struct question *Q)
 {
 	struct monitor *M = NULL;
 	int rc;
