@@ -103,7 +103,7 @@ class Virt:
         for d in ('/etc/libvirt/qemu/networks', '/etc/libvirt/hooks', LOG):
             os.makedirs(d, exist_ok=True)
         with open('/etc/libvirt/qemu.conf', 'w') as f:
-            f.write('security_driver = "none"\nuser = "root"\ngroup = "root"\nstdio_handler = "file"\n' + qemu_conf)
+            f.write('security_driver = "none"\nuser = "root"\ngroup = "root"\nstdio_handler = "file"\nnamespaces = []\n' + qemu_conf)
         self.start()
         UNDO.append(self.clean)
 
