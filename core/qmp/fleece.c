@@ -558,7 +558,7 @@ settle(struct view *W, enum question_end word)
 	const struct question *Q = W->Q;
 
 	if (word == QUESTION_KEEP)
-		return (sweep_bitmaps(W->M, Q->prefix, Q->token, ""));
+		return (sweep_bitmaps(W->M, Q->prefix, Q->token, Q->since));
 	return (word == QUESTION_DROP ? sweep_bitmaps(W->M, Q->prefix, Q->since, "") : 0);
 }
 
