@@ -108,7 +108,10 @@ def test_a_view_is_one_instant_and_names_all_that_changed_since_another():
     check('another view' in refused(vm, 'v-6', 'v-3'), 'two views of one VM at once')
     v.end('keep')
     # Another program's job is respected.
-    vm.virt.virsh('backup-begin', 'web1')
+    job = vm.lab.path('job.xml')
+    with open(job, 'w') as f:
+        f.write("<domainbackup mode='pull'><server transport='unix' socket='%s'/></domainbackup>" % vm.lab.path('s'))
+    vm.virt.virsh('backup-begin', 'web1', job)
     check('another program' in refused(vm, 'v-6', 'v-5'), 'a view beside the job of another program')
     vm.virt.virsh('domjobabort', 'web1')
     vm.goes_on()
@@ -260,8 +263,7 @@ def fill(path, folder, leave):
 
 
 def refused(vm, token, since=''):
-    v = vm.view(token, since, wait=False)
-    return v.ended(rc=1)
+    return vm.view(token, since, wait=False).end('', rc=1)
 
 
 def test_a_guest_is_frozen_for_the_instant_and_thawed_whatever_happens():
