@@ -28,6 +28,9 @@ E2E = $(sort $(wildcard test/e2e/test_*.py))
 FUZZ = $(patsubst test/fuzz/%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 SOURCES = test/dice.h $(wildcard test/guest/*.c) $(wildcard cmd/*.[ch] core/*.[ch] core/*/*.[ch] format/*.[ch] test/unit/*.[ch] test/hostile/*.[ch] test/courier/*.[ch] test/roles/*.[ch] test/fuzz/*.[ch])
 
+# Within a target that does more than build.
+BUILD = $(MAKE) -j$(shell nproc)
+
 all: $(BIN)
 
 # The layers: cmd sees core and format, core sees format, format sees only itself.
@@ -80,12 +83,12 @@ $(GUEST): $(wildcard test/guest/*)
 
 demo:
 	test/deps.sh demo
-	$(MAKE) all
+	$(BUILD) all
 	VMFERRY_BIN=$(B)/bin test/demo.sh
 
 test:
 	test/deps.sh test
-	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
+	$(BUILD) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/run.sh $(UNIT) $(E2E)
 
 # Static checks, and a build with the other compiler.
@@ -93,16 +96,17 @@ lint:
 	test/deps.sh lint
 	test/layers.sh
 	clang-format --dry-run -Werror $(SOURCES)
-	$(MAKE) B=$(B)/clang CC=clang all
-	clang-tidy --quiet $(FORMAT) $(CORE) $(wildcard cmd/*.c) -- $(STD) -Icmd -Icore -Iformat $(LIBVIRT_CFLAGS)
-	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	$(BUILD) B=$(B)/clang CC=clang all
+	printf '%s\n' $(FORMAT) $(CORE) $(wildcard cmd/*.c) | xargs -P $$(nproc) -n 24 sh -c \
+	    'clang-tidy --quiet "$$@" -- $(STD) -Icmd -Icore -Iformat $(LIBVIRT_CFLAGS)' tidy
+	cppcheck -j $$(nproc) --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -D_GNU_SOURCE -Icmd -Icore -Iformat format core cmd
 	mandoc -T lint -W warning $(MAN1) $(MAN5) $(MAN7)
 
 # Longer searches, each with a budget of its own (seconds), which the environment may change.
 stress:
 	test/deps.sh stress
-	$(MAKE) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
+	$(BUILD) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/stress/stress.sh
 
 fuzz:
@@ -111,7 +115,7 @@ fuzz:
 
 bench:
 	test/deps.sh bench
-	$(MAKE) all $(GUEST)
+	$(BUILD) all $(GUEST)
 	VMFERRY_TEST=$(abspath $(B))/test VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
 
 install: all

@@ -8,14 +8,14 @@
 
 static const struct args_tool tool = { "vmferry-move",
 	"usage: vmferry move VM --store DIR [--home DIR]\n"
-	"       vmferry move VM --disk ID=PATH [--yes] [--home DIR]\n"
+	"       vmferry move VM --disk ID=PATH|NBD-URI [--yes] [--home DIR]\n"
 	"       vmferry move VM --disk ID [--home DIR]\n"
 	"\n"
 	"Move what a replica stores to another place, proven before the old one goes.\n"
 	"  --store DIR      the whole folder, to DIR/UUID; the file system may be another one\n"
-	"  --disk ID=PATH   one disk, to a file that is not there yet, or to a block device\n"
+	"  --disk ID=PATH   one disk, to a file that is not there yet, a block device or an NBD URI\n"
 	"  --disk ID        one disk, back to the replica's own folder\n"
-	"  --yes            the device may be written over\n" };
+	"  --yes            the device or export may be written over\n" };
 
 /* Put "ID=PATH" apart. */
 static void

@@ -277,13 +277,16 @@ follow(const struct site *S, const struct trust_entry *e, const struct header *H
 struct allowing {
 	const struct site *S;
 	struct sandbox *B;
+	struct relay_list *N;
 };
 
 /* The file or device alone: its neighbours are none of ours. */
 static int
-allow_disk(struct sandbox *B, const char *where)
+allow_disk(const struct allowing *a, const char *where)
 {
-	return (where[0] != '/' || io_exists(where) != 1 ? 0 : sandbox_add(B, where));
+	if (where[0] == '\0' || relay_add(a->N, where) != 0)
+		return (where[0] == '\0' ? 0 : -1);
+	return (where[0] != '/' || io_exists(where) != 1 ? 0 : sandbox_add(a->B, where));
 }
 
 static int
@@ -296,7 +299,7 @@ allow_primary(void *context, const char *uuid)
 	if (primary_look(&P, a->S, uuid) != 0)
 		return (0); /* said; it is not in the way of the others */
 	for (unsigned i = 0; rc == 0 && P->role.locked != 0 && i < P->nreplicated; i++)
-		rc = allow_disk(a->B, P->disks[i].where);
+		rc = allow_disk(a, P->disks[i].where);
 	primary_close(P);
 	return (rc);
 }
@@ -305,21 +308,26 @@ static int
 allow_replica(void *context, const char *uuid)
 {
 	const struct allowing *a = context;
+	char path[PATH_MAX];
 	struct replica *R;
 	int rc = 0;
 
 	if (replica_look(&R, a->S, uuid) != 0)
 		return (0); /* said; it is not in the way of the others */
-	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
-		rc = allow_disk(a->B, R->where[i]);
+	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++) {
+		rc = allow_disk(a, R->where[i]);
+		/* The VM may have it open. */
+		if (rc == 0 && replica_is_live(R))
+			rc = replica_disk_path(R, i, path) != 0 ? -1 : relay_add(a->N, path);
+	}
 	replica_close(R);
 	return (rc);
 }
 
 int
-follow_allow(const struct site *S, struct sandbox *B)
+follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N)
 {
-	struct allowing a = { S, B };
+	struct allowing a = { S, B, N };
 
 	return (primary_each(S, allow_primary, &a) != 0 ? -1 : replica_each(S, allow_replica, &a));
 }

@@ -2,6 +2,7 @@
 #define FOLLOW_H_
 
 #include "base/sandbox.h"
+#include "disk/relay.h"
 #include "header.h"
 #include "site/site.h"
 
@@ -14,7 +15,10 @@
 enum { FOLLOW_NOT = 0, FOLLOW_DONE = 2 };
 int follow(const struct site *S, const struct trust_entry *e, const struct header *H);
 
-/* Let a sandbox have the folders of the disks that following reads or merging writes, where they lie elsewhere. */
-int follow_allow(const struct site *S, struct sandbox *B);
+/**
+ * Let a sandbox have the disks that following reads or merging writes, where they lie elsewhere, and name
+ * them to N, for a relay.  0 or -1.
+ */
+int follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N);
 
 #endif

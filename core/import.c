@@ -11,6 +11,7 @@
 #include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
+#include "disk/relay.h"
 #include "follow.h"
 #include "primary/acknowledge.h"
 #include "replica/adoption.h"
@@ -237,19 +238,21 @@ int
 import_confine(const struct site *S, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
+	struct relay_list N = { 0 };
 	int rc = -1;
 
 	if (B == NULL)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B) == 0 &&
+	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B, &N) == 0 &&
 	    adoption_each_folder(S, allow_store, B) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
-	if (rc == 0)
+	if (rc == 0 && (rc = relay_start(&N)) == 0)
 		rc = sandbox_enter(B);
+	relay_free(&N);
 	sandbox_free(B);
 	free(B);
 	return (rc);

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/image.h"
 #include "disk/leaves.h"
 #include "disk/source.h"
 #include "primary/definition.h"
@@ -43,7 +44,9 @@ take_disk(struct primary *P, const struct replica *R, unsigned i)
 	memcpy(P->points[0].root[i], at->root, LEAF_ROOT);
 	if (d->is_gone)
 		return (0);
-	return (replica_disk_path(R, i, path) != 0 ? -1 : real_path(path, d->where));
+	if (replica_disk_path(R, i, path) != 0)
+		return (-1);
+	return (source_is_uri(path) ? io_path(d->where, "%s", path) : real_path(path, d->where));
 }
 
 /* For the VM it is an empty disk in the folder of the replica. */
@@ -169,9 +172,29 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 
 /* --- primary to replica ------------------------------------------------------------------------------- */
 
+/* A replica's disk is written to: an export that cannot take it is no place for one. */
+static int
+check_place(const struct primary *P, const struct primary_disk *d)
+{
+	int is_uri = source_is_uri(d->where), rc;
+	struct image *I;
+
+	if (d->is_gone || source_is_plain(d->where))
+		return (0);
+	if (is_uri && (rc = image_try(&I, d->where)) <= 0) {
+		image_free(I);
+		return (rc);
+	}
+	return (say_refused("%s: disk %s is at %s, where no replica can have it; bring it to a raw file or "
+	                    "device%s, and say so with 'vmferry enable %s --remove %s --disk %s=PATH'",
+	    P->vm, d->id, d->where, is_uri ? "" : " ('qemu-img convert -O raw')", P->vm, d->id, d->id));
+}
+
 int
 turn_check(const struct primary *P, const struct trust_entry *e)
 {
+	int rc = 0;
+
 	if (e->is_revoked)
 		return (say_refused(
 		    "%s: site '%s' says that it is its primary now, and its keys were revoked here", P->vm,
@@ -181,16 +204,9 @@ turn_check(const struct primary *P, const struct trust_entry *e)
 		    "%s: site '%s' is its primary now, but may not replicate this VM to here; see "
 		    "'vmferry trust add --vm'",
 		    P->vm, e->card.name));
-	for (unsigned i = 0; i < P->nreplicated; i++)
-		if (!P->disks[i].is_gone && !source_is_plain(P->disks[i].where))
-			return (say_refused(
-			    "%s: disk %s is at %s, where no replica can have it; bring it to a raw "
-			    "file or device%s, and say so with 'vmferry enable %s --remove %s "
-			    "--disk %s=PATH'",
-			    P->vm, P->disks[i].id, P->disks[i].where,
-			    source_is_uri(P->disks[i].where) ? "" : " ('qemu-img convert -O raw')", P->vm,
-			    P->disks[i].id, P->disks[i].id));
-	return (0);
+	for (unsigned i = 0; rc == 0 && i < P->nreplicated; i++)
+		rc = check_place(P, &P->disks[i]);
+	return (rc);
 }
 
 /* Where disk i is: in the replica's own folder under its own name, or elsewhere. */

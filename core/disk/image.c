@@ -8,53 +8,30 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
+#include "disk/relay.h"
 
 #define PIECE (1u << 20)
 
 struct image {
-	int fd;
-	int is_device;
-	uint64_t room; /* of a device */
-	char path[PATH_MAX];
+	const struct image_kind *kind;
+	void *state;
+	uint64_t room; /* or IMAGE_GROWS */
+	char name[PATH_MAX];
 };
 
+/* --- open and close ----------------------------------------------------------------------------------- */
+
 static struct image *
-image_new(const char *path, int (*open)(const char *path))
+image_new(const char *name)
 {
-	struct image *I = malloc(sizeof *I);
+	struct image *I = calloc(1, sizeof *I);
 
-	if (I == NULL) {
+	if (I == NULL)
 		say_failed("out of memory");
-		return (NULL);
-	}
-	I->fd = -1;
-	if (io_path(I->path, "%s", path) != 0 || (I->fd = open(path)) < 0)
-		goto failed;
-	I->is_device = io_is_device(I->fd);
-	if (I->is_device && io_size(I->fd, path, &I->room) != 0)
-		goto failed;
-	return (I);
-failed:
-	image_free(I);
+	else if (io_path(I->name, "%s", name) == 0)
+		return (I);
+	free(I);
 	return (NULL);
-}
-
-struct image *
-image_create(const char *path, uint64_t size)
-{
-	struct image *I = image_new(path, io_create);
-
-	if (I != NULL && image_resize(I, 0, size) != 0) {
-		image_free(I);
-		return (NULL);
-	}
-	return (I);
-}
-
-struct image *
-image_open(const char *path)
-{
-	return (image_new(path, io_open_disk));
 }
 
 void
@@ -62,18 +39,100 @@ image_free(struct image *I)
 {
 	if (I == NULL)
 		return;
-	io_close(I->fd);
+	if (I->state != NULL)
+		I->kind->close(I->state);
 	free(I);
+}
+
+struct image *
+image_create(const char *path, uint64_t size)
+{
+	struct image *I = image_new(path);
+
+	if (I == NULL)
+		return (NULL);
+	I->kind = &image_file;
+	if (image_file_create(&I->state, &I->room, path) != 0 || image_resize(I, 0, size) != 0) {
+		image_free(I);
+		return (NULL);
+	}
+	return (I);
+}
+
+static int
+open_kind(struct image *I, const char *where)
+{
+	if (!source_is_uri(where)) {
+		I->kind = &image_file;
+		return (image_file_open(&I->state, &I->room, where));
+	}
+	if (relay_is_on()) {
+		I->kind = &image_relay;
+		return (image_relay_open(&I->state, &I->room, where));
+	}
+	I->kind = &image_nbd;
+	return (image_nbd_open(&I->state, &I->room, where));
+}
+
+int
+image_try(struct image **out, const char *where)
+{
+	struct image *I = image_new(where);
+	int rc = I == NULL ? -1 : open_kind(I, where);
+
+	*out = NULL;
+	if (rc == 0)
+		*out = I;
+	else
+		image_free(I);
+	return (rc);
+}
+
+struct image *
+image_open(const char *where)
+{
+	struct image *I;
+
+	image_try(&I, where);
+	return (I);
+}
+
+/* --- size --------------------------------------------------------------------------------------------- */
+
+uint64_t
+image_room(const struct image *I)
+{
+	return (I->room);
+}
+
+static int
+is_fixed(const struct image *I)
+{
+	return (I->room != IMAGE_GROWS);
 }
 
 int
 image_fits(const struct image *I, uint64_t size)
 {
-	if (!I->is_device || size <= I->room)
+	if (size <= I->room)
 		return (0);
-	return (say_refused("%s: the device has %" PRIu64 " bytes, and the disk has %" PRIu64
+	return (say_refused("%s: the %s has %" PRIu64 " bytes, and the disk has %" PRIu64
 	                    "; move it to a larger one: 'vmferry move --disk'",
-	    I->path, I->room, size));
+	    I->name, source_is_uri(I->name) ? "export" : "device", I->room, size));
+}
+
+static int
+drain(struct image *I)
+{
+	return (I->kind->drain == NULL ? 0 : I->kind->drain(I->state));
+}
+
+static int
+clear(struct image *I, uint64_t offset, uint64_t length)
+{
+	int rc = I->kind->zero(I->state, offset, length);
+
+	return (drain(I) != 0 ? -1 : rc);
 }
 
 int
@@ -81,42 +140,47 @@ image_resize(struct image *I, uint64_t old, uint64_t size)
 {
 	uint64_t from = old < size ? old : size, to = old < size ? size : old;
 
-	if (!I->is_device)
-		return (io_resize(I->fd, I->path, size));
+	if (!is_fixed(I))
+		return (I->kind->resize(I->state, size));
 	if (image_fits(I, size) != 0)
 		return (-1);
-	return (io_zero(I->fd, I->path, from, (to < I->room ? to : I->room) - from));
+	return (clear(I, from, (to < I->room ? to : I->room) - from));
 }
+
+/* --- write -------------------------------------------------------------------------------------------- */
 
 int
 image_apply(struct image *I, const struct extent *extents, uint32_t n, const uint8_t *data)
 {
-	for (uint32_t i = 0; i < n; i++) {
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < n; i++) {
 		const struct extent *e = &extents[i];
 
 		if (e->kind != EXTENT_DATA) {
-			if (io_zero(I->fd, I->path, e->offset, e->length) != 0)
-				return (-1);
+			rc = I->kind->zero(I->state, e->offset, e->length);
 			continue;
 		}
-		if (io_pwrite(I->fd, I->path, data, (size_t)e->length, e->offset) != 0)
-			return (-1);
+		rc = I->kind->write(I->state, data, (size_t)e->length, e->offset);
 		data += e->length;
 	}
-	return (0);
+	/* Also after an error, since the data are the caller's. */
+	return (drain(I) != 0 ? -1 : rc);
 }
 
 int
 image_sync(struct image *I)
 {
-	return (io_sync(I->fd, I->path));
+	return (I->kind->sync(I->state));
 }
 
 int
 image_settle(struct image *I)
 {
-	return (image_sync(I) != 0 ? -1 : io_forget(I->fd, I->path, 0, 0));
+	return (I->kind->settle(I->state));
 }
+
+/* --- copy --------------------------------------------------------------------------------------------- */
 
 /* Write a piece of a disk to a new image, without its blocks of zeroes. */
 static int
@@ -136,38 +200,52 @@ write_data(struct image *I, const uint8_t *buf, size_t n, uint64_t offset)
 			if (leaf_is_zero(buf + to, k))
 				break;
 		}
-		if (io_pwrite(I->fd, I->path, buf + from, to - from, offset + from) != 0)
+		if (I->kind->write(I->state, buf + from, to - from, offset + from) != 0)
 			return (-1);
 		from = to;
 	}
 	return (0);
 }
 
-/* Write what may be zero: on a device, something else may be there now. */
+/* Write what may be zero: where the image had a size before, something else may be there now. */
 static int
 write_piece(struct image *I, const uint8_t *buf, size_t n, uint64_t offset)
 {
-	if (!I->is_device)
+	int rc;
+
+	if (!is_fixed(I))
 		return (write_data(I, buf, n, offset));
-	return (leaf_is_zero(buf, n) ? io_zero(I->fd, I->path, offset, n)
-	                             : io_pwrite(I->fd, I->path, buf, n, offset));
+	rc = leaf_is_zero(buf, n) ? I->kind->zero(I->state, offset, n)
+	                          : I->kind->write(I->state, buf, n, offset);
+	return (drain(I) != 0 ? -1 : rc);
 }
 
+/* Where a copy comes from: an open file of any size, or a disk. */
 struct copy {
 	int fd;
 	const char *path;
+	const struct source *source; /* or NULL */
+	uint8_t *buf;
 	struct progress progress;
 };
 
+static int
+read_piece(const struct copy *c, size_t n, uint64_t offset)
+{
+	if (c->source != NULL)
+		return (source_read(c->source, c->buf, n, offset));
+	return (io_pread(c->fd, c->path, c->buf, n, offset) == (ssize_t)n ? 0 : -1);
+}
+
 /* Copy a stretch of data. */
 static int
-copy_stretch(struct image *I, struct copy *c, uint64_t at, uint64_t length, uint8_t *buf)
+copy_stretch(struct image *I, struct copy *c, uint64_t at, uint64_t length)
 {
 	for (uint64_t done = 0; done < length; done += PIECE) {
 		size_t n = length - done < PIECE ? (size_t)(length - done) : PIECE;
 
-		if (stop_check() != 0 || io_pread(c->fd, c->path, buf, n, at + done) != (ssize_t)n ||
-		    write_piece(I, buf, n, at + done) != 0)
+		if (stop_check() != 0 || read_piece(c, n, at + done) != 0 ||
+		    write_piece(I, c->buf, n, at + done) != 0)
 			return (-1);
 		progress_add(&c->progress, n);
 	}
@@ -176,17 +254,18 @@ copy_stretch(struct image *I, struct copy *c, uint64_t at, uint64_t length, uint
 
 /* Copy the data of c, up to end, stretch by stretch. */
 static int
-copy_data(struct image *I, struct copy *c, uint64_t end, uint8_t *buf)
+copy_data(struct image *I, struct copy *c, uint64_t end)
 {
 	uint64_t at = 0, length;
 	int is_hole;
 
 	while (at < end) {
-		if (io_stretch(c->fd, c->path, at, end, &length, &is_hole) != 0)
+		if ((c->source != NULL ? source_stretch(c->source, at, end, &length, &is_hole)
+		                       : io_stretch(c->fd, c->path, at, end, &length, &is_hole)) != 0)
 			return (-1);
-		if (!is_hole && copy_stretch(I, c, at, length, buf) != 0)
+		if (!is_hole && copy_stretch(I, c, at, length) != 0)
 			return (-1);
-		if (is_hole && I->is_device && io_zero(I->fd, I->path, at, length) != 0)
+		if (is_hole && is_fixed(I) && clear(I, at, length) != 0)
 			return (-1);
 		if (is_hole)
 			progress_add(&c->progress, length);
@@ -195,68 +274,74 @@ copy_data(struct image *I, struct copy *c, uint64_t end, uint8_t *buf)
 	return (0);
 }
 
-int
-image_copy(struct image *I, const char *path, uint64_t size)
+static int
+run_copy(struct image *I, struct copy *c, uint64_t size)
 {
-	uint8_t *buf = malloc(PIECE);
-	struct copy c = { .fd = io_open_read(path), .path = path };
-	uint64_t there;
-	int rc = -1;
+	int rc;
 
-	if (buf == NULL)
-		say_failed("out of memory");
-	else if (c.fd >= 0 && io_size(c.fd, path, &there) == 0)
-		rc = 0;
-	if (rc == 0 && size > there)
-		size = there;
-	if (rc == 0 && !I->is_device && io_clone(I->fd, c.fd)) {
-		rc = size == there ? 0 : io_resize(I->fd, I->path, size);
-	} else if (rc == 0 && (rc = I->is_device ? 0 : io_resize(I->fd, I->path, size)) == 0) {
-		progress_start(&c.progress, "copying", size);
-		rc = copy_data(I, &c, size, buf);
-		progress_end(&c.progress);
-	}
-	io_close(c.fd);
-	free(buf);
+	if ((c->buf = malloc(PIECE)) == NULL)
+		return (say_failed("out of memory"));
+	progress_start(&c->progress, "copying", size);
+	rc = copy_data(I, c, size);
+	progress_end(&c->progress);
+	free(c->buf);
 	return (rc);
 }
 
 static int
-copy_source(struct image *I, const struct source *S, uint8_t *buf)
+resize_new(struct image *I, uint64_t size)
 {
-	uint64_t at = 0, end = source_size(S), length;
-	int is_hole;
+	return (is_fixed(I) ? 0 : I->kind->resize(I->state, size));
+}
 
-	while (at < end) {
-		if (source_stretch(S, at, end, &length, &is_hole) != 0)
-			return (-1);
-		for (uint64_t done = 0; !is_hole && done < length; done += PIECE) {
-			size_t n = length - done < PIECE ? (size_t)(length - done) : PIECE;
+static int
+copy_file(struct image *I, const char *path, uint64_t size)
+{
+	struct copy c = { .fd = io_open_read(path), .path = path };
+	uint64_t there;
+	int rc = c.fd >= 0 ? io_size(c.fd, path, &there) : -1;
 
-			if (stop_check() != 0 || source_read(S, buf, n, at + done) != 0 ||
-			    write_data(I, buf, n, at + done) != 0)
-				return (-1);
-		}
-		at += length;
-	}
-	return (0);
+	if (rc == 0 && size > there)
+		size = there;
+	if (rc == 0 && !is_fixed(I) && I->kind->share(I->state, c.fd))
+		rc = size == there ? 0 : I->kind->resize(I->state, size);
+	else if (rc == 0 && (rc = resize_new(I, size)) == 0)
+		rc = run_copy(I, &c, size);
+	io_close(c.fd);
+	return (rc);
+}
+
+int
+image_copy(struct image *I, const char *where, uint64_t size)
+{
+	struct copy c = { .path = where };
+	struct source *S;
+	int rc;
+
+	if (!source_is_uri(where))
+		return (copy_file(I, where, size));
+	if (source_open_own(&S, where, size) != 0)
+		return (-1);
+	c.source = S;
+	if ((rc = resize_new(I, source_size(S))) == 0)
+		rc = run_copy(I, &c, source_size(S));
+	source_close(S);
+	return (rc);
 }
 
 int
 image_copy_source(struct image *I, const struct source *S)
 {
-	int is_plain = source_is_plain(source_name(S)), from = is_plain ? io_open_read(source_name(S)) : -1;
-	int is_shared = from >= 0 && io_clone(I->fd, from), rc;
-	uint8_t *buf;
+	struct copy c = { .path = source_name(S), .source = S };
+	int from, is_shared;
 
-	io_close(from);
-	if (is_shared)
-		return (0);
-	if (from < 0 && is_plain)
-		return (-1);
-	if ((buf = malloc(PIECE)) == NULL)
-		return (say_failed("out of memory"));
-	rc = copy_source(I, S, buf);
-	free(buf);
-	return (rc);
+	if (source_is_plain(source_name(S))) {
+		if ((from = io_open_read(source_name(S))) < 0)
+			return (-1);
+		is_shared = I->kind->share != NULL && I->kind->share(I->state, from);
+		io_close(from);
+		if (is_shared)
+			return (0);
+	}
+	return (run_copy(I, &c, source_size(S)));
 }

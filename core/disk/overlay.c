@@ -14,6 +14,7 @@
 #include "base/stop.h"
 #include "disk/overlay_server.h"
 #include "disk/qemu_locks.h"
+#include "disk/source.h"
 
 struct overlay {
 	struct overlay_server server;
@@ -24,9 +25,12 @@ struct overlay {
 int
 overlay_is_used(const char *path)
 {
-	int fd = io_open_read(path), rc;
+	int fd, rc;
 
-	if (fd < 0)
+	/* Nobody says it of an export. */
+	if (source_is_uri(path))
+		return (0);
+	if ((fd = io_open_read(path)) < 0)
 		return (-1);
 	rc = io_is_locked(fd, path, QEMU_LOCKS_FROM, QEMU_LOCKS);
 	io_close(fd);
@@ -128,7 +132,7 @@ overlay_create(const char *path, const char *base, uint64_t size)
 		"extended_l2=on,cluster_size=128k", "-F", "raw", "-b", base, path, bytes, NULL };
 	int fd, rc;
 
-	if (path[0] != '/' || base[0] != '/' || strlen(base) > OVERLAY_PATH)
+	if (path[0] != '/' || (base[0] != '/' && !source_is_uri(base)) || strlen(base) > OVERLAY_PATH)
 		return (say_refused("%s: an overlay needs a path of at most %u bytes, starting with '/'",
 		    base, OVERLAY_PATH));
 	if (size == 0 || size % LIMIT_SECTOR != 0 || size > LIMIT_DISK_SIZE)

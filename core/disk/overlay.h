@@ -6,9 +6,9 @@
 #include "extent.h"
 
 /*
- * A qcow2 image on top of a raw disk (a file or block device) that stays as it is: a VM of a test failover or of a
+ * A qcow2 image on top of a raw disk (a file, block device or NBD export) that stays as it is: a VM of a test failover or of a
  * failover runs on it, at once and at any recovery point.  It is made by qemu-img, and filled and read through
- * qemu-nbd, both of Debian's qemu-utils.  Both paths are absolute, since the overlay names its base.
+ * qemu-nbd, both of Debian's qemu-utils.  Both paths are absolute, since the overlay names its base, which may be a URI.
  */
 struct overlay;
 
@@ -42,19 +42,22 @@ void overlay_close(struct overlay *O);
 
 /**
  * Put all that the overlay holds into its base, which then reads as the overlay does; a file gets the overlay's size, a
- * block device must not be smaller.  The overlay stays; remove it afterwards.  0, durable; 1, said, with nothing
+ * block device or export must not be smaller.  The overlay stays; remove it afterwards.  0, durable; 1, said, with nothing
  * changed, if a VM or another program has one of the two open or base is not its base; -1, said: base may be changed in
  * part, and the same call again completes it.
  */
 int overlay_commit(const char *path, const char *base);
 
-/* Does a VM or another program of QEMU have the image at path open, an overlay or a raw one?  1, 0 or -1, said. */
+/**
+ * Does a VM or another program of QEMU have the image at path open, an overlay or a raw one?  1; 0, also where nobody
+ * can say, of an export; -1, said.
+ */
 int overlay_is_used(const char *path);
 
 /* What an overlay says of itself: 0; 1, said, if it is none; -1. */
 struct overlay_head {
 	uint64_t size;               /* bytes that the VM sees */
-	char base[OVERLAY_PATH + 1]; /* the path of its base */
+	char base[OVERLAY_PATH + 1]; /* the path or URI of its base */
 };
 int overlay_head(const char *path, struct overlay_head *out);
 

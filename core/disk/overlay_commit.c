@@ -177,6 +177,9 @@ lock_base(int fd, const char *base)
 {
 	int rc;
 
+	/* An export knows no locks of ours. */
+	if (fd < 0)
+		return (0);
 	if (io_share_lock(fd, base, QEMU_LOCK_WRITES, 1) != 0 ||
 	    io_share_lock(fd, base, QEMU_LOCK_NO_WRITERS, 1) != 0)
 		return (-1);
@@ -194,45 +197,43 @@ run(struct commit *C, const char *path, const char *base, int fd)
 	if ((C->blocks = malloc(BLOCKS)) == NULL || (C->data = malloc(LIMIT_DATA)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = overlay_server_open(&C->server, path)) == 0 && (rc = lock_base(fd, base)) == 0 &&
-	    (rc = (C->base = image_open(base)) == NULL ? -1 : 0) == 0 && (rc = commit_all(C)) == 0 &&
-	    io_is_regular(fd))
+	    (rc = commit_all(C)) == 0 && image_room(C->base) == IMAGE_GROWS)
 		rc = io_size(fd, base, &old) != 0 ? -1 : image_resize(C->base, old, C->server.size);
 	return (rc == 0 ? image_sync(C->base) : rc);
 }
 
-/* Is it possible?  0; 1, said; -1. */
+/* Is it possible?  0, with the base open; 1, said; -1. */
 static int
-check(const char *path, const char *base, int fd)
+check(struct commit *C, const char *path, const char *base)
 {
 	struct overlay_head h;
-	uint64_t size;
 	int rc;
 
 	if ((rc = overlay_head(path, &h)) != 0)
 		return (rc);
 	if (strcmp(h.base, base) != 0)
 		return (say_refused("%s: is an overlay on %s, not on %s", path, h.base, base));
-	if (io_size(fd, base, &size) != 0)
-		return (-1);
-	if (size < h.size && !io_is_regular(fd))
-		return (say_refused(
-		    "%s: has %" PRIu64 " bytes, and the disk needs %" PRIu64, base, size, h.size));
 	if ((rc = overlay_is_used(path)) == 1)
 		return (overlay_server_in_use(path));
 	if (rc == 0 && (rc = overlay_is_used(base)) == 1)
 		return (overlay_server_in_use(base));
-	return (rc);
+	if (rc != 0 || (rc = image_try(&C->base, base)) != 0)
+		return (rc);
+	if (image_room(C->base) < h.size)
+		return (say_refused("%s: has %" PRIu64 " bytes, and the disk needs %" PRIu64, base,
+		    image_room(C->base), h.size));
+	return (0);
 }
 
 int
 overlay_commit(const char *path, const char *base)
 {
 	struct commit *C = calloc(1, sizeof *C);
-	int fd = io_open_write(base), rc = -1;
+	int is_uri = source_is_uri(base), fd = is_uri ? -1 : io_open_write(base), rc = -1;
 
 	if (C == NULL)
 		say_failed("out of memory");
-	else if (fd >= 0 && (rc = check(path, base, fd)) == 0)
+	else if ((is_uri || fd >= 0) && (rc = check(C, path, base)) == 0)
 		rc = run(C, path, base, fd);
 	if (C != NULL) {
 		overlay_server_close(&C->server);

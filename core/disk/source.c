@@ -9,6 +9,7 @@
 #include "bounds.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 struct source {
 	const struct source_kind *kind;
@@ -54,6 +55,10 @@ open_kind(struct source *S, enum source_use use, const char *bitmap)
 {
 	const char *path, *format = source_is_uri(S->name) ? NULL : source_image_format(S->name, &path);
 
+	if (source_is_uri(S->name) && relay_is_on()) {
+		S->kind = &source_relay;
+		return (source_relay_open(&S->state, &S->size, S->name));
+	}
 	if (source_is_uri(S->name)) {
 		S->kind = &source_nbd;
 		return (source_nbd_open(&S->state, &S->size, S->name, bitmap));
@@ -97,7 +102,8 @@ source_open_own(struct source **out, const char *where, uint64_t size)
 	if (size == 0)
 		return (source_open_none(out, where));
 	rc = source_open(out, where, SOURCE_OWN, NULL);
-	if (rc == 0 && (*out)->size > size && stat(where, &st) == 0 && S_ISBLK(st.st_mode))
+	if (rc == 0 && (*out)->size > size &&
+	    (source_is_uri(where) || (stat(where, &st) == 0 && S_ISBLK(st.st_mode))))
 		(*out)->size = size;
 	return (rc);
 }

@@ -47,7 +47,8 @@ enum source_use {
 int source_open(struct source **S, const char *where, enum source_use use, const char *bitmap);
 
 /**
- * Open a disk of ours that has that size, under our own lock: of a device that is larger, only its beginning counts.
+ * Open a disk of ours that has that size, under our own lock: of a device or export that is larger, only its beginning
+ * counts.
  * Of size 0 it need not be there.  As source_open.
  */
 int source_open_own(struct source **S, const char *where, uint64_t size);
@@ -89,14 +90,18 @@ int source_is_uri(const char *where);
 int source_is_plain(const char *where);
 
 /* The kinds.  Each opens, sets *state and *size, and returns as source_open does. */
-extern const struct source_kind source_file, source_image, source_nbd, source_none;
+extern const struct source_kind source_file, source_image, source_nbd, source_relay, source_none;
 int source_file_open(void **state, uint64_t *size, const char *path, enum source_use use);
 int source_image_open(
     void **state, uint64_t *size, const char *where, enum source_use use, const char *bitmap);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
+int source_relay_open(void **state, uint64_t *size, const char *uri);
 
 /* Has nobody opened it for writing, as far as a look tells that costs nothing?  0; -1, said. */
 int source_file_still(const void *state);
+
+/* Does any process have the file at path open for writing?  0: none, as far as we may see; 1, said; -1. */
+int source_file_search(const char *path);
 
 /* Say that somebody has the file at path open for writing: 1. */
 int source_file_in_use(const char *path, const char *by);

@@ -15,6 +15,7 @@
 #include "disk/source.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/relay.h"
 
 /*
  * A raw file or a block device.  That nobody writes to a file while we read it is made sure by a read lease:
@@ -93,8 +94,8 @@ process_writes(const char *pid, const struct stat *st)
 	return (found);
 }
 
-static int
-search_writers(const struct file *f)
+int
+source_file_search(const char *path)
 {
 	struct stat st;
 	struct dirent *e;
@@ -102,16 +103,22 @@ search_writers(const struct file *f)
 	int rc = 0;
 	DIR *d;
 
-	if (fstat(f->fd, &st) != 0 || (d = opendir("/proc")) == NULL)
-		return (say_failed("%s: cannot tell who uses it: %s", f->path, strerror(errno)));
+	if (stat(path, &st) != 0 || (d = opendir("/proc")) == NULL)
+		return (say_failed("%s: cannot tell who uses it: %s", path, strerror(errno)));
 	while (rc == 0 && (e = readdir(d)) != NULL) {
 		if (!isdigit((unsigned char)e->d_name[0]) || !process_writes(e->d_name, &st))
 			continue;
 		snprintf(by, sizeof by, "process %.32s", e->d_name);
-		rc = in_use(f, by);
+		rc = source_file_in_use(path, by);
 	}
 	closedir(d);
 	return (rc);
+}
+
+static int
+search_writers(const struct file *f)
+{
+	return (relay_is_on() ? relay_search(f->path) : source_file_search(f->path));
 }
 
 /* Does a QEMU write to it, wherever that runs? */

@@ -115,8 +115,11 @@ check_vm(const struct host_vm *vm)
 	for (unsigned i = 0; i < vm->ndisks; i++) {
 		const struct host_disk *d = &vm->disks[i];
 
-		if (d->path == NULL ? !d->is_excluded : d->path[0] != '/')
-			return (say_failed("%s: disk %s has no absolute path", vm->name, d->id));
+		if (d->uri != NULL && d->path == NULL && d->format == HOST_RAW &&
+		    strstr(d->uri, "://") != NULL)
+			continue;
+		if (d->uri != NULL || (d->path == NULL ? !d->is_excluded : d->path[0] != '/'))
+			return (say_failed("%s: disk %s has no absolute path or URI", vm->name, d->id));
 	}
 	return (0);
 }

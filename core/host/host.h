@@ -41,11 +41,12 @@ enum host_format {
 
 struct host_disk {
 	const char *id;
-	const char *
-	    path; /* absolute; a file or block device; for an excluded disk it may be NULL: make an empty one */
+	/* A file or block device, absolute; NULL of an export, and of an excluded disk: make an empty one. */
+	const char *path;
 	enum host_format format;
 	uint64_t size; /* bytes */
 	int is_excluded;
+	const char *uri; /* of an NBD export, raw; or NULL */
 };
 
 /* A VM as the host is to have it.  All is borrowed. */

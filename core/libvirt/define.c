@@ -76,6 +76,20 @@ define_kind(virConnectPtr C, const struct question *Q, virDomainPtr *D, enum def
 
 /* --- define ------------------------------------------------------------------------------------------ */
 
+/* A VM that another site has, or may have, does not start with this host. */
+static void
+set_autostart(const struct question *Q, virDomainPtr D)
+{
+	int is_on = 0;
+
+	if (Q->purpose == HOST_PRIMARY || virDomainGetAutostart(D, &is_on) != 0 || !is_on)
+		return;
+	if (virDomainSetAutostart(D, 0) == 0)
+		say_note(
+		    "%s: does not start with this host any more; when it may again, say 'virsh autostart'",
+		    Q->name);
+}
+
 /* Give the definition to libvirt: 0; 1, unsaid, if it does not want it; -1, said. */
 static int
 give(virConnectPtr C, const struct question *Q, xmlNodePtr top)
@@ -89,9 +103,7 @@ give(virConnectPtr C, const struct question *Q, xmlNodePtr top)
 	free(text);
 	if (D == NULL)
 		return (1);
-	/* A VM that another site has, or may have, does not start with this host. */
-	if (Q->purpose != HOST_PRIMARY)
-		(void)virDomainSetAutostart(D, 0);
+	set_autostart(Q, D);
 	connect_free(D);
 	return (0);
 }
@@ -169,19 +181,28 @@ change(virConnectPtr C, const struct question *Q, const struct sitemap *M, virDo
 {
 	char *text = virDomainGetXMLDesc(D, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
 	struct adapt A = { .C = C, .Q = Q, .M = M, .top = text == NULL ? NULL : xml_parse(text, "domain") };
-	int rc, is_on = 0;
+	int rc;
 
 	free(text);
 	if (A.top == NULL)
 		return (say_failed("%s: libvirt does not give its definition: %s", Q->name, connect_words()));
 	A.devices = xml_child(A.top, "devices");
-	if (Q->purpose != HOST_PRIMARY && virDomainGetAutostart(D, &is_on) == 0 && is_on)
-		say_note("%s: does not start with this host any more (virsh autostart)", Q->name);
 	if ((rc = ours_set(A.top, Q, OURS_LENT)) != 0)
 		rc = say_failed("%s: there is no memory for its definition", Q->name);
 	else if ((rc = point_disks(&A)) == 0 && (rc = give(C, Q, A.top)) == 1)
 		rc = refuse(Q);
 	adapt_release(&A);
+	return (rc);
+}
+
+/* Nothing but what it is for.  One that is not here need not be told. */
+static int
+mark(const struct question *Q, virDomainPtr D, enum define_kind kind)
+{
+	int rc = D == NULL ? 0 : ours_mark(D, Q, kind == DEFINE_LENT ? OURS_LENT : OURS_MADE);
+
+	if (rc == 0 && D != NULL)
+		set_autostart(Q, D);
 	return (rc);
 }
 
@@ -208,9 +229,9 @@ define_answer(virConnectPtr C, const struct question *Q)
 
 	if (rc == 0)
 		rc = define_kind(C, Q, &D, &kind);
-	if (rc == 0)
-		rc = is_off(D, Q->name);
-	if (rc == 0)
+	if (rc == 0 && Q->ndisks == 0 && Q->definition == NULL)
+		rc = mark(Q, D, kind);
+	else if (rc == 0 && (rc = is_off(D, Q->name)) == 0)
 		rc = kind == DEFINE_LENT ? change(C, Q, M, D) : make(C, Q, M, D);
 	connect_free(D);
 	sitemap_free(M);

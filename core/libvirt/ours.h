@@ -24,4 +24,7 @@ enum ours ours_get(virDomainPtr D, char uuid[VIR_UUID_STRING_BUFLEN]);
 /* Note it in a definition, in the place of what may be noted there already.  0; -1: no memory. */
 int ours_set(xmlNodePtr domain, const struct question *Q, enum ours whose);
 
+/* Note it of a domain whose definition stays as it is; it may run.  0; -1, said. */
+int ours_mark(virDomainPtr D, const struct question *Q, enum ours whose);
+
 #endif

@@ -17,7 +17,8 @@ struct export_options {
 	int seed, delta;         /* neither: a seed where one is needed, else a delta */
 	enum export_since since; /* where a delta starts */
 	uint64_t since_seq;
-	const char *changes; /* NULL: compare; a file or "-": a list; "bitmap:NAME": of images and NBD exports */
+	const char
+	    *changes; /* NULL: compare; a file or "-": a list; "bitmap:NAME": of images and NBD exports */
 	const char
 	    *against;    /* NULL, or a compare bundle, "-": what differs from the disks that it speaks of */
 	const char *to;  /* NULL: the sites that were named when it was enabled */

@@ -10,6 +10,13 @@
 
 #define PERIPHERAL "/machine/peripheral/"
 
+/* What QEMU says. */
+struct source {
+	struct monitor *M;
+	json_t *blocks, *nodes;
+	pid_t pid; /* its own */
+};
+
 static const char *
 text_of(const json_t *o, const char *key)
 {
@@ -151,14 +158,41 @@ is_shared(struct monitor *M, const char *qdev)
 	return (is);
 }
 
+/*
+ * While a view stands, a filter of QEMU's is between the device and its disk.  That has the same file as the disk has, and
+ * so has the file itself.  NULL if there is none, or more than one.
+ */
+static const json_t *
+below_filter(const json_t *inserted, const json_t *nodes)
+{
+	static const char *const others[] = { "copy-before-write", "file", "host_device", "nbd" };
+	const json_t *one, *found = NULL;
+	size_t i;
+
+	json_array_foreach (nodes, i, one) {
+		int is_other = strcmp(text_of(one, "file"), text_of(inserted, "file")) != 0;
+
+		for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+			is_other |= strcmp(text_of(one, "drv"), others[k]) == 0;
+		if (!is_other && found != NULL)
+			return (NULL);
+		if (!is_other)
+			found = one;
+	}
+	return (found);
+}
+
 static void
-read_one(struct monitor *M, struct drives *D, const json_t *block, pid_t pid)
+read_one(struct drives *D, const struct source *from, const json_t *block)
 {
 	const json_t *inserted = json_object_get(block, "inserted");
-	const json_t *image = json_object_get(inserted, "image");
 	struct drive *d = &D->drive[D->n++];
-	json_int_t size = json_integer_value(json_object_get(image, "virtual-size"));
+	json_int_t size;
 
+	if (strcmp(text_of(inserted, "drv"), "copy-before-write") == 0 &&
+	    (inserted = below_filter(inserted, from->nodes)) == NULL)
+		refuse(d, "is being copied by another program");
+	size = json_integer_value(json_object_get(json_object_get(inserted, "image"), "virtual-size"));
 	snprintf(d->node, sizeof d->node, "%s", text_of(inserted, "node-name"));
 	name_it(d, block);
 	if (json_is_true(json_object_get(block, "removable")))
@@ -167,7 +201,7 @@ read_one(struct monitor *M, struct drives *D, const json_t *block, pid_t pid)
 		refuse(d, "is read-only");
 	else if (json_is_true(json_object_get(inserted, "encrypted")))
 		refuse(d, "is encrypted by QEMU: nobody else could read it");
-	else if (is_shared(M, text_of(block, "qdev")))
+	else if (is_shared(from->M, text_of(block, "qdev")))
 		refuse(d, "is shared with other VMs (share-rw)");
 	check_name(D, d);
 	if (size <= 0 || (uint64_t)size > LIMIT_DISK_SIZE)
@@ -176,38 +210,48 @@ read_one(struct monitor *M, struct drives *D, const json_t *block, pid_t pid)
 		d->size = (uint64_t)size;
 	d->keeps_bitmaps = keeps_bitmaps(inserted);
 	if (d->why[0] == '\0')
-		find_where(d, inserted, pid);
+		find_where(d, inserted, from->pid);
+}
+
+static int
+read_all(struct drives *D, const struct source *from)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (from->blocks, i, one) {
+		/* A drive without a medium, or one that no device is made of. */
+		if (!json_is_object(json_object_get(one, "inserted")) || text_of(one, "qdev")[0] == '\0')
+			continue;
+		if (D->n == HOST_DISKS)
+			return (say_refused("the VM has more than %u disks", HOST_DISKS));
+		read_one(D, from, one);
+	}
+	return (0);
 }
 
 int
 drives_read(struct monitor *M, struct drives **out)
 {
 	struct drives *D = calloc(1, sizeof *D);
+	struct source from = { .M = M };
 	struct client_peer peer;
-	json_t *a = NULL, *one;
-	size_t i;
 	int rc = -1;
 
 	*out = NULL;
 	if (D == NULL)
 		return (say_failed("out of memory"));
-	if (monitor_peer(M, &peer) != 0 || (rc = monitor_must(M, "query-block", NULL, &a)) != 0)
-		goto done;
-	json_array_foreach (a, i, one) {
-		/* A drive without a medium, or one that no device is made of. */
-		if (!json_is_object(json_object_get(one, "inserted")) || text_of(one, "qdev")[0] == '\0')
-			continue;
-		if (D->n == HOST_DISKS) {
-			rc = say_refused("the VM has more than %u disks", HOST_DISKS);
-			goto done;
-		}
-		read_one(M, D, one, peer.pid);
+	if (monitor_peer(M, &peer) == 0 && monitor_must(M, "query-block", NULL, &from.blocks) == 0 &&
+	    monitor_must(M, "query-named-block-nodes", json_pack("{s:b}", "flat", 1), &from.nodes) == 0) {
+		from.pid = peer.pid;
+		rc = read_all(D, &from);
 	}
-	*out = D;
-	D = NULL;
-done:
-	json_decref(a);
-	free(D);
+	json_decref(from.blocks);
+	json_decref(from.nodes);
+	if (rc == 0)
+		*out = D;
+	else
+		free(D);
 	return (rc);
 }
 

@@ -571,7 +571,7 @@ prepare(struct view *W)
 	char why[AGENT_WHY];
 	int rc;
 
-	if ((rc = check_status(W)) != 0 || (rc = check_iothreads(W)) != 0 || (rc = choose_disks(W)) != 0)
+	if ((rc = check_status(W)) != 0 || (rc = check_iothreads(W)) != 0)
 		return (rc);
 	if (W->E->agent[0] != '\0') {
 		if (agent_open(&W->A, W->E->agent, W->answer.not_quiesced) == 0 && agent_is_frozen(W->A))
@@ -579,7 +579,8 @@ prepare(struct view *W)
 	}
 	if (sweep_view(W->M, Q->prefix) != 0 || sweep_bitmaps(W->M, Q->prefix, Q->since, "") != 0)
 		return (-1);
-	if ((rc = check_server(W)) != 0 || (rc = find_since(W)) != 0)
+	/* Now there is no filter between the disks and their devices. */
+	if ((rc = choose_disks(W)) != 0 || (rc = check_server(W)) != 0 || (rc = find_since(W)) != 0)
 		return (rc);
 	return (make_scratch(W));
 }

@@ -108,9 +108,12 @@ add_disk(struct described *d, const char *id, uint64_t size, enum host_format fo
 {
 	unsigned n = d->vm.ndisks++;
 
-	d->disks[n] = (struct host_disk){
-		.id = id, .path = d->paths[n], .format = format, .size = size, .is_excluded = is_excluded
-	};
+	d->disks[n] =
+	    (struct host_disk){ .id = id, .format = format, .size = size, .is_excluded = is_excluded };
+	if (source_is_uri(d->paths[n]))
+		d->disks[n].uri = d->paths[n];
+	else
+		d->disks[n].path = d->paths[n];
 }
 
 /* Was a disk that is excluded now replicated at that point?  Then the VM has it from there. */
@@ -183,7 +186,7 @@ format_name(enum host_format f)
 	return (f == HOST_QCOW2 ? "qcow2" : "raw");
 }
 
-/* A path as an option of QEMU within single quotes of the shell takes it. */
+/* A path or URI as an option of QEMU within single quotes of the shell takes it. */
 static void
 print_quoted(const char *path)
 {
@@ -202,7 +205,7 @@ print(const struct described *d, int is_none)
 	for (unsigned i = 0; i < d->vm.ndisks; i++) {
 		const struct host_disk *k = &d->disks[i];
 
-		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, k->path,
+		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, d->paths[i],
 		    format_name(k->format), k->size, k->is_excluded ? ", empty: not replicated" : "");
 	}
 	if (!is_none)
@@ -211,7 +214,7 @@ print(const struct described *d, int is_none)
 	    d->vm.is_isolated ? " -nic none" : "");
 	for (unsigned i = 0; i < d->vm.ndisks; i++) {
 		fputs(" -drive 'file=", stdout);
-		print_quoted(d->disks[i].path);
+		print_quoted(d->paths[i]);
 		printf(",format=%s,if=virtio'", format_name(d->disks[i].format));
 	}
 	putchar('\n');

@@ -14,8 +14,9 @@ int move_store(struct replica *R, const struct site *S, const char *dir);
 
 struct move_disk {
 	const char *id;
-	const char *to; /* a file that is not there yet, or a device; NULL: to the replica's own folder */
-	int is_sure;    /* a device may be written over */
+	const char *
+	    to; /* a file that is not there yet, a device, or an NBD URI; NULL: to the replica's own folder */
+	int is_sure; /* the device or export may be written over */
 };
 
 /* One disk.  What lay elsewhere stays there.  0; 1, said; -1. */

@@ -22,7 +22,7 @@ struct way {
 	char part[PATH_MAX]; /* of a file, until it is whole */
 	char dir[PATH_MAX];  /* of a file */
 	int is_home;         /* to the replica's own folder */
-	int is_device;
+	int is_fixed;        /* to a device or an NBD export */
 };
 
 static int
@@ -55,6 +55,9 @@ find_place(struct way *w, const char *to)
 			return (-1);
 		return (io_path(w->part, "%s/.%s.part", w->dir, R->disks[w->disk]));
 	}
+	w->is_fixed = source_is_uri(to) || io_is_same_device(to, to);
+	if (source_is_uri(to))
+		return (io_path(w->to, "%s", to));
 	if (io_absolute_name(to, w->to) != 0 || io_path(copy, "%s", w->to) != 0 ||
 	    io_path(w->dir, "%s", dirname(copy)) != 0 ||
 	    io_path(w->part, "%s.%s.part", w->to, R->uuid) != 0 || io_absolute(R->dir, folder) != 0)
@@ -67,16 +70,23 @@ find_place(struct way *w, const char *to)
 	return (0);
 }
 
-/* --- a device ----------------------------------------------------------------------------------------- */
+/* --- a device or an export ----------------------------------------------------------------------------------------- */
 
 struct search {
 	const struct site *S;
 	const char *to;
 };
 
-/* Is there a disk of some replica on that device? */
+/* Are both the same device, or named as the same export? */
 static int
-look_for_device(void *context, const char *uuid)
+is_same(const char *a, const char *b)
+{
+	return (strcmp(a, b) == 0 || io_is_same_device(a, b));
+}
+
+/* Is there a disk of some replica on that device or export? */
+static int
+look_for_disk(void *context, const char *uuid)
 {
 	const struct search *s = context;
 	struct replica *R;
@@ -85,20 +95,36 @@ look_for_device(void *context, const char *uuid)
 	if (replica_look(&R, s->S, uuid) != 0)
 		return (-1);
 	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
-		if (replica_disk_is_elsewhere(R, i) && io_is_same_device(R->where[i], s->to))
+		if (replica_disk_is_elsewhere(R, i) && is_same(R->where[i], s->to))
 			rc = say_refused("%s: disk %s of '%s' lies there", s->to, R->disks[i], R->vm);
 	replica_close(R);
 	return (rc);
 }
 
+/* Can a disk be written there?  And, of an export, is it not what the disk is read from, by another name? */
+static int
+check_writable(const struct way *w)
+{
+	struct image *I;
+	struct source *from = NULL;
+	int rc = image_try(&I, w->to);
+
+	/* A server that has the file open for writing keeps it from being quiet. */
+	if (rc == 0 && source_is_uri(w->to) && !source_is_uri(w->from))
+		rc = source_open(&from, w->from, SOURCE_QUIET, NULL);
+	source_close(from);
+	image_free(I);
+	return (rc);
+}
+
 /* Nobody else may use it, it must be large enough, and a person must have said that it is the right one. */
 static int
-check_device(const struct way *w, int is_sure)
+check_fixed(const struct way *w, int is_sure)
 {
 	struct search s = { w->S, w->to };
 	struct source *D;
 	uint64_t size;
-	int rc = replica_each(w->S, look_for_device, &s);
+	int rc = replica_each(w->S, look_for_disk, &s);
 
 	if (rc != 0 || (rc = source_open(&D, w->to, SOURCE_QUIET, NULL)) != 0)
 		return (rc);
@@ -107,21 +133,41 @@ check_device(const struct way *w, int is_sure)
 	if (size < w->size)
 		return (say_refused(
 		    "%s: has %" PRIu64 " bytes, and the disk has %" PRIu64, w->to, size, w->size));
-	return (is_sure ? 0
-	                : say_refused(
-	                      "%s: is a device of %" PRIu64
-	                      " bytes, and all that is on it will be lost; if it is the right one, say --yes",
-	                      w->to, size));
+	if ((rc = check_writable(w)) != 0 || is_sure)
+		return (rc);
+	return (say_refused("%s: is %s of %" PRIu64
+	                    " bytes, and all that is on it will be lost; if it is the right one, say --yes",
+	    w->to, source_is_uri(w->to) ? "an export" : "a device", size));
 }
 
 /* --- the copy ----------------------------------------------------------------------------------------- */
+
+/* The bytes of the disk that are no holes, as far as they can be told. */
+static int
+allocated(const struct way *w, uint64_t *bytes)
+{
+	uint64_t length;
+	struct source *D;
+	int rc, is_hole;
+
+	if (!source_is_uri(w->from))
+		return (io_allocated(w->from, bytes));
+	if ((rc = source_open_own(&D, w->from, w->size)) != 0)
+		return (-1);
+	*bytes = 0;
+	for (uint64_t at = 0; rc == 0 && at < source_size(D); at += length)
+		if ((rc = source_stretch(D, at, source_size(D), &length, &is_hole)) == 0 && !is_hole)
+			*bytes += length;
+	source_close(D);
+	return (rc);
+}
 
 static int
 check_space(const struct way *w)
 {
 	uint64_t need, bytes;
 
-	if (io_allocated(w->from, &need) != 0 || io_free(w->dir, &bytes) != 0)
+	if (allocated(w, &need) != 0 || io_free(w->dir, &bytes) != 0)
 		return (-1);
 	if (bytes < need && !moving_can_share(w->R->dir, w->dir))
 		return (say_refused(
@@ -153,7 +199,7 @@ prove(const struct way *w, const char *path)
 static int
 copy(const struct way *w, const char *path)
 {
-	struct image *I = w->is_device ? image_open(path) : image_create(path, 0);
+	struct image *I = w->is_fixed ? image_open(path) : image_create(path, 0);
 	int rc = -1;
 
 	if (I != NULL && image_copy(I, w->from, w->size) == 0)
@@ -238,13 +284,12 @@ move_disk(struct replica *R, const struct site *S, const struct move_disk *o)
 	if ((rc = moving_check(R)) != 0 || (rc = merge_recover(R, S)) != 0 ||
 	    (rc = find_disk(&w, o->id)) != 0 || (rc = find_place(&w, o->to)) != 0)
 		return (rc);
-	if (strcmp(w.from, w.to) == 0 || io_is_same_device(w.from, w.to)) {
+	if (is_same(w.from, w.to)) {
 		say_note("%s: disk %s lies in %s already", R->vm, o->id, w.from);
 		return (0);
 	}
-	w.is_device = io_is_same_device(w.to, w.to);
-	if (w.is_device)
-		rc = (rc = check_device(&w, o->is_sure)) != 0 ? rc : copy(&w, w.to);
+	if (w.is_fixed)
+		rc = (rc = check_fixed(&w, o->is_sure)) != 0 ? rc : copy(&w, w.to);
 	else
 		rc = make_file(&w);
 	return (rc == 0 ? settle(&w) : rc);

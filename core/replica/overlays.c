@@ -40,7 +40,9 @@ overlays_base(const struct replica *R, unsigned disk, char out[PATH_MAX])
 {
 	char path[PATH_MAX];
 
-	return (replica_disk_path(R, disk, path) != 0 ? -1 : real_path(path, out));
+	if (replica_disk_path(R, disk, path) != 0)
+		return (-1);
+	return (source_is_uri(path) ? io_path(out, "%s", path) : real_path(path, out));
 }
 
 static int
@@ -106,7 +108,7 @@ open_disk(struct filling *f, unsigned i)
 		return (rc);
 	if ((rc = overlay_open(&f->overlays[i], path)) != 0)
 		return (rc);
-	/* A device may be longer than the disk on it. */
+	/* A device or export may be longer than the disk on it. */
 	return (clear_bytes(f, i, f->from->disks[i].size, size));
 }
 
@@ -356,11 +358,11 @@ overlays_rewind(const struct replica *R, const char *name)
 	return (rc);
 }
 
-/* A disk that was not there at the point is of no size again; what a device has of it stays. */
+/* A disk that was not there at the point is of no size again; what a device or export has of it stays. */
 static int
 empty_disk(const char *path)
 {
-	int fd, rc, there = io_exists(path);
+	int fd, rc, there = source_is_uri(path) ? 0 : io_exists(path);
 
 	if (there <= 0)
 		return (there);

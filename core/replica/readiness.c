@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "disk/overlay.h"
+#include "disk/source.h"
 #include "replica/guest.h"
 #include "replica/intake.h"
 #include "replica/missing.h"
@@ -210,6 +211,24 @@ check_handover(struct checks *c, const struct replica *R)
 		add(c, "handover", 0, "%s", words);
 }
 
+/* A disk at an NBD export is as far as its server is. */
+static void
+check_exports(struct checks *c, const struct replica *R, const struct replica_point *at)
+{
+	struct source *D;
+
+	for (unsigned i = 0; i < R->ndisks; i++) {
+		int ok;
+
+		if (at->disks[i].size == 0 || !source_is_uri(R->where[i]))
+			continue;
+		ok = source_open_own(&D, R->where[i], at->disks[i].size) == 0;
+		source_close(D);
+		add(c, "export", ok, "disk %s is at %s%s", R->disks[i], R->where[i],
+		    ok ? "" : ", where no server gives it; start that");
+	}
+}
+
 /* All points but that one go, and what a person wanted to keep takes a word. */
 static void
 check_kept(struct checks *c, const struct replica *R, const struct failover_options *o, uint64_t at)
@@ -282,6 +301,7 @@ readiness_planned(const struct site *S, const struct failover_options *o)
 		check_kept(&c, R, o, held.seq);
 		check_staged(&c, R);
 		check_excluded(&c, R);
+		check_exports(&c, R, replica_last(R));
 		check_primary(&c, R, S);
 		if ((rc = check_host(&c, R, S, replica_last(R))) == 0)
 			rc = print(&c, R, "planned", &held, o->json);
@@ -315,6 +335,7 @@ readiness_unplanned(const struct site *S, const struct failover_options *o)
 		check_excluded(&c, R);
 		if (at == NULL)
 			at = replica_last(R);
+		check_exports(&c, R, at);
 		if ((rc = check_space(&c, R, S, at)) == 0 && (rc = check_host(&c, R, S, at)) == 0)
 			rc = print(&c, R, "unplanned", &p, o->json);
 	}

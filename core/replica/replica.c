@@ -120,7 +120,7 @@ each_store(void *context, const char *uuid)
 	if ((rc = s->each(s->context, real)) != 0 || replica_look_at(&R, real) != 0)
 		return (rc); /* said, if its record is damaged; it is not in the way of the others */
 	for (unsigned i = 0; rc == 0 && i < R->ndisks; i++)
-		if (replica_disk_is_elsewhere(R, i) && io_exists(R->where[i]) == 1)
+		if (R->where[i][0] == '/' && io_exists(R->where[i]) == 1)
 			rc = s->each(s->context, R->where[i]);
 	replica_close(R);
 	return (rc);

@@ -170,7 +170,7 @@ struct replica {
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
-	/* An absolute path, of a file or block device; empty: disks/DISK.raw. */
+	/* An absolute path, of a file or block device, or an NBD URI; empty: disks/DISK.raw. */
 	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
 	/* Where disks that are not replicated were when this site was the primary: the VM has them again, if they stay. */
@@ -214,7 +214,8 @@ int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
-/* Call each with every folder in which replicas lie or may come to lie, and every disk elsewhere; as replica_each. */
+/* Call each with every folder in which replicas lie or may come to lie, and every file or device elsewhere that has a
+ * disk; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
 /**

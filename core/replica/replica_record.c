@@ -11,6 +11,7 @@
 #include "role/role_text.h"
 #include "base/say.h"
 #include "base/state.h"
+#include "disk/source.h"
 
 /* --- encode ------------------------------------------------------------------------------------------- */
 
@@ -486,7 +487,7 @@ decode_where(struct replica *R, const json_t *o)
 		if (json_object_get(o, R->disks[i]) == NULL)
 			continue;
 		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
-		    R->where[i][0] != '/')
+		    (R->where[i][0] != '/' && !source_is_uri(R->where[i])))
 			return (-1);
 	}
 	return (0);

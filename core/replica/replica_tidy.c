@@ -121,7 +121,7 @@ replica_has_disk_below(const struct replica *R, const char *dir)
 		return (errno == ENOENT ? 0 : say_failed("%s: cannot find: %s", dir, strerror(errno)));
 	n = strlen(real);
 	for (unsigned i = 0; i < R->ndisks; i++)
-		if (replica_disk_is_elsewhere(R, i) && realpath(R->where[i], path) != NULL &&
+		if (R->where[i][0] == '/' && realpath(R->where[i], path) != NULL &&
 		    strncmp(path, real, n) == 0 && path[n] == '/')
 			return (1);
 	return (0);

@@ -46,7 +46,7 @@ class Folder:
 class Live:
     """The guest, its two sites, and a file for each bundle of its chain."""
     def __init__(self, bench):
-        self.bench, self.lab, self.bundles, self.view = bench, Folder(bench.work + '/live'), [], None
+        self.bench, self.lab, self.bundles, self.made, self.view = bench, Folder(bench.work + '/live'), [], 0, None
         os.makedirs(self.lab.dir)
         self.virt = virt.Virt(self.lab)
         self.disks = guest.make_disks(self.lab, 'qcow2', data=DATA, runs=RUNS)
@@ -71,7 +71,8 @@ class Live:
     # --- commands; what they do before each run is not measured
 
     def bundle(self):
-        self.bundles.append(self.lab.path('b%d.vmf' % len(self.bundles)))
+        self.made += 1
+        self.bundles.append(self.lab.path('b%d.vmf' % self.made))
         return self.bundles[-1]
 
     def export(self, name, *words):
@@ -83,7 +84,8 @@ class Live:
                 self.apart()
             else:
                 self.end_view()
-                self.bundles.clear()
+                while self.bundles:         # a chain begins anew
+                    remove(self.bundles.pop())
             command.argv[-1] = self.bundle()
         command.before = before
         return command

@@ -12,6 +12,7 @@ from lab import BIN, Failed, check, run
 CHANGING = ('write writev pwrite64 pwritev pwritev2 fsync fdatasync sync_file_range rename renameat renameat2 link linkat '
             'symlink symlinkat unlink unlinkat rmdir truncate ftruncate fallocate ioctl copy_file_range sendfile mkdir '
             'mkdirat mknod mknodat open openat creat fchmod chmod fchmodat').split()
+SENDING = CHANGING + 'sendto sendmsg'.split()     # and what goes to an NBD server
 OPENING = ('open', 'openat')
 FULL = os.environ.get('VMFERRY_FULL') == '1'
 
@@ -91,7 +92,7 @@ def points(calls, stride=1, offset=0):
     out = []
     for name in sorted(calls):
         c = calls[name]
-        step = stride if c.count - c.first + 1 > 8 and name in ('write', 'writev', 'pwrite64', 'openat') and not FULL else 1
+        step = stride if c.count - c.first + 1 > 8 and name in ('write', 'writev', 'pwrite64', 'openat', 'sendto', 'sendmsg') and not FULL else 1
         out += [(name, n) for n in range(c.first + (offset % step), c.count + 1, step)]
     return out
 

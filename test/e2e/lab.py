@@ -169,7 +169,8 @@ def run_test(test):
 
 
 def main(module, jobs=1):
-    """Run the module's tests, or those named as arguments; so many at a time."""
+    """Run the module's tests, or those named as arguments; so many at a time, or as many as VMFERRY_JOBS says."""
+    jobs = int(os.environ.get('VMFERRY_JOBS', jobs))
     tests = [(n, f) for n, f in vars(sys.modules[module]).items() if n.startswith('test_') and callable(f)]
     wanted = sys.argv[1:]
     tests = [t for t in tests if not wanted or t[0] in wanted]

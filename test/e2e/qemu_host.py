@@ -3,9 +3,9 @@
 
     qemu_host.py FOLDER VERB NAME       the program; all that it knows is in FOLDER
 """
-import json, os, signal, subprocess, sys, time
+import json, os, signal, subprocess, sys, time, uuid
 
-from guest import Frozen, Qmp, Serial, qemu
+from guest import Frozen, Qmp, Serial, domain_xml, qemu
 from lab import LABS, UNDO, check
 
 
@@ -26,8 +26,7 @@ class QemuHost:
 
     def have(self, vm, disks, **how):
         """A VM that was there before vmferry.  disks: ID -> FORMAT:PATH; how: as qemu() takes it."""
-        with open(self.path(vm, 'vm'), 'w') as f:
-            json.dump({'disks': disks, 'asked': [], 'how': how}, f)
+        save(self, vm, {'disks': disks, 'asked': [], 'how': how})
 
     def asked(self, vm):
         """What define was told of it, in order."""
@@ -87,13 +86,18 @@ def load(host, vm):
         return None
 
 
+def save(host, vm, o):
+    with open(host.path(vm, 'new'), 'w') as f:
+        json.dump(o, f)
+    os.rename(host.path(vm, 'new'), host.path(vm, 'vm'))
+
+
 def verb_define(host, vm, question):
     o = load(host, vm) or {'asked': []}
     o['asked'].append({k: v for k, v in question.items() if k != 'definition'})
     o['disks'] = {d['id']: '%s:%s' % (d['format'], d['path']) for d in question['disks'] if not d['excluded']}
-    with open(host.path(vm, 'new'), 'w') as f:
-        json.dump(o, f)
-    os.rename(host.path(vm, 'new'), host.path(vm, 'vm'))
+    o['uuid'] = question['uuid']
+    save(host, vm, o)
 
 
 def verb_state(host, vm, question=None):
@@ -174,7 +178,10 @@ def verb_machine(host, vm, question):
         sys.exit(1)
     sizes = {i: json.loads(subprocess.check_output(['qemu-img', 'info', '-U', '--output=json', '-f', *w.split(':', 1)]))['virtual-size']
              for i, w in o['disks'].items()}
-    print(json.dumps({'uuid': o.get('uuid', ''), 'disks': [
+    o['uuid'] = o.get('uuid') or str(uuid.uuid4())
+    save(host, vm, o)
+    xml = domain_xml(vm, o['disks'], host.path(vm, 'serial'), uuid=o['uuid'], **o.get('how', {'boot': True}))
+    print(json.dumps({'uuid': o['uuid'], 'definition': xml, 'disks': [
         {'id': i, 'where': w.removeprefix('raw:'), 'size': sizes[i]} for i, w in o['disks'].items()]}))
 
 

@@ -1,21 +1,47 @@
 #!/usr/bin/env python3
 """A replica boots: a guest's disk with its own boot loader comes over, and QEMU runs it there."""
-from guest import check_pattern, make_disks, there, write_pattern
+import virt
+from guest import Serial, check_pattern, make_disks, there, write_pattern
 from lab import *
 from qemu_host import QemuHost
 
 
+class LibvirtHost:
+    """libvirt as a site's host, as QemuHost is."""
+    def __init__(self, lab, name):
+        self.lab, self.virt, self.spec, self.consoles = lab, virt.Virt(lab), 'libvirt:' + virt.URI, 0
+
+    def serial(self, vm):
+        """Its console from now on: a guest takes a second to say its first word."""
+        self.consoles += 1
+        tty, out = self.virt.virsh('ttyconsole', vm).stdout.strip(), self.lab.path('console-%d' % self.consoles)
+        run('stty', '-F', tty, 'raw', '-echo')
+        with open(out, 'wb') as f:
+            start('cat', tty, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.DEVNULL)
+        self.last = Serial(out, lambda: not self.virt.is_off(vm))
+        return self.last
+
+    def start(self, vm):
+        self.virt.virsh('start', vm)
+        return self.serial(vm)
+
+    def shut_down(self, vm):
+        self.virt.virsh('shutdown', vm, '--mode', 'acpi')
+        self.virt.wait_off(vm)
+        return self.last.seq()
+
+
 class BootLab(Lab):
-    """web1 at hq, which boots from its first disk; both sites have a host that runs QEMU."""
-    def __init__(self, **kw):
+    """web1 at hq, which boots from its first disk; both sites have a host that runs it, hq's by QEMU alone."""
+    def __init__(self, dr=QemuHost, **kw):
         super().__init__(sizes=(), enable=False)
-        self.hosts = {'hq': QemuHost(self, 'hq'), 'dr': QemuHost(self, 'dr')}
+        self.hosts = {'hq': QemuHost(self, 'hq'), 'dr': dr(self, 'dr')}
         self.hq('trust', 'add', self.dr.card, '--vm', 'web*', '--host', self.hosts['hq'].spec)
         self.dr('trust', 'add', self.hq.card, '--vm', 'web*', '--host', self.hosts['dr'].spec)
         where = make_disks(self, 'raw', data=8 * M, boot=True, **kw)
         self.disks = {i: w.split(':', 1)[1] for i, w in where.items()}
         self.hosts['hq'].have('web1', where, boot=True)
-        self.hq('enable', 'web1', '--to', 'dr', '--points', 24, '--host', self.hosts['hq'].spec, *self.disk_args())
+        self.hq('enable', 'web1', '--to', 'dr', '--points', 24, '--host', self.hosts['hq'].spec)
 
     def send(self, a, b):
         out, back = self.path('b.vmf'), self.path('r.vmf')

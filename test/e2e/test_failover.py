@@ -507,4 +507,5 @@ def test_a_handover_waits_for_the_end_of_a_test():
     lab.same('final', os.path.join(lab.dr.replica(), 'disks'))
 
 
-main(__name__)
+if __name__ == '__main__':
+    main(__name__)

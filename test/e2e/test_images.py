@@ -266,23 +266,29 @@ def noise():
     """A lab with an image full of data that does not shrink."""
     lab = lab_of({})
     with open(lab.path('noise'), 'wb') as f:
-        f.write(lab.random.randbytes(20 * M))
+        f.write(os.urandom(20 * M))
     run('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', lab.path('noise'), lab.path('disk.qcow2'))
     lab.disks = {'vda': 'qcow2:' + lab.path('disk.qcow2')}
     enable(lab)
     return lab
 
 
+def trace(options, argv, log):
+    """Of our own process alone: what qemu-img and qemu-nbd do is theirs."""
+    return subprocess.run(['strace', '-qq', '-o', log, *options, '--', *map(str, argv)], capture_output=True, text=True, timeout=600,
+                          preexec_fn=one_processor, stdin=subprocess.DEVNULL)
+
+
 def test_an_unfinished_export_goes_on_unless_the_image_has_changed():
+    if not shutil.which('strace'):
+        print('        skipped: not installed: strace')
+        return
     for write in (False, True):
         lab = noise()
         argv = ['web1', '--seed', '-o', lab.path('s.vmf')]
-        p = start(os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, *argv, stderr=subprocess.PIPE)
-        while p.poll() is None and not any(os.path.getsize(x) > 2 * M for x in glob.glob(lab.path('s.vmf*'))):
-            time.sleep(0.001)
-        p.kill()
-        p.wait()
-        p.stderr.close()
+        p = trace(['-e', 'trace=writev', '-e', 'inject=writev:signal=KILL:when=12'], [tool('export'), '--home', lab.hq.home, *argv],
+                  lab.path('strace.log'))
+        check(p.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), 'it was not killed: exit', p.returncode, p.stderr)
         no_server_is_left(lab)
         if write:
             qemu_io('qcow2', lab.path('disk.qcow2'), 'write -P 1 0 64k')
@@ -293,15 +299,28 @@ def test_an_unfinished_export_goes_on_unless_the_image_has_changed():
         lab.close()
 
 
+def test_a_server_that_dies_gives_the_export_up():
+    lab = noise()
+    p = start(os.path.join(BIN, 'vmferry-export'), '--home', lab.hq.home, 'web1', '--seed', stdout=subprocess.PIPE,
+              stderr=subprocess.PIPE)
+    p.stdout.read(1024)         # as long as nobody takes more, it waits
+    check(len(servers(lab.dir)) == 1, 'there is no server')
+    for pid in servers(lab.dir):
+        os.kill(pid, signal.SIGKILL)
+    p.stdout.read()
+    words = p.stderr.read().decode()
+    p.stdout.close()
+    p.stderr.close()
+    check(p.wait() == 3 and words.count('cannot read') == 1, 'exit', p.returncode, words)
+    lab.dr('import', lab.export('--seed'))
+    is_what_qemu_reads(lab, os.path.join(lab.dr.replica(), 'disks'), 'afterwards:')
+    no_server_is_left(lab)
+    lab.close()
+
+
 # Calls around which the server, its connections and the record are in another state.
 KILLED_AT = ('clone', 'clone3', 'connect', 'shutdown', 'sendto', 'recvfrom', 'pidfd_open', 'wait4', 'fcntl', 'pwrite64', 'write',
              'fsync', 'rename', 'openat')
-
-
-def trace(options, argv, log):
-    """Of our own process alone: what qemu-img and qemu-nbd do is theirs."""
-    return subprocess.run(['strace', '-qq', '-o', log, *options, '--', *map(str, argv)], capture_output=True, text=True, timeout=600,
-                          preexec_fn=one_processor, stdin=subprocess.DEVNULL)
 
 
 def test_an_exporter_killed_anywhere_leaves_no_server_and_can_be_run_again():

@@ -54,8 +54,8 @@ def whole(lab, want):
 
 class Sweep:
     """One verb, killed everywhere; or, unless VMFERRY_FULL=1, at one of so many places, others each time."""
-    def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1, counted=True, share=1):
-        self.threads, self.share = threads, 1 if FULL else share
+    def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1, counted=True, share=1, calls=CHANGING):
+        self.threads, self.share, self.calls = threads, 1 if FULL else share, calls
         self.counted = counted      # False: how many calls there are depends on what else runs here
         self.name, self.lab, self.argv, self.resets = name, lab, argv, resets
         self.after_kill, self.again, self.finish = after_kill, again, finish
@@ -75,7 +75,7 @@ class Sweep:
             os.unlink(p)
 
     def run(self):
-        calls, p = record(self.argv, self.lab.dir, threads=self.threads)
+        calls, p = record(self.argv, self.lab.dir, self.calls, threads=self.threads)
         check(p.returncode == 0, self.name, 'undisturbed: exit', p.returncode, p.stderr)
         check('fsync' in calls and ('rename' in calls or 'renameat2' in calls), self.name, 'makes no fsync or no rename: that cannot be right')
         self.step('undisturbed', self.finish, 0)

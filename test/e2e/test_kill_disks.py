@@ -2,6 +2,7 @@
 """Killed at any instant: disks that are added and removed, and a replica's storage on its way."""
 import test_kill as kill
 import test_disks as disks
+import test_nbd_target as nbd
 from inject import *
 from lab import *
 
@@ -26,7 +27,7 @@ def sweep(name, l, argv, resets, allowed, want, after=lambda k: None, **kw):
         l.whole(want)
         check(not leftovers(l.dr), 'left over:', *leftovers(l.dr))
 
-    kill.Sweep(name, l, argv, resets, after_kill, lambda k: run(*argv), finish, share=3, **kw).run()
+    kill.Sweep(name, l, argv, resets, after_kill, lambda k: run(*argv), finish, **{'share': 3, **kw}).run()
 
 
 def test_merge_of_a_delta_that_adds_and_removes_disks():
@@ -215,6 +216,33 @@ def test_merge_into_a_disk_on_a_device():
             l.whole()
 
     Putting('merge into a device', l, argv, ['dr'], after_kill, lambda k: run(*argv), lambda k: l.whole([1, 2, 3])).run()
+
+
+def exported(l, size=128 * K):
+    """An export whose file is put back with the rest; None where nbdkit is not."""
+    if not nbd.has('nbdkit'):
+        return None
+    os.mkdir(l.path('else'))
+    return nbd.Export(l, os.path.join('else', 'disk'), size)
+
+
+def test_move_of_a_disk_to_an_export():
+    l = lab_with_points()
+    e = exported(l)
+    if e is not None:
+        sweep('move of a disk to an export', l, [tool('move'), '--home', l.dr.home, 'web1', '--disk', 'vda=' + e.uri, '--yes'],
+              ['dr', 'else'], [[1, 2]], [1, 2], calls=SENDING, share=6)
+
+
+def test_merge_into_a_disk_at_an_export():
+    l = lab_with_points()
+    e = exported(l)
+    if e is None:
+        return
+    l.dr('move', 'web1', '--disk', 'vda=' + e.uri, '--yes')
+    l.dr('import', '--no-merge', l.cut('--delta'))
+    sweep('merge into an export', l, [tool('merge'), '--home', l.dr.home, 'web1'], ['dr', 'else'],
+          [[1, 2], [1, 2, 3]], [1, 2, 3], calls=SENDING, share=6)
 
 
 if __name__ == '__main__':

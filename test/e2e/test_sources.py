@@ -91,6 +91,28 @@ def test_qcow2_vhdx_and_vmdk_come_over_as_they_are():
     lab.close()
 
 
+def test_an_export_of_very_many_stretches_is_asked_about_once():
+    """More of them than are kept of one answer; asked about at each one, it would take minutes."""
+    if not has('qemu-nbd'):
+        return
+    lab = only({})
+    disk, n = lab.path('disk'), 8500
+    with open(disk, 'wb') as f:
+        for i in range(n):
+            f.seek(i * 8 * K)
+            f.write(b'%08d' % i * 512)
+        f.truncate(n * 8 * K)
+    with qemu_nbd(lab, disk, 'raw') as uri:
+        lab.disks = {'vda': uri}
+        enable(lab)
+        began = time.time()
+        seed = lab.export('--seed')
+        check(time.time() - began < 120, 'it took', time.time() - began, 'seconds')
+    lab.dr('import', seed)
+    compare(lab, disk)
+    lab.close()
+
+
 def test_a_dirty_bitmap_tells_what_changed_and_without_it_all_is_compared():
     if not has('qemu-nbd', 'qemu-img', 'qemu-io'):
         return

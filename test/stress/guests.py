@@ -10,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import test_live, virt
 from guest import check_pattern, make_disks, there
 from lab import *
-from test_boot import BootLab, booted
+from qemu_host import QemuHost
+from test_boot import BootLab, LibvirtHost, booted
 
 
 def disks_at(site):
@@ -88,8 +89,8 @@ def test_what_virtnbdbackup_restores_is_what_we_restore():
         same_content(lab, out, point)
 
 
-def test_planned_failovers_there_and_back_twice_lose_no_write():
-    lab = BootLab()
+def test_planned_failovers_there_and_back_twice_lose_no_write(dr=QemuHost):
+    lab = BootLab(dr)
     lab.send(lab.hq, lab.dr)
     last = lab.run(lab.hq)
     for a, b in ((lab.hq, lab.dr), (lab.dr, lab.hq)) * 2:
@@ -118,8 +119,13 @@ def test_a_vm_that_was_killed_is_not_handed_over():
     lab.hq('failover', 'web1', '--planned', '-o', lab.path('final'))
 
 
-def test_an_unplanned_failover_at_the_older_point_boots_that_one():
-    lab = BootLab()
+def test_planned_failovers_between_libvirt_and_qemu_lose_no_write():
+    if virt.there():
+        test_planned_failovers_there_and_back_twice_lose_no_write(LibvirtHost)
+
+
+def test_an_unplanned_failover_at_the_older_point_boots_that_one(dr=QemuHost):
+    lab = BootLab(dr)
     lab.send(lab.hq, lab.dr)
     older = lab.run(lab.hq)
     lab.send(lab.hq, lab.dr)
@@ -137,6 +143,11 @@ def test_an_unplanned_failover_at_the_older_point_boots_that_one():
     booted(host.serial('web1'), last)
     last = host.shut_down('web1')
     check(check_pattern(*disks_at(lab.dr), boot=True) == last, 'what the guest wrote is not on the disks')
+
+
+def test_an_unplanned_failover_with_libvirt_boots_the_older_point():
+    if virt.there():
+        test_an_unplanned_failover_at_the_older_point_boots_that_one(LibvirtHost)
 
 
 def main():

@@ -8,9 +8,9 @@
 TestSuite(host, .init = place_make, .fini = place_remove);
 
 static const struct host_disk DISKS[] = {
-	{ "vda", "/r/vda.raw", HOST_RAW, 1 << 20, 0 },
-	{ "vdb", "/r/vdb.qcow2", HOST_QCOW2, 1 << 21, 0 },
-	{ "swap", NULL, HOST_RAW, 4096, 1 },
+	{ "vda", "/r/vda.raw", HOST_RAW, 1 << 20, 0, NULL },
+	{ "vdb", "/r/vdb.qcow2", HOST_QCOW2, 1 << 21, 0, NULL },
+	{ "swap", NULL, HOST_RAW, 4096, 1, NULL },
 };
 
 static const struct host_vm VM = {
@@ -237,7 +237,7 @@ Test(host, program_that_says_no_or_fails_is_told_apart_with_its_words)
 
 Test(host, is_not_given_what_cannot_be_right)
 {
-	struct host_disk d = { "vda", "relative", HOST_RAW, 512, 0 };
+	struct host_disk d = { "vda", "relative", HOST_RAW, 512, 0, NULL };
 	struct host_vm vm = VM;
 	struct host *H = with("touch asked");
 
@@ -245,6 +245,8 @@ Test(host, is_not_given_what_cannot_be_right)
 	vm.ndisks = 1;
 	cr_expect_eq(host_define(H, &vm), -1);
 	d.path = NULL;
+	cr_expect_eq(host_define(H, &vm), -1);
+	d.uri = "nbd:relative";
 	cr_expect_eq(host_define(H, &vm), -1);
 	vm.ndisks = HOST_DISKS + 1;
 	cr_expect_eq(host_define(H, &vm), -1);
