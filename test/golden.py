@@ -30,6 +30,8 @@ README = """Golden bundles of format version 1, made by test/golden.py and read 
                          torn.vmf, point 4, damaged, with dr's request and hq's repair; compare.vmf of dr at point 4
     turned/              web1 of another hq, points 1 and 2 (vdb is gone); handover.vmf, hq's to dr at point 3; word.vmf
                          and turned.vmf, by mid, which took over at point 2 and cut another point 3
+    defined/             web1 of another hq, with its definition: seed.vmf, in clear; delta.vmf, to point 2, encrypted, with
+                         another one; both.vmf, to point 3, combined by a courier, who could read neither
 """
 
 
@@ -225,7 +227,41 @@ def turned(out):
     lab.close()
 
 
-FOLDERS = {'volumes': volumes, 'mended': mended, 'turned': turned}
+def defined(out):
+    """What came to the format with hosts: the definition of the VM."""
+    lab = Lab(sizes=(8 * K, 512), enable=False)
+    courier = Site(lab, 'courier')
+    lab.dr('trust', 'add', courier.card, '--vm', 'web*')
+    keep_site(lab, out)
+    shutil.copy(lab.hq.card, out)
+    host = lab.path('host')
+
+    def tells(text):
+        disks = [{'id': i, 'where': p} for i, p in lab.disks.items()]
+        with open(host, 'w') as f:
+            f.write('#!/bin/sh\ncase $1 in\nstate) echo \'{"state": "off"}\' ;;\nmachine) echo \'%s\' ;;\n*) exit 1 ;;\nesac\n'
+                    % json.dumps({'definition': text, 'disks': disks}))
+        os.chmod(host, 0o755)
+
+    def at(name):
+        return os.path.join(out, name)
+    tells('<domain>one</domain>')
+    lab.hq('enable', 'web1', '--to', 'dr', '--points', 5, '--host', 'exec:' + host, *lab.disk_args())
+    expected = {'1': digests(lab.disks)}
+    lab.hq('export', 'web1', '--seed', '--plain', '-o', at('seed.vmf'))
+    tells('<domain>two, b\u00fccher</domain>')
+    for point, name in ((2, at('delta.vmf')), (3, lab.path('third'))):
+        lab.write(lab.disks['vda'], 4 * K, 512)
+        expected[str(point)] = digests(lab.disks)
+        lab.hq('export', 'web1', '--delta', '--since', 'sent', '-o', name)
+    courier('combine', '--key', lab.hq.card, at('delta.vmf'), lab.path('third'), '-o', at('both.vmf'))
+    with open(at('expected.json'), 'w') as f:
+        json.dump({'web1': expected}, f, indent=1, sort_keys=True)
+        f.write('\n')
+    lab.close()
+
+
+FOLDERS = {'volumes': volumes, 'mended': mended, 'turned': turned, 'defined': defined}
 
 
 def main():

@@ -101,7 +101,7 @@ told_note(struct told *t, const char *spec, const struct host_vm *vm)
 		t->whose = TOLD_MADE;
 }
 
-/* May the VM of that name at the host be changed?  0; 1, said; -1. */
+/* May the VM of that name at the host be changed?  0; 1, said; 2: there is none, and none is wanted; -1. */
 static int
 check_there(const struct told *t, struct host *H, const struct host_vm *vm)
 {
@@ -118,7 +118,7 @@ check_there(const struct told *t, struct host *H, const struct host_vm *vm)
 		return (say_refused("%s: this site's host has a VM of that name already, which is not of "
 		                    "vmferry's making, and is left alone: rename it there, or remove it",
 		    vm->name));
-	return (0);
+	return (is.run == HOST_ABSENT && vm->ndisks == 0 ? 2 : 0);
 }
 
 static int

@@ -177,7 +177,8 @@ point_disks(struct adapt *A)
 }
 
 static int
-change(virConnectPtr C, const struct question *Q, const struct sitemap *M, virDomainPtr D)
+change(
+    virConnectPtr C, const struct question *Q, const struct sitemap *M, virDomainPtr D, enum define_kind kind)
 {
 	char *text = virDomainGetXMLDesc(D, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
 	struct adapt A = { .C = C, .Q = Q, .M = M, .top = text == NULL ? NULL : xml_parse(text, "domain") };
@@ -187,7 +188,7 @@ change(virConnectPtr C, const struct question *Q, const struct sitemap *M, virDo
 	if (A.top == NULL)
 		return (say_failed("%s: libvirt does not give its definition: %s", Q->name, connect_words()));
 	A.devices = xml_child(A.top, "devices");
-	if ((rc = ours_set(A.top, Q, OURS_LENT)) != 0)
+	if ((rc = ours_set(A.top, Q, kind == DEFINE_LENT ? OURS_LENT : OURS_MADE)) != 0)
 		rc = say_failed("%s: there is no memory for its definition", Q->name);
 	else if ((rc = point_disks(&A)) == 0 && (rc = give(C, Q, A.top)) == 1)
 		rc = refuse(Q);
@@ -232,7 +233,9 @@ define_answer(virConnectPtr C, const struct question *Q)
 	if (rc == 0 && Q->ndisks == 0 && Q->definition == NULL)
 		rc = mark(Q, D, kind);
 	else if (rc == 0 && (rc = is_off(D, Q->name)) == 0)
-		rc = kind == DEFINE_LENT ? change(C, Q, M, D) : make(C, Q, M, D);
+		/* What no definition comes for stays what it is. */
+		rc = kind == DEFINE_LENT || (D != NULL && Q->definition == NULL) ? change(C, Q, M, D, kind)
+		                                                                 : make(C, Q, M, D);
 	connect_free(D);
 	sitemap_free(M);
 	return (rc);

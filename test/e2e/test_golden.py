@@ -205,9 +205,33 @@ def test_golden_handovers_and_turns_lead_where_they_did():
     lab.close()
 
 
+def test_golden_definitions_belong_to_their_points():
+    lab, folder = Lab(enable=False, sizes=()), os.path.join(FOLDER, 'defined')
+    with open(os.path.join(folder, 'expected.json')) as f:
+        values = json.load(f)['web1']
+    at = lambda name: os.path.join(folder, name)
+    for n, (way, point) in enumerate((('delta.vmf', 2), ('both.vmf', 3))):
+        site = Golden(lab, folder, 'golden%d' % n)
+        site('import', at('seed.vmf'))
+        site('import', at(way))
+        site('scrub', 'web1')
+        out = lab.path('out%d' % n)
+        site('restore', 'web1', '-o', out)
+        must_match(out, 'web1', point, values[str(point)])
+        texts = []
+        with open(os.path.join(site.replica(), 'state'), 'rb') as f:
+            for p in json.loads(f.read()[:-22])['points']:
+                with open(os.path.join(site.replica(), 'definitions', p['definition']), encoding='utf-8') as d:
+                    texts.append(d.read())
+        check(texts == ['<domain>one</domain>', '<domain>two, b\u00fccher</domain>'], texts)
+    run(sys.executable, RESCUE, '-o', lab.path('rescued'), at('seed.vmf'))
+    must_match(lab.path('rescued'), 'web1', 1, values['1'])
+    lab.close()
+
+
 def test_golden_bundles_are_few_bytes():
     sizes = [os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(FOLDER) for f in files]
-    check(sum(sizes) < 400 * K, sum(sizes), 'bytes')
+    check(sum(sizes) < 440 * K, sum(sizes), 'bytes')
 
 
 if __name__ == '__main__':

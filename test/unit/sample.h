@@ -107,6 +107,12 @@ sample_header(enum bundle_type type)
 	H.has_wishes = type == BUNDLE_SEED || type == BUNDLE_DELTA;
 	if (H.has_wishes)
 		H.wishes = (struct header_wishes){ 300, HEADER_LEVEL_FAST, 0 };
+	H.definition.is_known = H.has_wishes;
+	if (H.definition.is_known) {
+		memset(H.definition.digest, 0xde, HEADER_DIGEST);
+		H.definition.size = type == BUNDLE_SEED ? 40 : 0;
+		memset(H.definition.sealed, 0x5e, H.definition.size);
+	}
 	H.has_of = type == BUNDLE_REQUEST || type == BUNDLE_REPAIR;
 	if (H.has_of)
 		memset(H.of, 0x0f, RECORD_ID);
@@ -122,6 +128,7 @@ sample_combined(void)
 	H.has_against = 1;
 	memset(H.against, 0xa9, RECORD_ID);
 	H.nparts = 3;
+	H.definition.size = 0;
 	for (unsigned i = 0; i < H.nparts; i++) {
 		struct header_part *p = &H.parts[i];
 

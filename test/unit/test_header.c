@@ -13,6 +13,11 @@ init(void)
 	cr_assert(sodium_init() >= 0);
 }
 
+#define HEX4 "b1b1b1b1"
+#define HEX12 HEX4 HEX4 HEX4
+#define HEX16 HEX12 HEX4
+#define HEX32 HEX16 HEX16
+
 TestSuite(header, .init = init);
 
 /* The text of H; of H's trailer if it is the trailer that a test is about. */
@@ -139,6 +144,10 @@ Test(header, comes_back_whole)
 		cr_expect(again.is_primary == H.is_primary && again.has_handover == 0);
 		cr_expect(again.has_wishes == H.has_wishes && again.wishes.frequency == H.wishes.frequency);
 		cr_expect(again.wishes.level == H.wishes.level && again.wishes.is_plain == 0);
+		cr_expect(again.definition.is_known == H.definition.is_known &&
+		          again.definition.size == H.definition.size);
+		cr_expect_arr_eq(again.definition.digest, H.definition.digest, HEADER_DIGEST);
+		cr_expect_arr_eq(again.definition.sealed, H.definition.sealed, LIMIT_SEALED);
 		cr_expect_arr_eq(again.of, H.of, RECORD_ID);
 		cr_expect_str_eq(again.excluded[0].id, H.excluded[0].id);
 		cr_expect_eq(again.excluded[0].size, H.excluded[0].size);
@@ -180,6 +189,76 @@ Test(header, says_what_a_bundle_of_each_type_carries)
 		H.nparts = 1;
 		cr_expect(header_has_blobs(&H));
 	}
+}
+
+Test(header, holds_the_definition_to_its_form)
+{
+	static const char *const bad[] = { "null", "[]", "{}", "{\"digest\":\"de\"}",
+		"{\"digest\":\"" HEX32 "\",\"sealed\":\"\"}", "{\"digest\":\"" HEX32 "\",\"sealed\":\"Xl5\"}",
+		"{\"digest\":\"" HEX32 "\",\"sealed\":\"Xl5=\"}",
+		"{\"digest\":\"" HEX32 "\",\"sealed\":\"Xl 4\"}",
+		"{\"digest\":\"" HEX32 "\",\"sealed\":\"Xl5e\",\"part\":0}",
+		"{\"digest\":\"" HEX32 "\",\"more\":1}" };
+	struct header H = sample_header(BUNDLE_SEED);
+	json_t *o = sample(BUNDLE_SEED, 0);
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		set(o, "definition", bad[i]);
+		cr_expect_not_null(decode_json(&H, 0, o), "%s", bad[i]);
+	}
+	set(o, "definition", "{\"digest\":\"" HEX32 "\"}");
+	cr_expect_null(decode_json(&H, 0, o));
+	set(o, "definition", "{\"digest\":\"" HEX32 "\",\"sealed\":\"Xl5e\"}");
+	cr_expect_null(decode_json(&H, 0, o));
+	json_decref(o);
+	o = sample(BUNDLE_RECEIPT, 0);
+	set(o, "definition", "{\"digest\":\"" HEX32 "\"}");
+	H = sample_header(BUNDLE_RECEIPT);
+	cr_expect_not_null(decode_json(&H, 0, o));
+	json_decref(o);
+}
+
+Test(header, of_a_combined_delta_says_of_which_part_the_definition_is)
+{
+	struct header H = sample_combined(), again;
+	size_t n;
+	char *s;
+	json_t *o;
+
+	H.definition.size = 40;
+	H.definition.part = 2;
+	s = text_of(&H, 0, &n);
+	cr_expect_null(header_decode(&again, s, n));
+	cr_expect(again.definition.part == 2 && again.definition.size == 40);
+	o = load(s);
+	free(s);
+	set(o, "definition.part", "3");
+	cr_expect_not_null(decode_json(&H, 0, o));
+	set(o, "definition.part", NULL);
+	cr_expect_not_null(decode_json(&H, 0, o));
+	json_decref(o);
+}
+
+/* As much as there may be; one byte more is refused. */
+Test(header, carries_a_definition_of_the_longest_and_none_longer)
+{
+	struct header H = sample_header(BUNDLE_SEED), again;
+	char text[sodium_base64_ENCODED_LEN(LIMIT_SEALED + 3, sodium_base64_VARIANT_ORIGINAL) + 2];
+	static uint8_t more[LIMIT_SEALED + 1];
+	size_t n;
+	char *s;
+	json_t *o;
+
+	H.definition.size = LIMIT_SEALED;
+	s = text_of(&H, 0, &n);
+	cr_expect_null(header_decode(&again, s, n));
+	cr_expect_eq(again.definition.size, LIMIT_SEALED);
+	o = load(s);
+	free(s);
+	sodium_bin2base64(text, sizeof text, more, sizeof more, sodium_base64_VARIANT_ORIGINAL);
+	json_object_set_new(json_object_get(o, "definition"), "sealed", json_string(text));
+	cr_expect_not_null(decode_json(&H, 0, o));
+	json_decref(o);
 }
 
 Test(header, in_clear_brings_its_leaf_seed)
@@ -374,9 +453,6 @@ expect_combined(const struct change *c, size_t n)
 	}
 }
 
-#define HEX4 "b1b1b1b1"
-#define HEX12 HEX4 HEX4 HEX4
-#define HEX16 HEX12 HEX4
 #define POINT(epoch, seq) \
 	"{\"epoch\":" epoch ",\"seq\":" seq ",\"time\":\"2026-03-01T12:00:00Z\",\"kind\":\"app\"}"
 
@@ -713,7 +789,8 @@ Test(header, refuses_each_field_of_a_wrong_kind)
 static int
 may_be_missing(const struct header *H, const char *key)
 {
-	static const char *const keys[] = { "parts", "against", "heirs", "wishes", "role" };
+	static const char *const keys[] = { "parts", "against", "heirs", "wishes", "role", "definition",
+		"sealed" };
 
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (strcmp(key, keys[i]) == 0)
