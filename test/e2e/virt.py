@@ -12,7 +12,7 @@ was started there ends with the tests.
 """
 import ctypes, os, shutil, signal, subprocess, sys, time
 
-from lab import UNDO, Failed, run, start
+from lab import UNDO, Failed, run
 
 INSIDE = 'VMFERRY_TEST_INSIDE'
 HIDDEN = ['/etc/libvirt', '/run/libvirt', '/var/lib/libvirt', '/var/log/libvirt', '/var/cache/libvirt', '/var/log/swtpm']
@@ -78,9 +78,17 @@ def enter():
 
 
 class Virt:
-    """libvirtd.  It runs until the test ends, with whatever domains and networks it then has."""
+    """libvirtd.  It goes on for the module's next test, without domains and networks, unless that wants another conf."""
+    running = None      # (process, conf)
+
     def __init__(self, lab, qemu_conf=''):
-        self.lab, self.process = lab, None
+        self.lab, self.conf, self.log = lab, qemu_conf, '/var/log/libvirt/libvirtd.log'
+        if Virt.running and Virt.running[0].poll() is None:
+            self.process = Virt.running[0]
+            if Virt.running[1] == qemu_conf:
+                UNDO.append(self.clean)
+                return
+            self.stop()
         for d in ('/etc/libvirt/qemu/networks', '/etc/libvirt/hooks', LOG):
             os.makedirs(d, exist_ok=True)
         with open('/etc/libvirt/qemu.conf', 'w') as f:
@@ -89,9 +97,10 @@ class Virt:
         UNDO.append(self.clean)
 
     def start(self):
-        self.log = self.lab.path('libvirtd.log')
         with open(self.log, 'ab') as f:
-            self.process = start('libvirtd', '--pid-file', '/run/libvirt/libvirtd.pid', stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
+            self.process = subprocess.Popen(['libvirtd', '--pid-file', '/run/libvirt/libvirtd.pid'], stdin=subprocess.DEVNULL,
+                                            stdout=f, stderr=f, start_new_session=True)
+        Virt.running = self.process, self.conf
         self.wait(lambda: self.virsh('version', rc=None).returncode == 0, 'libvirtd answers', 60)
 
     def stop(self, how=signal.SIGTERM):
@@ -114,7 +123,6 @@ class Virt:
         for name in self.virsh('net-list', '--all', '--name').stdout.split():
             self.virsh('net-destroy', name, rc=None)
             self.virsh('net-undefine', name, rc=None)
-        self.stop()
 
     def virsh(self, *args, rc=0):
         return run('virsh', '-q', '-c', URI, *args, rc=rc)
