@@ -245,14 +245,14 @@ check_quiet(struct handing *h)
 	return (0);
 }
 
-/* What cannot become a replica's disk is no hindrance: nobody need ever come back. */
+/* An image cannot become a replica's disk, which is no hindrance: nobody need ever come back. */
 static void
 warn_of_return(const struct handing *h)
 {
 	for (unsigned i = 0; i < h->P->nreplicated; i++) {
 		const struct primary_disk *d = &h->P->disks[i];
 
-		if (!d->is_gone && !source_is_plain(d->where))
+		if (!d->is_gone && !source_is_plain(d->where) && !source_is_uri(d->where))
 			say_note("%s: disk %s is at %s, where no replica can have it: this site can follow "
 			         "site '%s' afterwards only if the disk was on a raw file or device before",
 			    h->P->vm, d->id, d->where, h->e->card.name);

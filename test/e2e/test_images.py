@@ -253,6 +253,17 @@ def test_images_can_be_adopted():
     lab.close()
 
 
+def test_a_handover_says_that_an_image_cannot_become_a_replica():
+    lab = lab_of({})
+    lab.disks = {'vda': 'vdi:' + image(lab, 'vdi', 'disk.vdi')}
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
+    enable(lab)
+    got = lab.hq('failover', 'web1', '--planned', '--dry-run', '--vm-is-shut-down', rc=1).stderr
+    check('disk vda is at %s, where no replica can have it' % lab.disks['vda'] in got, got)
+    no_server_is_left(lab)
+    lab.close()
+
+
 def test_an_excluded_image_is_named_with_its_size():
     lab = lab_of({})
     lab.disks = {'vda': lab.make_disk('vda.img', 1 * M)}
