@@ -28,7 +28,7 @@
  * view is given up before that.  (A filter that gives the view up by itself can be put in only while the VM stands
  * still, with all that it wrote being brought to the disk: that has no bound.)
  */
-#define SAFE_WITH_IOTHREADS 802u /* QEMU 8.2 */
+#define SAFE_WITH_IOTHREADS 900u /* QEMU 9.0 */
 
 struct view_disk {
 	char node[64], dir[PATH_MAX], scratch[PATH_MAX];
@@ -52,7 +52,7 @@ struct view {
 /* --- may it be? ----------------------------------------------------------------------------------------------- */
 
 /*
- * Before 8.2, QEMU aborts when an NBD client leaves an export of a disk that has an iothread ("nbd_blockdev_client_closed:
+ * Before 9.0, QEMU aborts when an NBD client leaves an export of a disk that has an iothread ("nbd_blockdev_client_closed:
  * Assertion `qemu_in_main_thread()' failed"): no reading of disks is worth that.
  */
 static int
@@ -68,7 +68,7 @@ check_iothreads(const struct view *W)
 	if (json_array_size(a) > 0)
 		rc = say_refused(
 		    "%s: this QEMU (%u.%u) would crash when a disk with an iothread is read: start it "
-		    "without -object iothread, use QEMU 8.2 or newer, or export while the VM is off",
+		    "without -object iothread, use QEMU 9.0 or newer, or export while the VM is off",
 		    W->Q->name, monitor_version(W->M) / 100, monitor_version(W->M) % 100);
 	json_decref(a);
 	return (rc);

@@ -73,6 +73,16 @@ class Vm(guest.Serial):
         self.virt.wait(lambda: not self.leftovers(), 'nothing is left of the view', seconds)
 
 
+def test_a_vm_that_reading_would_crash_is_not_read():
+    if not virt.there() or not guest.there('nbdcopy'):
+        return
+    vm = Vm(iothread=True)
+    words = refused(vm, 'v-1', '')
+    check('iothread' in words and 'QEMU 9.0' in words, words)
+    vm.goes_on()
+    vm.tidy(0)
+
+
 def test_a_view_is_one_instant_and_names_all_that_changed_since_another():
     if not virt.there() or not guest.there('nbdcopy', 'nbdinfo'):
         return
@@ -95,7 +105,7 @@ def test_a_view_is_one_instant_and_names_all_that_changed_since_another():
     v = vm.view('v-3', 'v-1')
     check(vm.complete('v-3', 'v-1', v) == 2, v.answer)
     v.end('keep')
-    check(vm.checkpoints() == ['v-3'], vm.checkpoints())
+    check(vm.checkpoints() == ['v-1', 'v-3'], vm.checkpoints())
     # Nobody knows: both are kept, and what is of no use to the next goes.  There is no agent to freeze the guest.
     v = vm.view('v-4', 'v-3', quiesce=True)
     check(not v.answer['quiesced'] and 'agent' in v.answer['quiesce_why'], v.answer)
@@ -142,7 +152,7 @@ def test_after_a_kill_the_vm_goes_on_and_the_next_view_is_complete():
     check(vm.complete('v-3', 'v-0', v) == 2, v.answer)
     v.end('keep')
     vm.tidy(0)
-    check(vm.checkpoints() == ['v-3'], vm.checkpoints())
+    check(vm.checkpoints() == ['v-0', 'v-3'], vm.checkpoints())
     # QEMU: what its bitmaps held is lost.
     v = vm.view('v-4', 'v-3')
     os.kill(vm.virt.pid('web1'), signal.SIGKILL)
