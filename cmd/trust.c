@@ -17,7 +17,8 @@ static const struct args_tool tool = { "vmferry-trust",
 	"  --store DIR      where their disks are stored (default: in the home)\n"
 	"  --max-size SIZE  bytes of disk that one VM may have; K, M, G, T\n"
 	"  --inbox SIZE     bytes of bundles that may wait for others, for each VM (default 256G)\n"
-	"  --host HOST      what runs its VMs here: none (default), or exec:PROGRAM\n"
+	"  --host HOST      what runs its VMs here: none (default), libvirt:URI (libvirt:qemu:///system) or\n"
+	"                   exec:PROGRAM\n"
 	"  --json           for programs\n" };
 
 int

@@ -173,7 +173,10 @@ look_at_script(struct health *h, const char *vm, const struct reminders *m)
 {
 	if (m->script[0] != '\0')
 		remedy(cause(h, "script-failed", HEALTH_WARNING, "the site's script failed, %s", m->script),
-		    "do what it was to do, then say 'vmferry confirm %s dns'", vm);
+		    strncmp(m->script, "before-start", 12) == 0
+		        ? "nothing was started: see to what it says, and say the same failover of %s again"
+		        : "do what it was to do, then say 'vmferry confirm %s dns'",
+		    vm);
 }
 
 /* --- a primary ---------------------------------------------------------------------------------------- */
@@ -475,7 +478,8 @@ look_at_networks(struct health *h, const struct replica *R)
 	if (m->missing[0] != '\0' && m->network < m->asked)
 		remedy(cause(h, "network-missing", HEALTH_WARNING,
 		           "the host here does not have these networks of the VM: %s", m->missing),
-		    "make them, then say 'vmferry confirm %s network'", R->vm);
+		    "make them, or name others for them (HOME/map), then say 'vmferry confirm %s network'",
+		    R->vm);
 }
 
 static void

@@ -59,9 +59,16 @@ judge_replica(const struct replica *R, const char *name)
 	char words[ROLE_WORDS], test[LIMIT_NAME + 8];
 	const char *why = role_objection(&R->role, ROLE_START, words);
 
+	/* Whose the disks are does not change as it is disabled. */
+	if (R->role.state == ROLE_DISABLED && role_beneath(&R->role) == ROLE_FAILED_OVER)
+		return (0);
 	snprintf(test, sizeof test, "%s - Test", R->vm);
 	if (why == NULL || (R->test.is_on && strcmp(name, test) == 0))
 		return (0);
+	if (R->role.state == ROLE_TURNED)
+		return (say_refused("%s: may not be started here yet: this site has begun to be its primary; "
+		                    "'vmferry reverse %s' completes it",
+		    name, R->vm));
 	if (R->npoints == 0)
 		return (
 		    say_refused("%s: is the placeholder of a replica whose initial copy is not in: it may "
@@ -100,8 +107,13 @@ ask_replica(const struct site *S, const char *uuid, const char *name, int has_pr
 
 	if (replica_look(&R, S, uuid) != 0)
 		return (cannot_tell(name, uuid));
-	/* One that has turned has no say any more, once the record of the primary is there. */
-	rc = R->role.state == ROLE_TURNED && has_primary ? 2 : judge_replica(R, name);
+	/*
+	 * One that has turned has no say any more, once the record of the primary is there; nor where that was
+	 * removed again, and this one is left, disabled, with the VM's own disks.
+	 */
+	rc = role_beneath(&R->role) == ROLE_TURNED && (has_primary || R->role.state == ROLE_DISABLED)
+	         ? 2
+	         : judge_replica(R, name);
 	replica_close(R);
 	return (rc);
 }

@@ -82,8 +82,8 @@ retire(const struct site *S, const char *uuid)
 		R->role.state = ROLE_DISABLED;
 		say_note(
 		    "%s: its disks stay in %s/disks; remove that folder by hand when they are not needed "
-		    "there any more",
-		    R->vm, R->dir);
+		    "there any more; 'vmferry resume %s' and 'vmferry reverse %s' protect it again",
+		    R->vm, R->dir, R->vm, R->vm);
 		rc = replica_save(R);
 	}
 	replica_close(R);

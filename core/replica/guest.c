@@ -277,7 +277,7 @@ run_script(struct replica *R, const struct site *S, enum guest g, enum script_ph
 		s.vm = &d->vm;
 		s.point = p->seq != 0 ? p : NULL;
 		if (phase == SCRIPT_BEFORE_START &&
-		    guest_networks(R, at != NULL ? at : replica_last(R), n) == 0)
+		    guest_networks(R, g, at != NULL ? at : replica_last(R), n) == 0)
 			s.networks = n;
 		rc = script_run(&s, failure);
 		if (rc != 2)
@@ -302,6 +302,11 @@ guest_start(struct replica *R, const struct site *S, enum guest g, const char *a
 		return (rc);
 	rc = host_start(H, name);
 	host_close(H);
+	if (rc == 1 || rc == -1)
+		say_note(
+		    "%s: it was not started, but all else is done, and stays; see to the host, and say the "
+		    "same again, or start it there by hand",
+		    name);
 	if (rc == HOST_NOTHING) {
 		say_note("%s: there is no host to ask: start it by hand", name);
 		return (0);
@@ -374,7 +379,8 @@ guest_end(struct replica *R, const struct site *S, enum guest g, const char *act
 }
 
 int
-guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out)
+guest_networks(
+    const struct replica *R, enum guest g, const struct replica_point *at, struct host_networks *out)
 {
 	struct described *d = calloc(1, sizeof *d);
 	struct host *H = NULL;
@@ -383,7 +389,7 @@ guest_networks(const struct replica *R, const struct replica_point *at, struct h
 	if (d == NULL)
 		return (say_failed("out of memory"));
 	out->nnetworks = out->nmissing = 0;
-	if (describe(d, R, GUEST_PRIMARY, at) == 0 && (rc = host_open(&H, R->host)) == 0 &&
+	if (describe(d, R, g, at) == 0 && (rc = host_open(&H, R->host)) == 0 &&
 	    (rc = host_networks(H, &d->vm, out)) == HOST_NOTHING)
 		rc = 0;
 	host_close(H);
@@ -397,10 +403,12 @@ guest_note_networks(struct replica *R, const struct replica_point *at)
 	struct host_networks *n = malloc(sizeof *n);
 	const char *names[HOST_NETWORKS];
 
-	if (n != NULL && strcmp(R->host, "none") != 0 && guest_networks(R, at, n) == 0) {
+	if (n != NULL && strcmp(R->host, "none") != 0 && guest_networks(R, GUEST_PRIMARY, at, n) == 0) {
 		for (unsigned i = 0; i < n->nmissing; i++) {
 			names[i] = n->missing[i];
-			say_note("%s: the host here does not have its network '%s'", R->vm, n->missing[i]);
+			say_note("%s: the host here does not have its network '%s': make it there, or name "
+			         "another for it (HOME/map)",
+			    R->vm, n->missing[i]);
 		}
 		reminders_networks(&R->reminders, names, n->nmissing, (int64_t)time(NULL));
 	}

@@ -37,7 +37,8 @@ int guest_check_off(const struct replica *R, enum guest g);
 int guest_end(struct replica *R, const struct site *S, enum guest g, const char *act);
 
 /* Which networks would it miss?  0, also where nobody can say; 1, said; -1. */
-int guest_networks(const struct replica *R, const struct replica_point *at, struct host_networks *out);
+int guest_networks(
+    const struct replica *R, enum guest g, const struct replica_point *at, struct host_networks *out);
 
 /* Note in the record which of them it misses, as far as the host can be asked now; only in memory. */
 void guest_note_networks(struct replica *R, const struct replica_point *at);

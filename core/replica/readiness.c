@@ -122,7 +122,7 @@ check_host(struct checks *c, struct replica *R, const struct site *S, const stru
 	if (n == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = guest_prepare(R, S)) == 0)
-		rc = guest_networks(R, at, n);
+		rc = guest_networks(R, GUEST_PRIMARY, at, n);
 	if (rc == 0)
 		add(c, "host", 1, strcmp(R->host, "none") == 0 ? "%s: start the VM by hand" : "%s", R->host);
 	else
@@ -131,7 +131,9 @@ check_host(struct checks *c, struct replica *R, const struct site *S, const stru
 		if (!is_missing(n, n->networks[i]))
 			add(c, "network", 1, "%s", n->networks[i]);
 	for (unsigned i = 0; rc == 0 && i < n->nmissing; i++)
-		add(c, "network", 0, "%s: this site's host has none of that name; make it there",
+		add(c, "network", 0,
+		    "%s: this site's host has none of that name; make it there, or "
+		    "name another for it (HOME/map)",
 		    n->missing[i]);
 	free(n);
 	return (rc < 0 ? -1 : 0);

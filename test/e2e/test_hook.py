@@ -71,10 +71,16 @@ def test_failovers_open_the_way_and_handovers_close_it():
     refused(lab.dr, 'replica', 'web1', u)
     lab.dr('failover', 'web1', '--planned', '--complete')
     allowed(lab.dr, 'web1', u)
+    lab.dr('disable', 'web1')
+    allowed(lab.dr, 'web1', u)
+    lab.dr('resume', 'web1')
     lab.dr('reverse', 'web1')
     allowed(lab.dr, 'web1', u)
     lab.send(lab.dr, lab.hq)
     refused(lab.hq, 'replica', 'web1', u)
+    # Nothing protects it any more, and its disks are its own all the same.
+    lab.dr('disable', 'web1', '--remove', '--yes')
+    allowed(lab.dr, 'web1', u)
 
 
 def test_the_old_primary_stays_off_when_another_took_over():
