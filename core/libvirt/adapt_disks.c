@@ -60,19 +60,20 @@ set_nbd(xmlNodePtr source, const struct question *Q, const struct question_disk 
 	return (0);
 }
 
-/* A file or a device, through whatever links lead to it.  0; -1, said. */
+/* A device, through whatever links lead to it, or a file, which need not be there yet.  0; -1, said. */
 static int
 set_path(xmlNodePtr disk, xmlNodePtr source, const struct question *Q, const struct question_disk *d)
 {
 	char path[PATH_MAX], real[PATH_MAX];
-	int is_device;
+	int is_device = 0, rc;
 
 	strcpy(path, d->path);
 	if (path[0] == '\0' && make_empty(Q, d, path) != 0)
 		return (-1);
-	if (io_absolute(path, real) != 0)
+	if ((rc = io_exists(path)) < 0 || (rc == 1 && io_absolute(path, real) != 0))
 		return (-1);
-	is_device = io_kind(real) == IO_DEVICE;
+	if (rc == 1)
+		is_device = io_kind(real) == IO_DEVICE;
 	(void)xml_set(disk, "type", is_device ? "block" : "file");
 	return (xml_set(source, is_device ? "dev" : "file", path));
 }

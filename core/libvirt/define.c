@@ -176,6 +176,23 @@ point_disks(struct adapt *A)
 	return (rc);
 }
 
+/* One of ours has no other disks: those under names that were found for their ids are named anew. */
+static void
+drop_disks(struct adapt *A)
+{
+	xmlNodePtr d = xml_child(A->devices, "disk"), next;
+
+	for (; d != NULL; d = next) {
+		unsigned i = 0;
+
+		next = xml_next(d, "disk");
+		while (i < A->Q->ndisks && !xml_has(xml_child(d, "target"), "dev", A->Q->disks[i].id))
+			i++;
+		if (i == A->Q->ndisks && xml_has(d, "device", "disk"))
+			xml_remove(d);
+	}
+}
+
 static int
 change(
     virConnectPtr C, const struct question *Q, const struct sitemap *M, virDomainPtr D, enum define_kind kind)
@@ -188,6 +205,8 @@ change(
 	if (A.top == NULL)
 		return (say_failed("%s: libvirt does not give its definition: %s", Q->name, connect_words()));
 	A.devices = xml_child(A.top, "devices");
+	if (kind != DEFINE_LENT && Q->ndisks != 0)
+		drop_disks(&A);
 	if (ours_set(A.top, Q, kind == DEFINE_LENT ? OURS_LENT : OURS_MADE) != 0)
 		rc = say_failed("%s: there is no memory for its definition", Q->name);
 	else if ((rc = point_disks(&A)) == 0 && (rc = give(C, Q, A.top)) == 1)

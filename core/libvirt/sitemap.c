@@ -122,7 +122,7 @@ take_line(struct sitemap *M, char *line)
 		return (NULL);
 	if (find_kind(w[0], &kind) == 0)
 		return (take_net(M, n, w));
-	return (n == 2 ? take_pair(M, w[0], w[1]) : "this wants one word and its value");
+	return (n == 2 ? take_pair(M, w[0], w[1]) : "it is none of the forms of a map");
 }
 
 /* --- the file ---------------------------------------------------------------------------------------- */

@@ -176,6 +176,11 @@ def test_a_vm_without_a_definition_gets_a_plain_machine():
     check(os.path.getsize(made) == 8 * M and os.stat(made).st_blocks == 0, 'the excluded disk')
     check(define(lab, 'web1', disks=d) is not None and os.path.exists(made), 'again')
     run('cmp', '-n', str(M), made, '/dev/zero')
+    # One that is made at a failover only, and the disks of a placeholder, are not there yet.
+    later = [dict(x, path=lab.path('later', x['id'] + '.raw')) for x in d]
+    define(lab, 'web1', purpose='placeholder', disks=later)
+    places = [x.find('source').get('file') for x in ET.fromstring(v.xml('web1')).findall('devices/disk')]
+    check(places == [x['path'] for x in later] and not os.path.exists(lab.path('later')), places)
 
 
 def test_only_a_vm_of_vmferrys_is_changed_or_removed_and_the_hosts_own_keeps_its_settings():
