@@ -87,7 +87,6 @@ wants_app(const struct cut *c)
 	        (a->seconds != 0 && (int64_t)time(NULL) - a->at >= (int64_t)a->seconds));
 }
 
-/* What all instants of this lineage are called by. */
 static void
 name_prefix(const struct primary *P, char out[HOST_TOKEN])
 {
@@ -95,6 +94,14 @@ name_prefix(const struct primary *P, char out[HOST_TOKEN])
 
 	sodium_bin2hex(lineage, sizeof lineage, P->lineage, 8);
 	snprintf(out, HOST_TOKEN, "vmferry-%s-", lineage);
+}
+
+void
+live_prefix(const struct primary *P, char out[HOST_TOKEN])
+{
+	out[0] = '\0';
+	if (P->tracker[0] != '\0')
+		name_prefix(P, out);
 }
 
 static void
@@ -243,9 +250,9 @@ live_forget(const struct primary *P)
 	struct host *H;
 	int rc;
 
-	if (P->tracker[0] == '\0')
+	live_prefix(P, prefix);
+	if (prefix[0] == '\0')
 		return;
-	name_prefix(P, prefix);
 	if ((rc = host_open(&H, P->host)) == 0)
 		rc = host_forget(H, P->vm, prefix);
 	host_close(H);

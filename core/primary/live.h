@@ -41,6 +41,9 @@ void live_note(struct cut *c, enum point_kind kind, int64_t at);
 /* The kind of the point that is cut. */
 enum point_kind live_kind(const struct cut *c);
 
+/* What all instants of this lineage are called by at the host, as host_forget takes it; empty: it never named one. */
+void live_prefix(const struct primary *P, char out[HOST_TOKEN]);
+
 /* The VM is not protected any more: its host may forget what it keeps track of.  Where it does not, that is said. */
 void live_forget(const struct primary *P);
 

@@ -53,7 +53,7 @@ is_new(const struct replica *R, unsigned i)
 static struct image *
 open_image(const struct replica *R, unsigned i, const char *path)
 {
-	int there = is_new(R, i) && !source_is_uri(path) ? io_exists(path) : 1;
+	int there = is_new(R, i) && source_is_plain(path) ? io_exists(path) : 1;
 
 	return (there < 0 ? NULL : there ? image_open(path) : image_create(path, 0));
 }

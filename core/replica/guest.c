@@ -103,6 +103,18 @@ guest_make_excluded(const struct replica *R, enum guest g)
 	return (rc == 0 ? io_sync_dir(dir) : -1);
 }
 
+/* What is to be said of the disk is its path, and its format alone. */
+static enum host_format
+split(char *where)
+{
+	const char *path = source_path(where);
+
+	if (path == where)
+		return (HOST_RAW);
+	memmove(where, path, strlen(path) + 1);
+	return (HOST_QCOW2);
+}
+
 static void
 add_disk(struct described *d, const char *id, uint64_t size, enum host_format format, int is_excluded)
 {
@@ -145,6 +157,7 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 	const enum host_purpose purposes[] = { HOST_TEST, HOST_FAILOVER, HOST_PRIMARY,
 		at == NULL ? HOST_PLACEHOLDER : HOST_REPLICA };
 	int is_own = g == GUEST_PRIMARY || g == GUEST_REPLICA;
+	enum host_format format;
 
 	memset(d, 0, sizeof *d);
 	name_it(R, g, d->name);
@@ -167,8 +180,8 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 		        : is_own ? overlays_base(R, i, path)
 		                 : overlays_path(R, overlays_of(g), i, path)) != 0)
 			return (-1);
-		add_disk(
-		    d, R->disks[i], at == NULL ? 0 : at->disks[i].size, is_own ? HOST_RAW : HOST_QCOW2, 0);
+		format = at == NULL || is_own ? split(path) : HOST_QCOW2;
+		add_disk(d, R->disks[i], at == NULL ? 0 : at->disks[i].size, format, 0);
 	}
 	for (unsigned i = 0; i < R->nexcluded; i++) {
 		if (was_replicated(R, at, R->excluded[i].id))
@@ -414,6 +427,28 @@ save(void *context)
 	return (replica_save(context));
 }
 
+/* Nobody cuts points here any more: what the host keeps track of for them makes writing slower, and is of no use. */
+static int
+forget_instants(struct replica *R)
+{
+	struct host *H;
+	int rc;
+
+	if (R->forget[0] == '\0')
+		return (0);
+	if ((rc = host_open(&H, R->host)) == 0)
+		rc = host_forget(H, R->vm, R->forget);
+	host_close(H);
+	if (rc != 0 && rc != HOST_NOTHING) {
+		say_note("%s: its host still keeps track of what changes, under names that begin with %s; it "
+		         "is asked again with the next command",
+		    R->vm, R->forget);
+		return (0);
+	}
+	R->forget[0] = '\0';
+	return (replica_save(R));
+}
+
 /* Is it for the failovers, or a person, to say what the VM is at the host? */
 static int
 is_elsewhere_said(const struct replica *R)
@@ -431,7 +466,7 @@ guest_tell(struct replica *R, const struct site *S)
 
 	if (is_elsewhere_said(R))
 		return (0);
-	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0)
+	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0 || (rc = forget_instants(R)) != 0)
 		return (rc);
 	if ((d = calloc(1, sizeof *d)) == NULL)
 		return (say_failed("out of memory"));
