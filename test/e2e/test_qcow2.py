@@ -117,7 +117,7 @@ def test_unplanned_at_an_older_point_and_the_old_site_follows():
     for d, want in zip(('vda', 'vdb'), lost):
         with open(lab.path('back', d + '.raw'), 'rb') as f:
             check(f.read() == want, 'the branch is not what was lost, of', d)
-    lab.planned(lab.dr, lab.hq)
+    lab.planned(lab.dr, lab.hq, '--yes')
     lab.same('after the way back')
     lab.are_whole()
     lab.close()
@@ -273,7 +273,7 @@ def test_an_image_is_moved_to_a_raw_file():
 
 def test_an_image_that_is_only_read_has_a_way_out():
     lab = turn.Pair(sizes=(), enable=False)
-    lab.disks = {'vda': 'vmdk:' + images.image(lab, 'vmdk', 'disk.vmdk', '4M')}
+    lab.disks = {'vda': 'vmdk:' + images.image(lab, 'vmdk', 'disk.vmdk')}
     p = lab.disks['vda'][5:]
     run('qemu-img', 'convert', '-O', 'vmdk', images.image(lab, 'qcow2', 'x.qcow2'), p)
     lab.hq('enable', 'web1', '--to', 'dr', *lab.disk_args())
