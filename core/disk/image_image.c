@@ -139,26 +139,48 @@ image_image_open(void **state, uint64_t *room, const char *where)
 
 /* --- size --------------------------------------------------------------------------------------------- */
 
-/* qemu-nbd gives an image no size, and nobody else may while it has it open. */
+/* 0 or -1, said: cannot WHAT. */
 static int
-give_size(struct written *w, uint64_t size)
+qemu_img(const struct written *w, const char *const *argv, const char *what)
 {
-	char bytes[32];
-	const char *argv[] = { "qemu-img", "resize", "-q", "-f", w->format, "--shrink", w->path, bytes,
-		NULL };
 	const struct program P = { .argv = argv, .package = IMAGEINFO_PACKAGE };
 	struct program_result R;
-	int rc = 0;
+	int rc;
 
-	snprintf(bytes, sizeof bytes, "%" PRIu64, size);
 	if (program_run(&P, &R) != 0)
 		return (-1);
-	if (R.status != 0 && overlay_server_is_locked_out(R.words))
-		rc = overlay_server_in_use(w->path);
-	else if (R.status != 0)
-		rc = say_failed("%s: cannot make it %" PRIu64 " bytes long: %s", w->path, size, R.words);
+	rc = R.status == 0 ? 0 : say_failed("%s: cannot %s: %s", w->path, what, R.words);
 	program_release(&R);
+	return (rc);
+}
+
+/* QEMU uses them no more, and resizes no image that has some. */
+static int
+drop_lost_bitmaps(const struct written *w)
+{
+	struct imageinfo *I;
+	int rc = imageinfo_read(&I, w->format, w->path, NULL);
+
+	for (unsigned i = 0; rc == 0 && i < I->nlost; i++) {
+		const char *argv[] = { "qemu-img", "bitmap", "--remove", "-f", w->format, "--", w->path,
+			I->lost[i], NULL };
+
+		rc = qemu_img(w, argv, "remove a dirty bitmap that is of no use any more");
+	}
+	imageinfo_free(I);
 	return (rc == 0 ? 0 : -1);
+}
+
+/* qemu-nbd gives an image no size, and nobody else may while it has it open. */
+static int
+give_size(const struct written *w, uint64_t size)
+{
+	char bytes[32];
+	const char *argv[] = { "qemu-img", "resize", "-q", "-f", w->format, "--shrink", "--", w->path, bytes,
+		NULL };
+
+	snprintf(bytes, sizeof bytes, "%" PRIu64, size);
+	return (drop_lost_bitmaps(w) != 0 ? -1 : qemu_img(w, argv, "bring it to the disk's size"));
 }
 
 /* What is behind the end in the last cluster would come back when it grows again. */
