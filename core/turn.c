@@ -30,6 +30,12 @@ real_path(const char *path, char out[PATH_MAX])
 }
 
 static int
+take_path(const char *path, char out[PATH_MAX])
+{
+	return (source_is_plain(path) ? real_path(path, out) : io_path(out, "%s", path));
+}
+
+static int
 take_disk(struct primary *P, const struct replica *R, unsigned i)
 {
 	const struct replica_disk_point *at = &replica_last(R)->disks[i];
@@ -47,7 +53,7 @@ take_disk(struct primary *P, const struct replica *R, unsigned i)
 		return (0);
 	if (replica_disk_path(R, i, path) != 0)
 		return (-1);
-	return (source_is_plain(path) ? real_path(path, d->where) : io_path(d->where, "%s", path));
+	return (take_path(path, d->where));
 }
 
 /* For the VM it is an empty disk in the folder of the replica. */
@@ -61,9 +67,9 @@ take_excluded(struct primary *P, const struct replica *R, unsigned i)
 	strcpy(d->id, R->excluded[i].id);
 	d->size = R->excluded[i].size;
 	d->is_excluded = 1;
-	if (replica_excluded_path(R, i, path) != 0 || (there = io_exists(path)) < 0)
+	if (replica_excluded_path(R, i, path) != 0 || (there = io_exists(source_path(path))) < 0)
 		return (-1);
-	return (there ? real_path(path, d->where) : 0);
+	return (there ? take_path(path, d->where) : 0);
 }
 
 static int
@@ -241,7 +247,7 @@ describe_disks(struct replica *R, const struct primary *P)
 		if (d->is_excluded) {
 			strcpy(R->excluded[R->nexcluded].id, d->id);
 			R->excluded[R->nexcluded++].size = d->size;
-			if (d->where[0] == '/') {
+			if (image_takes(d->where) && !source_is_uri(d->where) && d->where[0] != '\0') {
 				strcpy(R->places[R->nplaces].id, d->id);
 				strcpy(R->places[R->nplaces++].where, d->where);
 			}

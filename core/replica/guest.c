@@ -92,7 +92,7 @@ guest_make_excluded(const struct replica *R, enum guest g)
 		struct image *I;
 		int there;
 
-		if (excluded_path(R, g, i, path) != 0 || (there = io_exists(path)) < 0)
+		if (excluded_path(R, g, i, path) != 0 || (there = io_exists(source_path(path))) < 0)
 			return (-1);
 		if (there)
 			continue;
@@ -188,7 +188,8 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 			continue;
 		if (excluded_path(R, g, i, d->paths[d->vm.ndisks]) != 0)
 			return (-1);
-		add_disk(d, R->excluded[i].id, R->excluded[i].size, HOST_RAW, 1);
+		format = split(d->paths[d->vm.ndisks]);
+		add_disk(d, R->excluded[i].id, R->excluded[i].size, format, 1);
 	}
 	return (0);
 }

@@ -148,7 +148,7 @@ struct replica_failover {
 
 struct replica_place {
 	char id[LIMIT_DISK_ID + 1];
-	char where[PATH_MAX]; /* absolute */
+	char where[PATH_MAX]; /* an absolute path, or FORMAT:PATH */
 };
 
 struct replica {

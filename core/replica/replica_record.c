@@ -507,7 +507,8 @@ decode_places(struct replica *R, json_t *o)
 		struct replica_place *p = &R->places[R->nplaces++];
 
 		if (strlen(id) > LIMIT_DISK_ID ||
-		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 || p->where[0] != '/')
+		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 ||
+		    source_path(p->where)[0] != '/')
 			return (-1);
 		strcpy(p->id, id);
 	}

@@ -24,8 +24,13 @@ class Images(turn.Pair):
         self.base = base
         self.disks = {'vda': 'qcow2:' + a, 'vdb': 'qcow2:' + b}
         self.guest(self.disks['vda'], 'write -P 1 0 700k', 'write -P 2 2M 64k')
-        self.hq('enable', 'web1', '--to', 'dr', '--points', 24, *self.disk_args())
+        swap = self.path('swap.qcow2')
+        run('qemu-img', 'create', '-q', '-f', 'qcow2', swap, M)
+        self.hq('enable', 'web1', '--to', 'dr', '--points', 24, *self.disk_args(), '--exclude', 'swap=qcow2:' + swap)
         self.send(self.hq, self.dr, '--seed')
+
+    def disk_paths(self, site):
+        return super().disk_paths(site)[:len(self.disks)]       # that of the excluded disk is the last
 
     def guest(self, where, *commands):
         """A VM writes."""
@@ -79,7 +84,8 @@ def test_planned_there_and_back_twice():
         b('import', out)
         p = b('failover', 'web1', '--planned', '--complete', '--reverse')
         if b is lab.hq:
-            check("file=%s,format=qcow2" % at[0][6:].replace(',', ',,') in p.stdout, 'it is not said how it is run:', p.stdout)
+            for w in (*at, 'qcow2:' + lab.path('swap.qcow2')):
+                check("file=%s,format=qcow2" % w[6:].replace(',', ',,') in p.stdout, 'it is not said how it is run:', p.stdout)
         check(lab.content(b) == want, 'something was lost on the way to', b.name)
         lab.dirty(b)
         out = lab.send(b, a)
@@ -155,6 +161,12 @@ def test_disks_grow_shrink_go_and_come_back():
     for size in (6 * M, 1 * M + 512, 5 * M):
         os.truncate(a, size)
         lab.guest(a, 'write -P 9 %d 512' % (size - 512))
+        lab.send(lab.dr, lab.hq)
+        lab.same('at %d bytes:' % size)
+    # One that is based on another shows nothing of that again where it was shorter meanwhile.
+    b = lab.disk_paths(lab.dr)[1]
+    for size in (128 * K, 512 * K):
+        os.truncate(b, size)
         lab.send(lab.dr, lab.hq)
         lab.same('at %d bytes:' % size)
     lab.dr('enable', 'web1', '--remove', 'vda')
@@ -259,6 +271,41 @@ def test_qemu_nbd_killed_in_a_merge_is_no_merge():
     lab.same('and larger')
     lab.hq('scrub', 'web1')
     lab.are_whole()
+    lab.close()
+
+
+HOST = """#!/bin/sh
+cat >>'%s'
+case $1 in
+state) echo '{"state": "off", "stopped": "shutdown"}' ;;
+*) echo '{}' ;;
+esac
+"""
+
+
+def test_the_host_forgets_what_it_kept_track_of_and_is_told_the_format():
+    lab = Images()
+    program, log = lab.path('host'), lab.path('asked')
+    with open(program, 'w') as f:
+        f.write(HOST % log)
+    os.chmod(program, 0o755)
+    lab.hq('enable', 'web1', '--host', 'exec:' + program)
+    state = glob.glob(os.path.join(lab.hq.home, 'primaries', '*-*', 'state'))[0]
+    edit_record(state, lambda o: o.update(tracker='vmferry-x-1'))
+    with open(state, 'rb') as f:
+        lineage = json.loads(f.read()[:-22])['lineage']
+    lab.handed_over()
+    with open(log) as f:
+        asked = [json.loads(x) for x in f.read().splitlines()]
+    forget = [q for q in asked if q['verb'] == 'forget']
+    check([q['prefix'] for q in forget] == ['vmferry-%s-' % lineage[:16]], 'asked to forget:', forget)
+    told = [q for q in asked if q['verb'] == 'define'][-1]
+    check(told['purpose'] == 'replica' and [(d['path'], d['format']) for d in told['disks']] == [(p, 'qcow2') for p in (*[w[6:] for w in lab.disks.values()], lab.path('swap.qcow2'))], told)
+    n = len(asked)
+    lab.dirty(lab.dr)
+    lab.send(lab.dr, lab.hq)
+    with open(log) as f:
+        check('forget' not in [json.loads(x)['verb'] for x in f.read().splitlines()[n:]], 'asked again')
     lab.close()
 
 
