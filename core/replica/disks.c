@@ -37,8 +37,9 @@ disks_create(struct disks *D, const struct replica *R, const struct header *H)
 		if (replica_disk_path(R, i, disk) != 0 || replica_leaves_path(R, i, leaves) != 0 ||
 		    io_remove(leaves) != 0)
 			rc = -1;
-		else if ((rc = create_image(&D->images[i], R, i, disk, H->disks[i].size)) == 0 &&
-		         (D->leaves[i] = leaves_open(leaves, 1)) == NULL)
+		else
+			rc = create_image(&D->images[i], R, i, disk, H->disks[i].size);
+		if (rc == 0 && (D->leaves[i] = leaves_open(leaves, 1)) == NULL)
 			rc = -1;
 	}
 	if (rc != 0)
@@ -75,8 +76,9 @@ disks_open(struct disks *D, const struct replica *R)
 
 		if (replica_disk_path(R, i, disk) != 0 || replica_leaves_path(R, i, leaves) != 0)
 			rc = -1;
-		else if ((rc = open_image(&D->images[i], R, i, disk)) == 0 &&
-		         (D->leaves[i] = leaves_open(leaves, is_new(R, i))) == NULL)
+		else
+			rc = open_image(&D->images[i], R, i, disk);
+		if (rc == 0 && (D->leaves[i] = leaves_open(leaves, is_new(R, i))) == NULL)
 			rc = -1;
 	}
 	if (rc != 0)
