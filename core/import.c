@@ -151,8 +151,10 @@ import_conclude(const struct site *S, const struct import_options *o, const char
 	struct replica *R;
 	int rc = replica_open(&R, S, vm);
 
-	if (rc == 0)
+	if (rc == 0) {
+		teller_note(o->teller, R->uuid);
 		rc = conclude(R, S, o);
+	}
 	replica_close(R);
 	return (rc);
 }

@@ -636,14 +636,13 @@ int
 program_talk_end(struct program_talk *T, const char *line)
 {
 	int64_t until = now_ms() + (int64_t)T->program.seconds * 1000;
-	int ended = 0, rc = 0;
+	int ended = 0, is_heard, rc = -1;
 
 	if (T->running.pid < 0) { /* it was heard of before that it is gone */
 		talk_free(T);
 		return (-1);
 	}
-	if (line != NULL)
-		rc = io_write(T->to, T->running.path, line, strlen(line));
+	is_heard = line == NULL || io_write(T->to, T->running.path, line, strlen(line)) == 0;
 	close_one(&T->to);
 	while (ended == 0) {
 		if (take_output(&T->running, &T->heard) != 0 || take_errors(&T->running) != 0 ||
@@ -652,8 +651,6 @@ program_talk_end(struct program_talk *T, const char *line)
 	}
 	if (ended > 0)
 		rc = talk_ended(T);
-	else
-		rc = -1;
 	talk_free(T);
-	return (rc);
+	return (rc == 0 && !is_heard ? -1 : rc);
 }

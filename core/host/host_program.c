@@ -265,7 +265,9 @@ decode_names(const json_t *o, const char *key, char out[HOST_NETWORKS][LIMIT_NAM
 static int
 program_define(void *state, const struct host_vm *vm)
 {
-	return (tell(state, "define", vm->name, vm));
+	const struct host_program *E = state;
+
+	return (E->knows_running ? HOST_NOTHING : tell(E, "define", vm->name, vm));
 }
 
 static int
@@ -285,7 +287,9 @@ program_state(void *state, const char *name, struct host_state *out)
 static int
 program_start(void *state, const char *name)
 {
-	return (tell(state, "start", name, NULL));
+	const struct host_program *E = state;
+
+	return (E->knows_running ? HOST_NOTHING : tell(E, "start", name, NULL));
 }
 
 static int
@@ -297,7 +301,9 @@ program_shutdown(void *state, const char *name)
 static int
 program_undefine(void *state, const char *name)
 {
-	return (tell(state, "undefine", name, NULL));
+	const struct host_program *E = state;
+
+	return (E->knows_running ? HOST_NOTHING : tell(E, "undefine", name, NULL));
 }
 
 static int
@@ -450,7 +456,11 @@ host_libvirt_open(void **state, const char *rest)
 int
 host_qmp_open(void **state, const char *rest)
 {
-	return (open_ours(state, "vmferry-qmp", rest));
+	int rc = open_ours(state, "vmferry-qmp", rest);
+
+	if (rc == 0)
+		((struct host_program *)*state)->knows_running = 1;
+	return (rc);
 }
 
 const struct host_kind host_program = { program_define, program_state, program_start, program_shutdown,

@@ -26,7 +26,10 @@ read_line(size_t *size)
 	char *text = malloc(room);
 	ssize_t got = 1;
 
-	while (text != NULL && n < QUESTION_MAX && (n == 0 || text[n - 1] != '\n')) {
+	*size = 0;
+	if (text == NULL)
+		return (NULL);
+	while (n < QUESTION_MAX && (n == 0 || text[n - 1] != '\n')) {
 		if (n == room) {
 			char *more = realloc(text, room *= 2);
 
@@ -39,7 +42,7 @@ read_line(size_t *size)
 		n++;
 	}
 	*size = n;
-	if (text != NULL && got >= 0 && n < QUESTION_MAX)
+	if (got >= 0 && n < QUESTION_MAX)
 		return (text);
 	free(text);
 	return (NULL);

@@ -60,7 +60,12 @@ reflink_prepare(struct reflink *R, const char *disk, const char *token)
 	}
 	if (io_remove(R->clone) != 0 || (R->to = io_create(R->clone)) < 0)
 		goto failed;
-	/* What is dirty goes to the medium now, while the VM runs; little is left for when it stands still. */
+	/*
+	 * What is dirty goes to the medium now, while the VM runs; little is left for when it stands still.  A clone
+	 * would write it too, and hold the guest's writes up meanwhile.
+	 */
+	if (io_sync(R->from, R->disk) != 0)
+		goto failed;
 	if (io_clone(R->to, R->from) == 1)
 		return (0);
 	rc = 2;

@@ -188,7 +188,7 @@ change(
 	if (A.top == NULL)
 		return (say_failed("%s: libvirt does not give its definition: %s", Q->name, connect_words()));
 	A.devices = xml_child(A.top, "devices");
-	if ((rc = ours_set(A.top, Q, kind == DEFINE_LENT ? OURS_LENT : OURS_MADE)) != 0)
+	if (ours_set(A.top, Q, kind == DEFINE_LENT ? OURS_LENT : OURS_MADE) != 0)
 		rc = say_failed("%s: there is no memory for its definition", Q->name);
 	else if ((rc = point_disks(&A)) == 0 && (rc = give(C, Q, A.top)) == 1)
 		rc = refuse(Q);

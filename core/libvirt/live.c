@@ -92,6 +92,16 @@ read_agent(xmlXPathContextPtr X, struct live *L)
 		L->agent = LIVE_SILENT_AGENT;
 }
 
+static void
+read_iothreads(xmlXPathContextPtr X, struct live *L)
+{
+	char thread[32];
+
+	L->has_iothreads =
+	    get(X, NULL, "string(/domain/devices/*/driver/@iothread)", thread, sizeof thread) != 0 ||
+	    thread[0] != '\0';
+}
+
 static int
 parse(struct live *L, const char *text)
 {
@@ -102,6 +112,7 @@ parse(struct live *L, const char *text)
 
 	if (X != NULL && read_disks(X, L) == 0) {
 		read_owner(X, L);
+		read_iothreads(X, L);
 		read_agent(X, L);
 		rc = 0;
 	}

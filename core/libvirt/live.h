@@ -20,6 +20,7 @@ struct live {
 	struct live_disk disks[HOST_DISKS];
 	uid_t uid; /* that its QEMU runs as */
 	gid_t gid;
+	int has_iothreads; /* some of its devices are served by threads of their own */
 	enum { LIVE_NO_AGENT, LIVE_SILENT_AGENT, LIVE_AGENT } agent;
 };
 

@@ -134,9 +134,8 @@ set_where(virConnectPtr C, struct host_machine_disk *d, xmlNodePtr disk, xmlNode
 	/* What it does not name is raw: libvirt never guesses from content either. */
 	if (!xml_attr(xml_child(disk, "driver"), "type", format, sizeof format))
 		(void)snprintf(format, sizeof format, "raw");
-	if (xml_has(disk, "type", "file") && xml_attr(source, "file", path, sizeof path))
-		set_path(d, path, format);
-	else if (xml_has(disk, "type", "block") && xml_attr(source, "dev", path, sizeof path))
+	if ((xml_has(disk, "type", "file") && xml_attr(source, "file", path, sizeof path)) ||
+	    (xml_has(disk, "type", "block") && xml_attr(source, "dev", path, sizeof path)))
 		set_path(d, path, format);
 	else if (xml_has(disk, "type", "volume"))
 		set_volume(C, d, source, format);

@@ -98,8 +98,6 @@ take_pair(struct sitemap *M, const char *key, const char *word)
 		return (take_text(M->machine, sizeof M->machine, word));
 	if (strcmp(key, "cpu") == 0)
 		return (take_text(M->cpu, sizeof M->cpu, strcmp(word, "keep") == 0 ? "" : word));
-	if (strcmp(key, "scratch") == 0)
-		return (take_path(M->scratch, sizeof M->scratch, word));
 	if (strcmp(key, "mac") == 0)
 		return (take_choice(&M->new_macs, word, "keep", "new"));
 	if (strcmp(key, "kernel") == 0)

@@ -24,7 +24,6 @@ struct sitemap {
 	char type[8]; /* kvm, qemu */
 	char machine[64];
 	char cpu[64];
-	char scratch[LIMIT_NAME + 1];
 	int new_macs, keep_kernel;
 };
 

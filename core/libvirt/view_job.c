@@ -132,13 +132,39 @@ begin(struct view *W, struct backup *B)
 	return (rc);
 }
 
+/*
+ * Before 9.0, QEMU aborts when an NBD client leaves an export of a disk that has an iothread
+ * ("nbd_blockdev_client_closed: Assertion qemu_in_main_thread() failed", seen with 7.2): that is the VM's end.
+ */
+#define QEMU_LEAST 9000000ul /* as virConnectGetVersion has it */
+
+static int
+check_iothreads(const struct view *W)
+{
+	unsigned long version = 0;
+
+	if (!W->live->has_iothreads)
+		return (0);
+	if (virConnectGetVersion(W->C, &version) != 0)
+		version = 0;
+	return (
+	    version >= QEMU_LEAST
+	        ? 0
+	        : say_refused("%s: has an iothread, and this QEMU (%lu.%lu) would crash when its disks are "
+	                      "read: take the iothreads out of its definition, use QEMU 9.0 or newer, or "
+	                      "export while it is off",
+	              W->Q->name, version / 1000000, version / 1000 % 1000));
+}
+
 static int
 take(struct view *W)
 {
-	struct backup *B = calloc(1, sizeof *B);
-	int rc;
+	struct backup *B;
+	int rc = check_iothreads(W);
 
-	if (B == NULL)
+	if (rc != 0)
+		return (rc);
+	if ((B = calloc(1, sizeof *B)) == NULL)
 		return (say_failed("out of memory"));
 	if ((rc = plan(W, B)) == 0)
 		rc = begin(W, B);
@@ -241,8 +267,9 @@ end(struct view *W, enum question_end how, int given_up)
 
 	if (rc != 0 || given_up != 0 || how == QUESTION_GONE)
 		return (rc);
-	/* What stays now goes when the next view begins. */
-	checkpoint_remove(W->D, W->live, how == QUESTION_KEEP ? W->Q->since : W->Q->token);
+	/* Of what was kept so far, the next view says what is of use. */
+	if (how == QUESTION_DROP)
+		checkpoint_remove(W->D, W->live, W->Q->token);
 	return (0);
 }
 

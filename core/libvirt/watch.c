@@ -52,7 +52,7 @@ watch_begin(struct program_talk **T, const struct question *Q, enum watch_what w
 	P.input_size = strlen(text);
 	rc = program_talk(&P, T);
 	free(text);
-	if (rc == 0 && (rc = program_talk_hear(*T, &line)) == 0)
+	if (rc == 0 && program_talk_hear(*T, &line) == 0)
 		return (0);
 	if (*T != NULL)
 		program_talk_end(*T, NULL);
@@ -164,12 +164,11 @@ static int
 end_job(virDomainPtr D, const struct question *Q)
 {
 	struct live *L;
-	int rc;
 
-	/* Its folder first: whoever begins a view now finds it held. */
+	/* One of the same token may have begun meanwhile. */
 	if (scratch_stands(Q->token) != 0)
 		return (0);
-	if ((rc = backup_end_of(D, Q->token)) != 0 || live_read(&L, D) != 0)
+	if (backup_end_of(D, Q->token) != 0 || live_read(&L, D) != 0)
 		return (-1);
 	for (unsigned i = 0; i < L->ndisks; i++) {
 		char dir[PATH_MAX];

@@ -5,9 +5,9 @@
 
 #include "base/say.h"
 #include "qmp/endpoint.h"
+#include "qmp/fleece.h"
 #include "qmp/hardware.h"
 #include "qmp/power.h"
-#include "qmp/view.h"
 
 /* What networks a QEMU has is in its options, which a person gives. */
 static int
@@ -30,8 +30,8 @@ static const struct {
 	{ "undefine", power_undefine },
 	{ "networks", networks },
 	{ "machine", hardware_tell },
-	{ "view", view_hold },
-	{ "forget", view_forget },
+	{ "view", fleece_view },
+	{ "forget", fleece_forget },
 };
 
 int

@@ -285,10 +285,12 @@ def raw_of(where, out):
     return out
 
 
-def domain_xml(name, disks, serial, mode='pattern', boot=False, agent=False, pause=0, memory=128, uuid=None, more=''):
+def domain_xml(name, disks, serial, mode='pattern', boot=False, agent=False, pause=0, memory=128, uuid=None,
+               iothread=False, more=''):
     """The guest as libvirt's domain.  disks: ID -> FORMAT:PATH; serial: the file for its console."""
     out = ["<domain type='qemu'><name>%s</name>" % name, '<uuid>%s</uuid>' % uuid if uuid else '',
-           "<memory unit='MiB'>%d</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type>" % memory]
+           "<memory unit='MiB'>%d</memory>%s<vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type>" % (
+               memory, '<iothreads>1</iothreads>' if iothread else '')]
     if not boot:
         out.append('<kernel>%s</kernel><initrd>%s</initrd><cmdline>%s</cmdline>' % (
             made('vmlinuz'), made('initrd-agent' if agent else 'initrd'), command_line(mode, pause)))
@@ -296,8 +298,8 @@ def domain_xml(name, disks, serial, mode='pattern', boot=False, agent=False, pau
                "<on_reboot>restart</on_reboot><on_crash>destroy</on_crash><devices>")
     for i, where in disks.items():
         form, path = where.split(':', 1)
-        out.append("<disk type='file' device='disk'><driver name='qemu' type='%s' cache='unsafe' discard='unmap'/>"
-                   "<source file='%s'/><target dev='%s' bus='virtio'/></disk>" % (form, path, i))
+        out.append("<disk type='file' device='disk'><driver name='qemu' type='%s' cache='unsafe' discard='unmap'%s/>"
+                   "<source file='%s'/><target dev='%s' bus='virtio'/></disk>" % (form, " iothread='1'" if iothread else '', path, i))
     out.append("<serial type='file'><source path='%s'/><target port='0'/></serial>" % serial)
     if agent:
         out.append("<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")

@@ -222,6 +222,14 @@ def test_the_old_site_is_fenced_then_a_replica_and_keeps_what_its_vm_was():
     check(lab.a.vms()['web1']['purpose'] == 'primary' and lab.a.vms()['web1']['may_start'], lab.a.vms())
 
 
+def test_a_vm_that_is_gone_from_the_host_is_not_made_only_to_be_fenced():
+    lab = Hosted()
+    lab.send(lab.hq, lab.dr, '--seed')
+    lab.a.vms(lambda v: v.clear())
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '--vm-is-shut-down', '-o', lab.file())
+    check(lab.a.vms() == {} and not lab.a.asked('define'), lab.a.asked('define'))
+
+
 def side_of(site):
     return site.json('status')[0]['role']
 

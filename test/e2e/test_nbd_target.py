@@ -261,40 +261,57 @@ def test_a_failed_flush_is_no_merge():
     l.whole([1, 2, 3])
 
 
-def test_a_server_that_dies_in_a_merge_and_comes_back():
-    if not has('nbdkit'):
-        return
-    for how in ('import', 'merge'):
-        l = disks.Disks(sizes=(1 * M, 64 * K + 512))
-        l.bring(l.cut('--seed'))
-        e = Export(l, 'export', 1 * M, NBDKIT + ('-t', '2', '--filter=delay', 'file', '[]', 'wdelay=0'))
-        l.dr('move', 'web1', '--disk', 'vda=' + e.uri, '--yes')
-        e.stop()
-        slow = e.argv
-        e.argv = tuple('wdelay=20ms' if a == 'wdelay=0' else a for a in slow)
-        e.serve()
-        for p in range(0, 1 * M - 8 * K, 8 * K):
-            l.write(l.disks['vda'], p, 4 * K)
-        delta = l.cut('--delta')
-        if how == 'merge':
-            l.dr('import', '--no-merge', delta)
-        before = e.content()
-        argv = ['import', delta] if how == 'import' else ['merge', 'web1']
-        p = start(VMFERRY, '--home', l.dr.home, *argv, stderr=subprocess.PIPE, text=True)
-        while e.content() == before:
-            check(p.poll() is None, 'it wrote nothing and ended')
-        e.stop(signal.SIGKILL)
-        words = p.stderr.read()
-        p.wait()
-        p.stderr.close()
-        check(p.returncode == 3 and e.uri in words, 'exit', p.returncode, words)
+def in_a_merge(argv, die):
+    """die(lab, export, process) once the merge, by argv, has begun to write; and then it is finished all the same."""
+    l = disks.Disks(sizes=(1 * M, 64 * K + 512))
+    l.bring(l.cut('--seed'))
+    e = Export(l, 'export', 1 * M, NBDKIT + ('-t', '2', '--filter=delay', 'file', '[]', 'wdelay=0'))
+    l.dr('move', 'web1', '--disk', 'vda=' + e.uri, '--yes')
+    e.stop()
+    fast, e.argv = e.argv, tuple('wdelay=20ms' if a == 'wdelay=0' else a for a in e.argv)
+    e.serve()
+    for at in range(0, 1 * M - 8 * K, 8 * K):
+        l.write(l.disks['vda'], at, 4 * K)
+    delta = l.cut('--delta')
+    if argv[0] == 'merge':
+        l.dr('import', '--no-merge', delta)
+    before = e.content()
+    p = start(os.path.join(BIN, 'vmferry-' + argv[0]), '--home', l.dr.home, *(argv[1:] or [delta]), stderr=subprocess.PIPE, text=True)
+    while e.content() == before:
+        check(p.poll() is None, 'it wrote nothing and ended')
+    die(e, p)
+    words = p.stderr.read()
+    p.wait()
+    p.stderr.close()
+    check(p.returncode == 3, 'exit', p.returncode, words)
+    if e.p.poll() is not None:
+        check(e.uri in words, words)
         check(l.dr('merge', 'web1', rc=None).returncode == 3, 'it was finished without a server')
-        e.argv = slow
-        e.serve()
-        l.dr('merge', 'web1')
-        l.whole([1, 2])
-        is_kept(l, e, 2)
-        l.close()
+    else:
+        e.stop()
+    e.argv = fast
+    e.serve()
+    l.dr('merge', 'web1')
+    l.whole([1, 2])
+    is_kept(l, e, 2)
+    l.close()
+
+
+def test_a_server_that_dies_in_a_merge_and_comes_back():
+    if has('nbdkit'):
+        in_a_merge(['import'], lambda e, p: e.stop(signal.SIGKILL))
+        in_a_merge(['merge', 'web1'], lambda e, p: e.stop(signal.SIGKILL))
+
+
+def test_the_process_that_writes_for_a_confined_one_dies_in_a_merge():
+    def die(e, p):
+        with open('/proc/%d/task/%d/children' % (p.pid, p.pid)) as f:
+            children = f.read().split()
+        check(len(children) == 1, 'the children are', children)
+        os.kill(int(children[0]), signal.SIGKILL)
+
+    if has('nbdkit'):
+        in_a_merge(['import'], die)
 
 
 # --- failovers ------------------------------------------------------------------------------------------------

@@ -147,16 +147,11 @@ def test_views_are_of_one_instant_and_their_bitmaps_miss_nothing():
     check(bitmaps(g) == {'vda': names('1'), 'vdb': names('1')}, bitmaps(g))
     g.wait_seq(20)
     v = View(lab, g, disks, '3', '1')
-    two = v.read('three')
-    for i in disks:
-        shutil.copy(lab.path('one-%s.raw' % i), lab.path('base-%s.raw' % i))
     v.update(again, 'three')                        # 'again' is as of the first point
     v.end('')                                       # nobody knows: both are kept
     nothing_left(g, lab)
     check(bitmaps(g) == {'vda': names('1', '3'), 'vdb': names('1', '3')}, bitmaps(g))
-    g.wait_seq(20)
     v = View(lab, g, disks, '4', '3')               # it was taken, as it turns out
-    v.update(two, 'four')
     v.end()
     check(bitmaps(g) == {'vda': names('4'), 'vdb': names('4')}, bitmaps(g))
     print('        a view stands after %d ms; the guest waited %d ms at most' % (v.took * 1000, max(g.stalls()) // 1000))
@@ -217,8 +212,7 @@ def test_whatever_is_killed_the_next_view_is_complete():
     check(len(g.ask('query-block-exports')) == 2, 'there is nothing left to be found')
     o = json.loads(ask(lab, 'machine', g).stdout)['disks']
     check({d['id']: d.get('where') for d in o} == {i: w.replace('raw:', '') for i, w in disks.items()}, 'QEMU\'s own filters are in the way:', o)
-    for n in (14, 19, 25):
-        check(kill_at_message(lab, g, disks, 'k%d' % n, '1', n), 'the program has less than', n, 'messages')
+    check(kill_at_message(lab, g, disks, 'k', '1', 25), 'it is not killed')       # in the midst of its making
     g.wait_seq(20)
     v = View(lab, g, disks, '4', '1')
     check(v.update(base, 'next') > 0)
@@ -285,6 +279,21 @@ def test_a_guest_goes_on_when_there_is_no_room_for_what_it_overwrites():
     check(os.listdir(small) == [], os.listdir(small))
     check(bitmaps(g) == {'vda': names('1', '2'), 'vdb': names('1', '2')}, bitmaps(g))
     g.wait_seq(50)
+    # Somebody fills it at one stroke, while nobody can look: the guest is stopped, and let go.
+    v = View(lab, host, disks, '2b', '2')
+    os.kill(v.process.pid, signal.SIGSTOP)
+    run('sh', '-c', 'cat /dev/zero >%s/filler' % small, rc=None)
+    until = time.time() + 30
+    while g.ask('query-status')['status'] != 'io-error':
+        check(time.time() < until, 'the control: the guest was not stopped')
+        time.sleep(0.05)
+    os.kill(v.process.pid, signal.SIGCONT)
+    v.process.wait(20)
+    words = v.process.stderr.read().decode()
+    check(v.process.returncode == 1 and 'goes on' in words, v.process.returncode, words)
+    g.wait_seq(50)
+    nothing_left(g, lab)
+    os.unlink(os.path.join(small, 'filler'))
     # Without even that much room it is not begun.
     with open(os.path.join(small, 'full'), 'wb') as f:
         f.write(bytes(20 * M))

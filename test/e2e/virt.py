@@ -12,7 +12,7 @@ was started there ends with the tests.
 """
 import ctypes, os, shutil, signal, subprocess, sys, time
 
-from lab import UNDO, Failed, run, start
+from lab import UNDO, Failed, run
 
 INSIDE = 'VMFERRY_TEST_INSIDE'
 HIDDEN = ['/etc/libvirt', '/run/libvirt', '/var/lib/libvirt', '/var/log/libvirt', '/var/cache/libvirt', '/var/log/swtpm']
@@ -38,11 +38,18 @@ def there():
     return not why
 
 
+def pass_on(child, n):
+    try:
+        os.kill(child, n)
+    except ProcessLookupError:
+        pass
+
+
 def reap(child):
     """What the first process of a namespace has to do: see to the orphans (a QEMU has libvirtd's for a parent that is
     gone), and end with its child's status."""
     for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(s, lambda n, frame: os.kill(child, n))
+        signal.signal(s, lambda n, frame: pass_on(child, n))
     while True:
         try:
             pid, status = os.wait()
@@ -73,25 +80,38 @@ def enter():
         if os.path.isdir(d):
             run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tests', d)
     if os.path.exists('/dev/kvm'):
-        run('mount', '--bind', '/dev/null', '/dev/kvm')     # asking whether it works takes its time, and QEMU's emulator is meant
+        # No KVM: an emulator is meant.  What can be written to would have libvirt look for it each time that it is asked.
+        none = '/run/libvirt/no-kvm'
+        open(none, 'w').close()
+        run('mount', '--bind', none, '/dev/kvm')
+        run('mount', '-o', 'remount,bind,ro', '/dev/kvm')
     run('ip', 'link', 'set', 'lo', 'up', rc=None)
 
 
 class Virt:
-    """libvirtd.  It runs until the test ends, with whatever domains and networks it then has."""
+    """libvirtd.  It goes on for the module's next test, without domains and networks, unless that wants another conf."""
+    running = None      # (process, conf)
+
     def __init__(self, lab, qemu_conf=''):
-        self.lab, self.process = lab, None
+        self.lab, self.conf, self.log = lab, qemu_conf, '/var/log/libvirt/libvirtd.log'
+        if Virt.running and Virt.running[0].poll() is None:
+            self.process = Virt.running[0]
+            if Virt.running[1] == qemu_conf:
+                UNDO.append(self.clean)
+                return
+            self.stop()
         for d in ('/etc/libvirt/qemu/networks', '/etc/libvirt/hooks', LOG):
             os.makedirs(d, exist_ok=True)
         with open('/etc/libvirt/qemu.conf', 'w') as f:
-            f.write('security_driver = "none"\nuser = "root"\ngroup = "root"\nstdio_handler = "file"\n' + qemu_conf)
+            f.write('security_driver = "none"\nuser = "root"\ngroup = "root"\nstdio_handler = "file"\nnamespaces = []\n' + qemu_conf)
         self.start()
         UNDO.append(self.clean)
 
     def start(self):
-        self.log = self.lab.path('libvirtd.log')
         with open(self.log, 'ab') as f:
-            self.process = start('libvirtd', '--pid-file', '/run/libvirt/libvirtd.pid', stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
+            self.process = subprocess.Popen(['libvirtd', '--pid-file', '/run/libvirt/libvirtd.pid'], stdin=subprocess.DEVNULL,
+                                            stdout=f, stderr=f, start_new_session=True)
+        Virt.running = self.process, self.conf
         self.wait(lambda: self.virsh('version', rc=None).returncode == 0, 'libvirtd answers', 60)
 
     def stop(self, how=signal.SIGTERM):
@@ -114,7 +134,6 @@ class Virt:
         for name in self.virsh('net-list', '--all', '--name').stdout.split():
             self.virsh('net-destroy', name, rc=None)
             self.virsh('net-undefine', name, rc=None)
-        self.stop()
 
     def virsh(self, *args, rc=0):
         return run('virsh', '-q', '-c', URI, *args, rc=rc)

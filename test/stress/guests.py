@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Real guests for longer than in `make test`: many live points, round trips of planned failovers, another tool's restore.
 
-Each test is run once, as long as there is time.  --seed is not used: what a guest writes when is up to the machine.
+Those with libvirt are run in any case, the others as long as there is time.  --seed is not used: what a guest writes when is up to the machine.
 Ends with "N passed, N failed".
 """
-import argparse, os, sys, time
+import argparse, os, shutil, signal, sys, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
-import test_live, virt
-from guest import check_pattern, make_disks, there
+import test_libvirt, test_live, virt
+from guest import Serial, check_pattern, make_disks, there
 from lab import *
 from qemu_host import QemuHost
 from test_boot import BootLab, LibvirtHost, booted
@@ -24,6 +24,53 @@ def disks_at(site):
     return [o.get('where', {}).get(i) or os.path.join(site.replica(), 'disks', i + '.raw') for i in o['disks']]
 
 
+def test_a_guests_own_shutdown_is_known_however_it_came_and_nothing_else_is_called_so():
+    if not virt.there() or not there():
+        return
+    s = test_libvirt.Stops()
+    v = s.v
+    for i in range(6):                              # with and without QEMU's line of libvirt's signal in the log
+        s.up()
+        s.press('--mode', 'acpi')
+        s.judged('shutdown', 'a press of the power button')
+    s.up()
+    v.virsh('qemu-monitor-command', 'web1', '{"execute": "system_powerdown"}')
+    v.stop()
+    Serial(s.serial).wait('GUEST-OFF', 120)
+    v.start()
+    s.judged('shutdown', 'a guest that shut down while libvirtd was not there')
+    for how, what in ((signal.SIGKILL, 'killed'), (signal.SIGTERM, 'ended')):
+        s.up()
+        pid = v.pid('web1')
+        v.stop(signal.SIGKILL)
+        os.kill(pid, how)
+        while os.path.exists('/proc/%d' % pid):
+            time.sleep(0.05)
+        v.start()
+        s.judged('crashed', 'a QEMU that was %s while libvirtd was not there' % what)
+    s.up()
+    pid = v.pid('web1')                             # the host is reset: what is in /run is gone with it
+    v.stop(signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(virt.RUN)
+    v.start()
+    s.judged('turned-off', 'a host that was reset')
+    s.up()
+    v.virsh('managedsave', 'web1')
+    s.judged('unknown', 'a VM whose memory was saved')
+    test_libvirt.ask(s.lab, 'start', 'web1', rc=1)
+    v.virsh('managedsave-remove', 'web1')
+
+
+def test_where_a_reboot_stops_the_vm_it_is_not_called_a_shutdown():
+    if not virt.there() or not there():
+        return
+    s = test_libvirt.Stops(reboot='destroy')
+    s.up()
+    s.v.virsh('reset', 'web1')
+    s.judged('unknown', 'a guest that was reset')
+
+
 def test_twenty_points_of_a_guest_that_writes_with_libvirt():
     if virt.there():
         test_live.live_points(test_live.ByLibvirt, 20)
@@ -31,6 +78,10 @@ def test_twenty_points_of_a_guest_that_writes_with_libvirt():
 
 def test_twenty_points_of_a_guest_that_writes_with_qemu_alone():
     test_live.live_points(test_live.ByQmp, 20)
+
+
+def test_points_of_a_guest_whose_host_is_a_program():
+    test_live.live_points(test_live.ByProgram, 6)
 
 
 def test_points_of_raw_disks_are_whole_too():
@@ -150,6 +201,10 @@ def test_an_unplanned_failover_with_libvirt_boots_the_older_point():
         test_an_unplanned_failover_at_the_older_point_boots_that_one(LibvirtHost)
 
 
+ALWAYS = [test_twenty_points_of_a_guest_that_writes_with_libvirt, test_planned_failovers_between_libvirt_and_qemu_lose_no_write,
+          test_an_unplanned_failover_with_libvirt_boots_the_older_point, test_what_virtnbdbackup_restores_is_what_we_restore]
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     a.add_argument('--seconds', type=float, default=600)
@@ -161,8 +216,12 @@ def main():
         print('0 passed, 0 failed')
         return
     end, passed, failed = time.monotonic() + o.seconds, 0, 0
-    for name, test in [(n, f) for n, f in globals().items() if n.startswith('test_') and callable(f) and n in (o.tests or [n])]:
-        if time.monotonic() > end:
+    tests = [f for n, f in globals().items() if n.startswith('test_') and callable(f)]
+    for test in ALWAYS + [f for f in tests if f not in ALWAYS]:
+        name = test.__name__
+        if o.tests and name not in o.tests:
+            continue
+        if time.monotonic() > end and test not in ALWAYS:
             print('        %s was not begun in time' % name[5:])
         elif run_test((name, test)):
             passed += 1

@@ -33,10 +33,11 @@ part() {
 }
 
 echo "stress: $seconds s, seed $seed"
-part power $((seconds * 25 / 100))
+part power $((seconds * 20 / 100))
 part kills $((seconds * 18 / 100))
 part guests $((seconds * 15 / 100))
 part qmp $((seconds * 8 / 100))
+part views $((seconds * 5 / 100))
 part courier $((seconds * 12 / 100)) --histories 100000
 part roles $((seconds * 5 / 100)) --steps 1000000
 left=$((begin + seconds - $(date +%s)))

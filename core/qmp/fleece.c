@@ -1,4 +1,4 @@
-#include "qmp/view.h"
+#include "qmp/fleece.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@
  * view is given up before that.  (A filter that gives the view up by itself can be put in only while the VM stands
  * still, with all that it wrote being brought to the disk: that has no bound.)
  */
-#define SAFE_WITH_IOTHREADS 802u /* QEMU 8.2 */
+#define SAFE_WITH_IOTHREADS 900u /* QEMU 9.0 */
 
 struct view_disk {
 	char node[64], dir[PATH_MAX], scratch[PATH_MAX];
@@ -52,7 +52,7 @@ struct view {
 /* --- may it be? ----------------------------------------------------------------------------------------------- */
 
 /*
- * Before 8.2, QEMU aborts when an NBD client leaves an export of a disk that has an iothread ("nbd_blockdev_client_closed:
+ * Before 9.0, QEMU aborts when an NBD client leaves an export of a disk that has an iothread ("nbd_blockdev_client_closed:
  * Assertion `qemu_in_main_thread()' failed"): no reading of disks is worth that.
  */
 static int
@@ -68,7 +68,7 @@ check_iothreads(const struct view *W)
 	if (json_array_size(a) > 0)
 		rc = say_refused(
 		    "%s: this QEMU (%u.%u) would crash when a disk with an iothread is read: start it "
-		    "without -object iothread, use QEMU 8.2 or newer, or export while the VM is off",
+		    "without -object iothread, use QEMU 9.0 or newer, or export while the VM is off",
 		    W->Q->name, monitor_version(W->M) / 100, monitor_version(W->M) % 100);
 	json_decref(a);
 	return (rc);
@@ -464,6 +464,22 @@ export_all(struct view *W)
 
 /* --- the end -------------------------------------------------------------------------------------------------- */
 
+/* If our scratch images had the VM stopped after all, it goes on. */
+static int
+let_go_on(struct view *W)
+{
+	char status[32];
+
+	if (!W->was_running)
+		return (0);
+	if (endpoint_status(W->M, status) != 0)
+		return (-1);
+	if (strcmp(status, "io-error") != 0)
+		return (0);
+	say_note("%s: was stopped for want of room for what it overwrites; goes on", W->Q->name);
+	return (monitor_must(W->M, "cont", NULL, NULL));
+}
+
 /* We are dead.  What is there is ended, and both tokens are kept. */
 static void
 rescue(void *arg)
@@ -476,24 +492,9 @@ rescue(void *arg)
 		agent_take_over(W->A);
 		agent_thaw(W->A, why);
 	}
-	sweep_view(W->M, W->Q->prefix);
+	if (sweep_view(W->M, W->Q->prefix) == 0)
+		let_go_on(W);
 	scratch_close(W->S);
-}
-
-/* If our scratch images had the VM stopped after all, it goes on. */
-static int
-let_go_on(struct view *W)
-{
-	char status[32];
-
-	if (!W->was_running || monitor_listen(W->M, 0) != 0 || !monitor_seen(W->M)->is_disk_full)
-		return (0);
-	if (endpoint_status(W->M, status) != 0)
-		return (-1);
-	if (strcmp(status, "io-error") != 0)
-		return (0);
-	say_note("%s: was stopped for want of room for what it overwrites; goes on", W->Q->name);
-	return (monitor_must(W->M, "cont", NULL, NULL));
 }
 
 static int
@@ -557,7 +558,7 @@ settle(struct view *W, enum question_end word)
 	const struct question *Q = W->Q;
 
 	if (word == QUESTION_KEEP)
-		return (sweep_bitmaps(W->M, Q->prefix, Q->token, ""));
+		return (sweep_bitmaps(W->M, Q->prefix, Q->token, Q->since));
 	return (word == QUESTION_DROP ? sweep_bitmaps(W->M, Q->prefix, Q->since, "") : 0);
 }
 
@@ -648,7 +649,7 @@ wait_for_predecessor(const struct question *Q)
 }
 
 int
-view_hold(const struct endpoint *E, const struct question *Q)
+fleece_view(const struct endpoint *E, const struct question *Q)
 {
 	struct view *W = calloc(1, sizeof *W);
 	int rc = -1;
@@ -674,7 +675,7 @@ view_hold(const struct endpoint *E, const struct question *Q)
 }
 
 int
-view_forget(const struct endpoint *E, const struct question *Q)
+fleece_forget(const struct endpoint *E, const struct question *Q)
 {
 	struct monitor *M = NULL;
 	int rc;
