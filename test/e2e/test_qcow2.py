@@ -151,6 +151,12 @@ def test_failovers_on_overlays_are_put_into_the_images():
     for d, got in zip(('vda', 'vdb'), lab.content(lab.hq)):
         with open(lab.path('want', d + '.raw'), 'rb') as f:
             check(f.read() == got, 'what the VM wrote is not on', d)
+    word, says = lab.file('word'), lab.file('says')
+    lab.hq('reverse', 'web1', '-o', word)
+    lab.dr('import', word, rc=1)
+    lab.dr('resync', 'web1', '--keep', 'hq', '-o', says, '--yes')
+    lab.send(lab.hq, lab.dr, '--against', says)
+    lab.same('after dr followed')
     lab.are_whole()
     lab.close()
 
