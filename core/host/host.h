@@ -142,7 +142,8 @@ struct host_machine {
 	char uuid[HEADER_UUID]; /* or empty */
 	unsigned ndisks;
 	struct host_machine_disk disks[HOST_DISKS];
-	char *definition; /* or NULL */
+	char *definition;  /* or NULL */
+	enum host_run run; /* HOST_UNKNOWN: not said here; host_state says it */
 };
 
 /**

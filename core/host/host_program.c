@@ -348,6 +348,7 @@ static const char *
 decode_machine(const json_t *o, struct host_machine *M)
 {
 	const json_t *disks = json_object_get(o, "disks"), *definition = json_object_get(o, "definition");
+	struct host_state is = { HOST_UNKNOWN, HOST_STOP_UNKNOWN };
 	const char *why = NULL;
 
 	if (!json_is_array(disks) || json_array_size(disks) > HOST_DISKS)
@@ -359,6 +360,9 @@ decode_machine(const json_t *o, struct host_machine *M)
 	if (json_object_get(o, "uuid") != NULL &&
 	    jsontext_get_string(o, "uuid", M->uuid, sizeof M->uuid) != 0)
 		return ("a UUID that is none");
+	if (json_object_get(o, "state") != NULL && decode_state(o, &is) != NULL)
+		return ("a state that is none");
+	M->run = is.run;
 	if (definition == NULL)
 		return (NULL);
 	if (!json_is_string(definition) || json_string_length(definition) > HOST_DEFINITION)

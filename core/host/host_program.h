@@ -10,7 +10,7 @@
 
 struct host_program {
 	char path[PATH_MAX];
-	char *host; /* of ours: what it is told behind the colon of --host; NULL: another's program */
+	char *host;        /* of ours: what it is told behind the colon of --host; NULL: another's program */
 	int knows_running; /* it knows a VM that runs, and no others: to define and start one is a person's */
 };
 

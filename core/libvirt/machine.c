@@ -9,6 +9,7 @@
 #include "base/say.h"
 #include "jsontext.h"
 #include "libvirt/connect.h"
+#include "libvirt/domstate.h"
 #include "libvirt/xml.h"
 #include "name.h"
 
@@ -103,11 +104,17 @@ set_network(struct host_machine_disk *d, xmlNodePtr source, const char *format)
 
 /* --- what kind of disk ------------------------------------------------------------------------------- */
 
+static int
+is_removable(xmlNodePtr disk)
+{
+	return (xml_has(disk, "device", "cdrom") || xml_has(disk, "device", "floppy"));
+}
+
 /* Why this disk is none that can be replicated, wherever it is; or NULL. */
 static const char *
 unfit(xmlNodePtr disk, xmlNodePtr source)
 {
-	if (xml_has(disk, "device", "cdrom") || xml_has(disk, "device", "floppy"))
+	if (is_removable(disk))
 		return ("is removable");
 	if (xml_has(disk, "device", "lun"))
 		return ("is passed through to its guest as a SCSI device: the guest could change it unseen");
@@ -194,6 +201,8 @@ encode_disk(const struct host_machine_disk *d)
 		if (d->size != 0)
 			bad |= json_object_set_new(o, "size", json_integer((json_int_t)d->size));
 	}
+	if (d->is_removable)
+		bad |= json_object_set_new(o, "removable", json_true());
 	if (d->is_swap)
 		bad |= json_object_set_new(o, "swap", json_true());
 	return (jsontext_whole(o, bad));
@@ -209,6 +218,7 @@ describe(virConnectPtr C, virDomainPtr D, xmlNodePtr disk)
 
 	if (!xml_attr(xml_child(disk, "target"), "dev", d.id, sizeof d.id) || name_check_disk(d.id) != NULL)
 		return (NULL);
+	d.is_removable = is_removable(disk);
 	if (why != NULL)
 		set_why(&d, why);
 	else
@@ -232,6 +242,17 @@ describe_all(virConnectPtr C, virDomainPtr D, xmlNodePtr top)
 	return (jsontext_whole(a, bad));
 }
 
+/* Whether it runs is said here, so that it need not be asked; how one came to be off takes a look at more. */
+static int
+add_state(json_t *o, virDomainPtr D)
+{
+	enum host_run run;
+
+	if (domstate_get(D, &run) != 0)
+		return (-1);
+	return (run == HOST_OFF ? 0 : json_object_set_new(o, "state", json_string(host_run_name(run))));
+}
+
 static int
 print(virConnectPtr C, virDomainPtr D, const struct question *Q, xmlNodePtr top, const char *text)
 {
@@ -242,7 +263,7 @@ print(virConnectPtr C, virDomainPtr D, const struct question *Q, xmlNodePtr top,
 	size_t n;
 
 	if (o == NULL || disks == NULL || json_object_set_new(o, "definition", json_string(text)) != 0 ||
-	    json_array_size(disks) > HOST_DISKS) {
+	    add_state(o, D) != 0 || json_array_size(disks) > HOST_DISKS) {
 		json_decref(o);
 		return (say_failed("%s: its definition has too many disks, or is no UTF-8", Q->name));
 	}

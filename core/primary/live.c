@@ -38,7 +38,10 @@ ask(struct cut *c, struct live *L)
 	}
 	if ((rc = host_machine(L->host, c->P->vm, &L->machine)) == HOST_NOTHING)
 		return (0);
-	if (rc != 0 || (rc = host_state(L->host, c->P->vm, &is)) != 0)
+	if (rc != 0)
+		return (rc);
+	is.run = L->machine->run;
+	if (is.run == HOST_UNKNOWN && (rc = host_state(L->host, c->P->vm, &is)) != 0)
 		return (rc);
 	if (is.run == HOST_ABSENT)
 		return (

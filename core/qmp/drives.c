@@ -195,7 +195,8 @@ read_one(struct drives *D, const struct source *from, const json_t *block)
 	size = json_integer_value(json_object_get(json_object_get(inserted, "image"), "virtual-size"));
 	snprintf(d->node, sizeof d->node, "%s", text_of(inserted, "node-name"));
 	name_it(d, block);
-	if (json_is_true(json_object_get(block, "removable")))
+	d->is_removable = json_is_true(json_object_get(block, "removable"));
+	if (d->is_removable)
 		refuse(d, "is removable");
 	else if (json_is_true(json_object_get(inserted, "ro")))
 		refuse(d, "is read-only");

@@ -16,6 +16,7 @@ struct drive {
 	char where[PATH_MAX];       /* as source_open takes it; or empty */
 	uint64_t size;              /* bytes */
 	int keeps_bitmaps;          /* its format does, also when QEMU has ended */
+	int is_removable;           /* a CD-ROM or floppy drive; has a why */
 	char why[HOST_WHY];         /* not empty: it cannot be replicated, and why */
 };
 

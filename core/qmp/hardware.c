@@ -55,8 +55,9 @@ encode_disks(const struct drives *D)
 	for (unsigned i = 0; i < D->n; i++) {
 		const struct drive *d = &D->drive[i];
 
-		o = d->why[0] != '\0' ? json_pack("{s:s,s:s}", "id", d->id, "why", d->why)
-		                      : json_pack("{s:s,s:s}", "id", d->id, "where", d->where);
+		o = d->why[0] != '\0'
+		        ? json_pack("{s:s,s:s,s:b}", "id", d->id, "why", d->why, "removable", d->is_removable)
+		        : json_pack("{s:s,s:s}", "id", d->id, "where", d->where);
 		if (d->size > 0)
 			bad |= json_object_set_new(o, "size", json_integer((json_int_t)d->size));
 		bad |= json_array_append_new(a, o);

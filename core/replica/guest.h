@@ -33,7 +33,7 @@ int guest_start(struct replica *R, const struct site *S, enum guest g, const cha
 /* Is it off, as far as the host can say?  0; 1, said; -1. */
 int guest_check_off(const struct replica *R, enum guest g);
 
-/* Shut it down and let the host forget it, and run the site's script then; a duplicate that does not shut down is turned off.  0; 1, said; -1. */
+/* Shut it down and let the host forget it, and run the site's script then; a test's duplicate is turned off.  0; 1, said; -1. */
 int guest_end(struct replica *R, const struct site *S, enum guest g, const char *act);
 
 /* Which networks would it miss?  0, also where nobody can say; 1, said; -1. */

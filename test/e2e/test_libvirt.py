@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import guest
 import test_turn as turn
 from lab import *
+from test_views_host import Host
 from virt import *
 
 UUID = '11111111-2222-3333-4444-555555555555'
@@ -328,6 +329,72 @@ def test_a_vm_with_a_qcow2_disk_is_handed_over_and_comes_back():
     check(d.find('driver').get('type') == 'qcow2' and d.find('source').get('file') == q, ET.tostring(d))
     lab.planned(lab.dr, lab.hq)
     same('when it came back')
+
+
+def test_a_vm_is_enabled_by_its_definition_and_a_shared_disk_by_a_persons_word():
+    if not there():
+        return
+    lab = Lab(enable=False)
+    v = Virt(lab)
+    v.define(plain(devices=disk(lab.disks['vda'], 'vda') + disk(lab.disks['vdb'], 'vdb', more='<shareable/>') +
+        disk(lab.make_disk('swap.raw', M), 'vdc') + disk(lab.path('cd.iso'), 'hdc', device='cdrom')))
+    enable = ['enable', 'web1', '--host', 'libvirt:', '--to', 'dr']
+    p = lab.hq(*enable, rc=1)
+    check('vdb is shared' in p.stderr and '--exclude vdb' in p.stderr, p.stderr)
+    p = lab.hq(*enable, '--exclude', 'vdb')
+    check('hdc is left out' in p.stderr and 'vdc looks like swap' in p.stderr, p.stderr)
+    p = lab.hq('enable', 'web1', '--exclude', 'vdc')
+    out = lab.path('seed')
+    lab.hq('export', 'web1', '-o', out)
+    lab.dr('import', out)
+    lab.dr('restore', 'web1', '-o', lab.path('out'))
+    check(sorted(os.listdir(lab.path('out'))) == ['vda.raw'], os.listdir(lab.path('out')))
+    check(filecmp.cmp(lab.disks['vda'], lab.path('out', 'vda.raw'), shallow=False), 'it is another disk')
+
+
+def test_libvirt_starts_a_replica_by_vmferry_alone():
+    """With its own user for QEMU, and the hook in its place."""
+    if not there():
+        return
+    lab = Lab(enable=False)
+    os.chmod(lab.dir, 0o711)
+    source = Host(lab)
+    source.put('state', state='off')
+    source.put('machine', uuid=UUID, definition=plain(), disks=[{'id': i, 'where': p} for i, p in lab.disks.items()])
+    lab.hq('enable', 'web1', '--to', 'dr', '--points', 24, '--host', 'exec:' + source.program)
+    v = Virt(lab, 'user = "libvirt-qemu"\ngroup = "libvirt-qemu"\ndynamic_ownership = 1\n')
+    with open('/etc/libvirt/hooks/qemu', 'w') as f:
+        f.write('#!/bin/sh\nexec %s --home %s -- "$@"\n' % (os.path.join(BIN, 'vmferry-hook'), lab.dr.home))
+    os.chmod('/etc/libvirt/hooks/qemu', 0o755)
+    v.restart()     # it looks for hooks as it starts
+    with open(os.path.join(lab.dr.home, 'map'), 'w') as f:
+        f.write('type qemu\n')
+    lab.dr('trust', 'add', lab.hq.card, '--vm', 'web*', '--host', 'libvirt:')
+    for n in (1, 2):
+        lab.keep(n)
+        out = lab.export('--since', 'sent') if n > 1 else lab.export()
+        p = lab.dr('import', out)
+        lab.write(lab.disks['vda'], M, 64 * K)
+    p = v.virsh('start', 'web1', rc=1)
+    check('replica' in p.stderr, p.stderr)
+    check(UUID in v.xml('web1'), 'it is another VM')
+    lab.dr('failover', 'web1', '--test', '--start', '--point', 1)
+    check(v.virsh('domstate', 'web1 - Test').stdout.strip() == 'running', 'the test does not run')
+    check("<link state='down'/>" in v.xml('web1 - Test') or '<interface' not in v.xml('web1 - Test'), 'it is not alone')
+    lab.dr('failover', 'web1', '--stop-test')
+    check('web1 - Test' not in v.virsh('list', '--all', '--name').stdout, 'a duplicate is left')
+    lab.dr('failover', 'web1', '--unplanned', '--yes', '--start')
+    check(v.virsh('domstate', 'web1').stdout.strip() == 'running', 'it does not run')
+    v.virsh('destroy', 'web1')
+    v.virsh('start', 'web1')                                            # it lives here now
+    v.virsh('destroy', 'web1')
+    lab.dr('failover', 'web1', '--cancel')
+    check('replica' in v.virsh('start', 'web1', rc=1).stderr, 'it may start')
+    out = lab.path('out')
+    lab.dr('restore', 'web1', '-o', out)
+    lab.same(2, out)
+    os.unlink('/etc/libvirt/hooks/qemu')
+    v.restart()
 
 
 if __name__ == '__main__':
