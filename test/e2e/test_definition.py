@@ -173,6 +173,20 @@ def test_a_host_that_refuses_is_told_again_and_no_import_fails_by_it():
     check(lab.b.vms()['web1']['purpose'] == 'replica', lab.b.vms())
 
 
+def test_a_vm_that_the_host_refused_to_make_is_nobody_s_of_vmferry():
+    lab = Hosted()
+    lab.b.refuses('define')
+    seed = lab.file()
+    lab.hq('export', 'web1', '--seed', '-o', seed)
+    lab.dr('import', seed)
+    # Somebody makes another VM of that name meanwhile, and it runs.
+    lab.b.refuses()
+    lab.b.vms(lambda v: v.update(web1={'state': 'running', 'definition': 'mine'}))
+    lab.dr('merge', 'web1')
+    lab.dr('disable', 'web1', '--remove', '--yes')
+    check(lab.b.vms()['web1'] == {'state': 'running', 'definition': 'mine'}, lab.b.vms())
+
+
 def test_a_vm_of_somebody_else_or_one_that_runs_is_left_alone():
     lab = Hosted()
     lab.b.vms(lambda v: v.update(web1={'state': 'off', 'definition': 'mine'}))
