@@ -455,10 +455,12 @@ guest_forget(struct replica *R, const struct site *S)
 		say_note("%s: the VM was this site's before it was a replica: it stays at its host", R->vm);
 	if (R->told.whose != TOLD_MADE)
 		return (0);
-	if ((rc = guest_prepare(R, S)) == 0 && (rc = host_open(&H, R->host)) == 0) {
+	/* One that runs was started by somebody who needs it: undefine would turn it off. */
+	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_check_off(R, GUEST_REPLICA)) != 0)
+		return (rc);
+	if ((rc = host_open(&H, R->host)) == 0)
 		rc = host_undefine(H, R->vm);
-		host_close(H);
-	}
+	host_close(H);
 	if (rc != 0 && rc != HOST_NOTHING)
 		return (rc);
 	memset(&R->told, 0, sizeof R->told);

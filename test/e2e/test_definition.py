@@ -173,6 +173,21 @@ def test_a_host_that_refuses_is_told_again_and_no_import_fails_by_it():
     check(lab.b.vms()['web1']['purpose'] == 'replica', lab.b.vms())
 
 
+def test_a_replica_that_somebody_has_started_is_not_turned_off_by_disable():
+    lab = Hosted()
+    seed = lab.file()
+    lab.hq('export', 'web1', '--seed', '-o', seed)
+    lab.dr('import', seed)
+    lab.b.vms(lambda v: v['web1'].update(state='running'))
+    p = lab.dr('disable', 'web1')
+    check('is running' in p.stderr and lab.b.vms()['web1']['state'] == 'running', p.stderr, lab.b.vms())
+    p = lab.dr('disable', 'web1', '--remove', '--yes', rc=1)
+    check('is running' in p.stderr and lab.b.vms()['web1']['state'] == 'running', p.stderr, lab.b.vms())
+    lab.b.vms(lambda v: v['web1'].update(state='off'))
+    lab.dr('disable', 'web1', '--remove', '--yes')
+    check('web1' not in lab.b.vms(), lab.b.vms())
+
+
 def test_a_vm_that_the_host_refused_to_make_is_nobody_s_of_vmferry():
     lab = Hosted()
     lab.b.refuses('define')
