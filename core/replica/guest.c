@@ -346,6 +346,16 @@ guest_check_off(const struct replica *R, enum guest g)
 	return (rc);
 }
 
+/*
+ * Was the VM of that name at the host made, or changed, for what ends now?  If the host has refused that, one that is there
+ * is somebody else's.
+ */
+static int
+is_ours(const struct replica *R, enum guest g)
+{
+	return (g == GUEST_TEST || R->failover.is_defined || R->told.whose != TOLD_NOBODY);
+}
+
 int
 guest_end(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
@@ -356,11 +366,11 @@ guest_end(struct replica *R, const struct site *S, enum guest g, const char *act
 
 	name_it(R, g, name);
 	/* What a duplicate has written is thrown away: nobody waits for it to write more, to be undefined is its end. */
-	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_up(&s) &&
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_ours(R, g) && is_up(&s) &&
 	    (rc = host_shutdown(H, name)) == HOST_NOTHING)
 		rc = 0;
 	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
-	if (rc == 0 && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
+	if (rc == 0 && is_ours(R, g) && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
 		rc = host_undefine(H, name);
 		if (rc == 0 && g != GUEST_TEST)
 			memset(&R->told, 0, sizeof R->told);
