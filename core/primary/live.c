@@ -49,6 +49,11 @@ ask(struct cut *c, struct live *L)
 		                "export there",
 		        c->P->vm));
 	L->is_running = is.run == HOST_RUNNING || is.run == HOST_PAUSED;
+	/* It was off a moment ago. */
+	if (c->o->final && L->is_running)
+		return (say_refused("%s: runs again, and what is handed over must be the last that it wrote: "
+		                    "shut it down from inside",
+		    c->P->vm));
 	if (definition_take(c, L->machine->definition) != 0)
 		return (-1);
 	return (machine_refresh(c->P, L->machine));

@@ -202,6 +202,22 @@ def test_a_vm_that_is_off_is_read_from_its_disks():
     lab.close()
 
 
+def test_a_vm_that_was_started_again_meanwhile_is_not_handed_over():
+    lab, host = ready()
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web1')
+    ship(lab)
+    host.put('state', state='off', stopped='shutdown')
+    with open(lab.path('machine')) as f:
+        m = json.load(f)
+    host.put('machine', **dict(m, state='running'))
+    views = len(host.asked('view'))
+    p = lab.hq('failover', 'web1', '--planned', '--to', 'dr', '-o', lab.path('final'), rc=1)
+    check('runs again' in p.stderr and len(host.asked('view')) == views, p.stderr)
+    host.put('machine', **m)
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '-o', lab.path('final'))
+    lab.close()
+
+
 def test_an_image_put_back_as_it_was_at_the_tracked_point_is_seen_to_differ_from_later_points():
     lab, host = ready()
     lab.keep(1)
