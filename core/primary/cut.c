@@ -246,9 +246,9 @@ offline_changes(struct cut *c, unsigned i)
 }
 
 /*
- * What the host says of all disks.  A tracker tells what differs from the point that it began at.  A later point need not
- * have been cut of the same file: an image may have been put back since, as it was before that point, its bitmaps with it.
- * So what later points say of themselves counts as well.
+ * What the host says of all disks.  A tracker tells what differs from the point that it began at.  A later point need
+ * not have been cut of the same file: an image may have been put back since, as it was before that point, its bitmaps
+ * with it.  So what later points say of themselves counts as well.
  */
 static int
 tracked_changes(struct cut *c)

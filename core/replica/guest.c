@@ -347,8 +347,8 @@ guest_check_off(const struct replica *R, enum guest g)
 }
 
 /*
- * Was the VM of that name at the host made, or changed, for what ends now?  If the host has refused that, one that is there
- * is somebody else's.
+ * Was the VM of that name at the host made, or changed, for what ends now?  If the host has refused that, one that is
+ * there is somebody else's.
  */
 static int
 is_ours(const struct replica *R, enum guest g)
