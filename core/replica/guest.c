@@ -360,6 +360,16 @@ guest_check_off(const struct replica *R, enum guest g)
 	return (rc);
 }
 
+/*
+ * Was the VM of that name at the host made, or changed, for what ends now?  If the host has refused that, one that is
+ * there is somebody else's.
+ */
+static int
+is_ours(const struct replica *R, enum guest g)
+{
+	return (g == GUEST_TEST || R->failover.is_defined || R->told.whose != TOLD_NOBODY);
+}
+
 int
 guest_end(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
@@ -370,11 +380,11 @@ guest_end(struct replica *R, const struct site *S, enum guest g, const char *act
 
 	name_it(R, g, name);
 	/* What a duplicate has written is thrown away: nobody waits for it to write more, to be undefined is its end. */
-	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_up(&s) &&
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_ours(R, g) && is_up(&s) &&
 	    (rc = host_shutdown(H, name)) == HOST_NOTHING)
 		rc = 0;
 	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
-	if (rc == 0 && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
+	if (rc == 0 && is_ours(R, g) && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
 		rc = host_undefine(H, name);
 		if (rc == 0 && g != GUEST_TEST)
 			memset(&R->told, 0, sizeof R->told);
@@ -491,10 +501,12 @@ guest_forget(struct replica *R, const struct site *S)
 		say_note("%s: the VM was this site's before it was a replica: it stays at its host", R->vm);
 	if (R->told.whose != TOLD_MADE)
 		return (0);
-	if ((rc = guest_prepare(R, S)) == 0 && (rc = host_open(&H, R->host)) == 0) {
+	/* One that runs was started by somebody who needs it: undefine would turn it off. */
+	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_check_off(R, GUEST_REPLICA)) != 0)
+		return (rc);
+	if ((rc = host_open(&H, R->host)) == 0)
 		rc = host_undefine(H, R->vm);
-		host_close(H);
-	}
+	host_close(H);
 	if (rc != 0 && rc != HOST_NOTHING)
 		return (rc);
 	memset(&R->told, 0, sizeof R->told);

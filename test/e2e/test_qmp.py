@@ -486,5 +486,26 @@ def test_what_would_harm_a_vm_is_refused():
     lab.close()
 
 
+def test_the_secrets_on_the_command_line_are_not_told():
+    if not shutil.which('qemu-system-x86_64'):
+        print('        skipped: not installed: qemu-system-x86_64')
+        return
+    lab = Lab(enable=False)
+    s = lab.path('qmp')
+    p = start('qemu-system-x86_64', '-M', 'none', '-display', 'none', '-name', NAME, '-qmp', 'unix:%s,server=on,wait=off' % s,
+              '-object', 'secret,id=one,data=swordfish,,too,format=raw',
+              '-object', json.dumps({'qom-type': 'secret', 'id': 'two', 'data': 'swordfish'}))
+    try:
+        while not os.path.exists(s):
+            check(p.poll() is None, 'QEMU has ended')
+            time.sleep(0.05)
+        said = ask(lab, 'machine', s).stdout
+    finally:
+        p.kill()
+        p.wait()
+    check('swordfish' not in said and 'too' not in said and 'id=one' in said and 'format=raw' in said, said)
+    lab.close()
+
+
 if __name__ == '__main__':
     main(__name__)
