@@ -12,6 +12,7 @@
 #include "disk/leaves.h"
 #include "disk/source.h"
 #include "primary/definition.h"
+#include "primary/live.h"
 #include "replica/definitions.h"
 
 /* --- replica to primary ------------------------------------------------------------------------------- */
@@ -26,6 +27,12 @@ real_path(const char *path, char out[PATH_MAX])
 
 	free(real);
 	return (rc);
+}
+
+static int
+take_path(const char *path, char out[PATH_MAX])
+{
+	return (source_is_plain(path) ? real_path(path, out) : io_path(out, "%s", path));
 }
 
 static int
@@ -46,7 +53,7 @@ take_disk(struct primary *P, const struct replica *R, unsigned i)
 		return (0);
 	if (replica_disk_path(R, i, path) != 0)
 		return (-1);
-	return (source_is_uri(path) ? io_path(d->where, "%s", path) : real_path(path, d->where));
+	return (take_path(path, d->where));
 }
 
 /* For the VM it is an empty disk in the folder of the replica. */
@@ -60,9 +67,9 @@ take_excluded(struct primary *P, const struct replica *R, unsigned i)
 	strcpy(d->id, R->excluded[i].id);
 	d->size = R->excluded[i].size;
 	d->is_excluded = 1;
-	if (replica_excluded_path(R, i, path) != 0 || (there = io_exists(path)) < 0)
+	if (replica_excluded_path(R, i, path) != 0 || (there = io_exists(source_path(path))) < 0)
 		return (-1);
-	return (there ? real_path(path, d->where) : 0);
+	return (there ? take_path(path, d->where) : 0);
 }
 
 static int
@@ -172,22 +179,25 @@ turn_to_primary(const struct site *S, struct replica *R, struct primary *P)
 
 /* --- primary to replica ------------------------------------------------------------------------------- */
 
-/* A replica's disk is written to: an export that cannot take it is no place for one. */
+/* A replica's disk is written to: an export that cannot take it, or an image that is only read, is no place for one. */
 static int
 check_place(const struct primary *P, const struct primary_disk *d)
 {
 	int is_uri = source_is_uri(d->where), rc;
 	struct image *I;
 
-	if (d->is_gone || source_is_plain(d->where))
+	if (d->is_gone || (image_takes(d->where) && !is_uri))
 		return (0);
 	if (is_uri && (rc = image_try(&I, d->where)) <= 0) {
 		image_free(I);
 		return (rc);
 	}
-	return (say_refused("%s: disk %s is at %s, where no replica can have it; bring it to a raw file or "
-	                    "device%s, and say so with 'vmferry enable %s --remove %s --disk %s=PATH'",
-	    P->vm, d->id, d->where, is_uri ? "" : " ('qemu-img convert -O raw')", P->vm, d->id, d->id));
+	return (
+	    say_refused("%s: disk %s is at %s, where no replica can have it; bring it to %s, and say so with "
+	                "'vmferry enable %s --remove %s --disk %s=%s'",
+	        P->vm, d->id, d->where,
+	        is_uri ? "a raw file or device" : "a qcow2 image or a raw file ('qemu-img convert')", P->vm,
+	        d->id, d->id, is_uri ? "PATH" : "qcow2:PATH"));
 }
 
 int
@@ -237,7 +247,7 @@ describe_disks(struct replica *R, const struct primary *P)
 		if (d->is_excluded) {
 			strcpy(R->excluded[R->nexcluded].id, d->id);
 			R->excluded[R->nexcluded++].size = d->size;
-			if (d->where[0] == '/') {
+			if (image_takes(d->where) && !source_is_uri(d->where) && d->where[0] != '\0') {
 				strcpy(R->places[R->nplaces].id, d->id);
 				strcpy(R->places[R->nplaces++].where, d->where);
 			}
@@ -278,6 +288,7 @@ describe_replica(struct replica *R, struct turning *t)
 	reminders_turned(&R->reminders, (int64_t)time(NULL));
 	strcpy(R->host, P->host);
 	R->told = P->told;
+	live_prefix(P, R->forget);
 	/* The VM at the host is the one that this site was the primary of. */
 	if (R->told.whose == TOLD_NOBODY)
 		R->told.whose = TOLD_FOUND;

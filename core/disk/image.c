@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bounds.h"
 #include "leaf.h"
@@ -62,7 +63,7 @@ image_create(const char *path, uint64_t size)
 static int
 open_kind(struct image *I, const char *where)
 {
-	if (!source_is_uri(where)) {
+	if (source_is_plain(where)) {
 		I->kind = &image_file;
 		return (image_file_open(&I->state, &I->room, where));
 	}
@@ -70,8 +71,20 @@ open_kind(struct image *I, const char *where)
 		I->kind = &image_relay;
 		return (image_relay_open(&I->state, &I->room, where));
 	}
-	I->kind = &image_nbd;
-	return (image_nbd_open(&I->state, &I->room, where));
+	if (source_is_uri(where)) {
+		I->kind = &image_nbd;
+		return (image_nbd_open(&I->state, &I->room, where));
+	}
+	I->kind = &image_image;
+	return (image_image_open(&I->state, &I->room, where));
+}
+
+int
+image_takes(const char *where)
+{
+	const char *path, *format = source_is_uri(where) ? NULL : source_image_format(where, &path);
+
+	return (format == NULL || strcmp(format, "qcow2") == 0);
 }
 
 int
@@ -303,7 +316,7 @@ copy_file(struct image *I, const char *path, uint64_t size)
 
 	if (rc == 0 && size > there)
 		size = there;
-	if (rc == 0 && !is_fixed(I) && I->kind->share(I->state, c.fd))
+	if (rc == 0 && !is_fixed(I) && I->kind->share != NULL && I->kind->share(I->state, c.fd))
 		rc = size == there ? 0 : I->kind->resize(I->state, size);
 	else if (rc == 0 && (rc = resize_new(I, size)) == 0)
 		rc = run_copy(I, &c, size);
@@ -318,7 +331,7 @@ image_copy(struct image *I, const char *where, uint64_t size)
 	struct source *S;
 	int rc;
 
-	if (!source_is_uri(where))
+	if (source_is_plain(where))
 		return (copy_file(I, where, size));
 	if (source_open_own(&S, where, size) != 0)
 		return (-1);

@@ -8,9 +8,9 @@
 #include "extent.h"
 
 /*
- * A raw disk image that we write: a replica's disk, or one that is restored.  It is a file, or a block device or an NBD
- * export, which are at least as large as the disk on them.  To add a kind, write its functions in a file image_KIND.c and
- * name it in image.c.  For one thread.
+ * A disk that we write: a replica's, or one that is restored.  It is a raw file, or a block device or an NBD export, which
+ * are at least as large as the disk on them, or an image of a format that qemu-nbd writes for us.  To add a kind, write its
+ * functions in a file image_KIND.c and name it in image.c.  For one thread.
  */
 struct image;
 
@@ -23,13 +23,16 @@ struct image_kind {
 	/* Make it durable; and settle: drop it from memory too, where there is such a thing. */
 	int (*sync)(void *state);
 	int (*settle)(void *state);
-	/* Of what has no size of its own: give it one; and share all that the open file has: did it? */
+	/* Of what has no size of its own: give it one; and share all that the open file has: did it?  NULL: never. */
 	int (*resize)(void *state, uint64_t size);
 	int (*share)(void *state, int from);
 	void (*close)(void *state);
 };
 
-/* A new sparse file of that size, which must not exist, or an existing image; NULL, said, on error. */
+/* Is this, in its form, a place that a disk can be written to?  Of images those are qcow2 ones. */
+int image_takes(const char *where);
+
+/* A new sparse file of that size, which must not exist, or an existing image, where image_takes; NULL, said, on error. */
 struct image *image_create(const char *path, uint64_t size);
 struct image *image_open(const char *where);
 void image_free(struct image *I);
@@ -40,7 +43,7 @@ int image_try(struct image **I, const char *where);
 /* Has it room for a disk of that size?  0; 1, said, where it is a device or export that has not. */
 int image_fits(const struct image *I, uint64_t size);
 
-/* The bytes of a device or export; IMAGE_GROWS of a file, which has the size that it is given. */
+/* The bytes of a device or export; IMAGE_GROWS of a file or image, which has the size that it is given. */
 #define IMAGE_GROWS UINT64_MAX
 uint64_t image_room(const struct image *I);
 
@@ -68,10 +71,15 @@ int image_copy(struct image *I, const char *where, uint64_t size);
 int image_copy_source(struct image *I, const struct source *S);
 
 /* The kinds.  Each sets *state and *room, and returns as image_try does. */
-extern const struct image_kind image_file, image_nbd, image_relay;
+extern const struct image_kind image_file, image_nbd, image_image, image_relay;
 int image_file_open(void **state, uint64_t *room, const char *path);
 int image_file_create(void **state, uint64_t *room, const char *path);
 int image_nbd_open(void **state, uint64_t *room, const char *uri);
-int image_relay_open(void **state, uint64_t *room, const char *uri);
+int image_image_open(void **state, uint64_t *room, const char *where);
+int image_relay_open(void **state, uint64_t *room, const char *where);
+
+/* As image_nbd_open, of a connection that is made; h is taken, also on error. */
+struct nbd_handle;
+int image_nbd_wrap(void **state, uint64_t *room, const char *name, struct nbd_handle *h);
 
 #endif

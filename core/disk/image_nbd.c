@@ -53,10 +53,8 @@ nbd_end(void *state)
 {
 	struct nbd *n = state;
 
-	if (n->h != NULL) {
-		nbd_shutdown(n->h, 0);
-		nbd_close(n->h);
-	}
+	nbd_shutdown(n->h, 0);
+	nbd_close(n->h);
 	free(n);
 }
 
@@ -98,23 +96,19 @@ check_export(struct nbd *n)
 }
 
 int
-image_nbd_open(void **state, uint64_t *room, const char *uri)
+image_nbd_wrap(void **state, uint64_t *room, const char *name, struct nbd_handle *h)
 {
-	int rc = check_name(uri);
-	struct nbd *n;
+	struct nbd *n = calloc(1, sizeof *n);
+	int rc;
 
-	if (rc != 0)
-		return (rc);
-	if ((n = calloc(1, sizeof *n)) == NULL)
+	if (n == NULL) {
+		nbd_close(h);
 		return (say_failed("out of memory"));
+	}
+	n->h = h;
 	for (unsigned i = 0; i < REQUESTS; i++)
 		n->requests[i].nbd = n;
-	if (io_path(n->uri, "%s", uri) != 0 || (n->h = nbd_create()) == NULL)
-		rc = -1;
-	else if (nbd_connect_uri(n->h, uri) == -1)
-		rc = failed(n, "connect");
-	else
-		rc = check_export(n);
+	rc = io_path(n->uri, "%s", name) != 0 ? -1 : check_export(n);
 	if (rc != 0) {
 		nbd_end(n);
 		return (rc);
@@ -122,6 +116,22 @@ image_nbd_open(void **state, uint64_t *room, const char *uri)
 	*state = n;
 	*room = n->size;
 	return (0);
+}
+
+int
+image_nbd_open(void **state, uint64_t *room, const char *uri)
+{
+	int rc = check_name(uri);
+	struct nbd_handle *h;
+
+	if (rc != 0)
+		return (rc);
+	if ((h = nbd_create()) == NULL || nbd_connect_uri(h, uri) == -1) {
+		rc = say_failed("%s: cannot connect: %s", uri, nbd_get_error());
+		nbd_close(h);
+		return (rc);
+	}
+	return (image_nbd_wrap(state, room, uri, h));
 }
 
 /* --- requests ------------------------------------------------------------------------------------------- */

@@ -126,6 +126,25 @@ why_no_bitmap(const json_t *image, const char *wanted)
 	return ("the image has no such bitmap");
 }
 
+/* Of the image itself, those that lack something; of more than there is room for, the first ones. */
+static int
+add_lost(struct imageinfo *I, const json_t *image)
+{
+	const json_t *bitmap;
+	size_t i;
+
+	json_array_foreach (json_object_get(own_data(image), "bitmaps"), i, bitmap) {
+		const char *name = text(bitmap, "name");
+
+		if (name == NULL || !has_flag(bitmap, "in-use") || I->nlost == IMAGEINFO_LOST)
+			continue;
+		if ((I->lost[I->nlost] = strdup(name)) == NULL)
+			return (say_failed("out of memory"));
+		I->nlost++;
+	}
+	return (0);
+}
+
 /* --- asking ------------------------------------------------------------------------------------------- */
 
 static int
@@ -148,7 +167,7 @@ understand(struct imageinfo *I, const json_t *chain, const char *path, const cha
 	    json_array_size(chain) == 1 && text(image, "backing-filename") == NULL && I->nfiles == 1;
 	if (bitmap != NULL)
 		I->no_bitmap = why_no_bitmap(image, bitmap);
-	return (rc);
+	return (rc == 0 ? add_lost(I, image) : rc);
 }
 
 static int
@@ -198,5 +217,7 @@ imageinfo_free(struct imageinfo *I)
 		return;
 	for (unsigned i = 0; i < I->nfiles; i++)
 		free(I->files[i]);
+	for (unsigned i = 0; i < I->nlost; i++)
+		free(I->lost[i]);
 	free(I);
 }

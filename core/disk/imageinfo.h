@@ -9,12 +9,15 @@
  */
 #define IMAGEINFO_PACKAGE "qemu-utils"
 #define IMAGEINFO_FILES 512u
+#define IMAGEINFO_LOST 64u
 
 struct imageinfo {
 	unsigned nfiles;
 	char *files[IMAGEINFO_FILES]; /* absolute paths, the image's own first */
 	int is_alone;                 /* there is no content of it anywhere but in its own file */
 	const char *no_bitmap;        /* NULL: the bitmap can be asked for; else why not, static */
+	unsigned nlost;
+	char *lost[IMAGEINFO_LOST]; /* bitmaps of it that lack something, if nobody has it open, for good */
 };
 
 /**

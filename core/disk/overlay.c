@@ -23,12 +23,13 @@ struct overlay {
 /* --- qemu-img ----------------------------------------------------------------------------------------- */
 
 int
-overlay_is_used(const char *path)
+overlay_is_used(const char *where)
 {
+	const char *path = source_path(where);
 	int fd, rc;
 
 	/* Nobody says it of an export. */
-	if (source_is_uri(path))
+	if (source_is_uri(where))
 		return (0);
 	if ((fd = io_open_read(path)) < 0)
 		return (-1);
@@ -126,15 +127,17 @@ sync_new(const char *path)
 int
 overlay_create(const char *path, const char *base, uint64_t size)
 {
+	const char *at = source_path(base), *format = at == base ? NULL : source_image_format(base, &at);
 	char bytes[32];
 	/* With subclusters of 4 KiB, a block of ours is written without reading or copying what is around it. */
 	const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o",
-		"extended_l2=on,cluster_size=128k", "-F", "raw", "-b", base, path, bytes, NULL };
+		"extended_l2=on,cluster_size=128k", "-F", format == NULL ? "raw" : format, "-b", at, path,
+		bytes, NULL };
 	int fd, rc;
 
-	if (path[0] != '/' || (base[0] != '/' && !source_is_uri(base)) || strlen(base) > OVERLAY_PATH)
-		return (say_refused("%s: an overlay needs a path of at most %u bytes, starting with '/'",
-		    base, OVERLAY_PATH));
+	if (path[0] != '/' || (at[0] != '/' && !source_is_uri(base)) || strlen(at) > OVERLAY_PATH)
+		return (say_refused(
+		    "%s: an overlay needs a path of at most %u bytes, starting with '/'", at, OVERLAY_PATH));
 	if (size == 0 || size % LIMIT_SECTOR != 0 || size > LIMIT_DISK_SIZE)
 		return (say_refused("%s: a disk cannot have %" PRIu64 " bytes", path, size));
 	snprintf(bytes, sizeof bytes, "%" PRIu64, size);
@@ -164,7 +167,7 @@ overlay_open(struct overlay **out, const char *path)
 		return (overlay_server_in_use(path));
 	if ((O = calloc(1, sizeof *O)) == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = overlay_server_open(&O->server, path)) != 0) {
+	if ((rc = overlay_server_open(&O->server, path, 0)) != 0) {
 		overlay_close(O);
 		return (rc);
 	}

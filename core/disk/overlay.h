@@ -6,9 +6,10 @@
 #include "extent.h"
 
 /*
- * A qcow2 image on top of a raw disk (a file, block device or NBD export) that stays as it is: a VM of a test failover or of a
- * failover runs on it, at once and at any recovery point.  It is made by qemu-img, and filled and read through
- * qemu-nbd, both of Debian's qemu-utils.  Both paths are absolute, since the overlay names its base, which may be a URI.
+ * A qcow2 image on top of a disk (a raw file, a block device, an NBD export or an image) that stays as it is: a VM of a test
+ * failover or of a failover runs on it, at once and at any recovery point.  It is made by qemu-img, and filled and read
+ * through qemu-nbd, both of Debian's qemu-utils.  Both paths are absolute, since the overlay names its base, which is given
+ * as image_open takes it.
  */
 struct overlay;
 
@@ -49,15 +50,15 @@ void overlay_close(struct overlay *O);
 int overlay_commit(const char *path, const char *base);
 
 /**
- * Does a VM or another program of QEMU have the image at path open, an overlay or a raw one?  1; 0, also where nobody
+ * Does a VM or another program of QEMU have the disk at where open, an overlay or another?  1; 0, also where nobody
  * can say, of an export; -1, said.
  */
-int overlay_is_used(const char *path);
+int overlay_is_used(const char *where);
 
 /* What an overlay says of itself: 0; 1, said, if it is none; -1. */
 struct overlay_head {
 	uint64_t size;               /* bytes that the VM sees */
-	char base[OVERLAY_PATH + 1]; /* the path or URI of its base */
+	char base[OVERLAY_PATH + 1]; /* the path or URI of its base, without its format */
 };
 int overlay_head(const char *path, struct overlay_head *out);
 

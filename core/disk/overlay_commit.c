@@ -168,6 +168,12 @@ commit_all(struct commit *C)
 	return (carry(C));
 }
 
+static int
+is_image(const char *base)
+{
+	return (!source_is_plain(base) && !source_is_uri(base));
+}
+
 /*
  * The base is written by us, and no QEMU may do so meanwhile; in its own words (qemu_locks.h) we write, and let no
  * other write.  Readers stay possible: qemu-nbd is one.
@@ -177,7 +183,7 @@ lock_base(int fd, const char *base)
 {
 	int rc;
 
-	/* An export knows no locks of ours. */
+	/* An export knows no locks of ours, and an image has those of who writes it for us. */
 	if (fd < 0)
 		return (0);
 	if (io_share_lock(fd, base, QEMU_LOCK_WRITES, 1) != 0 ||
@@ -191,13 +197,18 @@ lock_base(int fd, const char *base)
 static int
 run(struct commit *C, const char *path, const char *base, int fd)
 {
-	uint64_t old;
+	uint64_t old = 0;
 	int rc;
 
 	if ((C->blocks = malloc(BLOCKS)) == NULL || (C->data = malloc(LIMIT_DATA)) == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = overlay_server_open(&C->server, path)) == 0 && (rc = lock_base(fd, base)) == 0 &&
-	    (rc = commit_all(C)) == 0 && image_room(C->base) == IMAGE_GROWS)
+	if ((rc = overlay_server_open(&C->server, path, is_image(base))) != 0 ||
+	    (rc = lock_base(fd, base)) != 0)
+		return (rc);
+	/* An image takes nothing behind its end, and a file needs its new one last alone. */
+	if (is_image(base) && image_resize(C->base, 0, C->server.size) != 0)
+		return (-1);
+	if ((rc = commit_all(C)) == 0 && fd >= 0 && image_room(C->base) == IMAGE_GROWS)
 		rc = io_size(fd, base, &old) != 0 ? -1 : image_resize(C->base, old, C->server.size);
 	return (rc == 0 ? image_sync(C->base) : rc);
 }
@@ -211,7 +222,7 @@ check(struct commit *C, const char *path, const char *base)
 
 	if ((rc = overlay_head(path, &h)) != 0)
 		return (rc);
-	if (strcmp(h.base, base) != 0)
+	if (strcmp(h.base, source_path(base)) != 0)
 		return (say_refused("%s: is an overlay on %s, not on %s", path, h.base, base));
 	if ((rc = overlay_is_used(path)) == 1)
 		return (overlay_server_in_use(path));
@@ -229,11 +240,11 @@ int
 overlay_commit(const char *path, const char *base)
 {
 	struct commit *C = calloc(1, sizeof *C);
-	int is_uri = source_is_uri(base), fd = is_uri ? -1 : io_open_write(base), rc = -1;
+	int is_plain = source_is_plain(base), fd = is_plain ? io_open_write(base) : -1, rc = -1;
 
 	if (C == NULL)
 		say_failed("out of memory");
-	else if ((is_uri || fd >= 0) && (rc = check(C, path, base)) == 0)
+	else if ((!is_plain || fd >= 0) && (rc = check(C, path, base)) == 0)
 		rc = run(C, path, base, fd);
 	if (C != NULL) {
 		overlay_server_close(&C->server);

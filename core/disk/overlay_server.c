@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -46,17 +48,51 @@ not_served(struct overlay_server *V)
 	return (say_failed("%s: cannot open it with qemu-nbd: %s", V->path, words[0] != '\0' ? words : why));
 }
 
+/* The image as QEMU takes it with all that is to be known of it; the caller's to free; NULL: no memory. */
+static char *
+without_base(const char *path)
+{
+	json_t *o = json_pack("{s:s,s:n,s:{s:s,s:s}}", "driver", "qcow2", "backing", "file", "driver", "file",
+	    "filename", path);
+	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT), *out = NULL;
+	size_t n;
+
+	if (text != NULL && (out = malloc(n = strlen(text) + sizeof "json:")) != NULL)
+		snprintf(out, n, "json:%s", text);
+	free(text);
+	json_decref(o);
+	return (out);
+}
+
 /*
  * qemu-nbd has our end of a socket as its only client, and ends when that closes.  It need not keep its metadata in
  * order on the medium with a flush here and there (that is half of the time to fill): until overlay_flush, which has it
  * write all that it has, and then makes the file durable, nothing is promised.
  */
-int
-overlay_server_open(struct overlay_server *V, const char *path)
+static int
+serve(struct overlay_server *V, const char *path, int is_alone, int *fd)
 {
-	const char *argv[] = { "qemu-nbd", "-f", "qcow2", "--allocation-depth", "--cache=unsafe",
-		"--discard=unmap", "--aio=threads", path, NULL };
+	char *alone = is_alone ? without_base(path) : NULL;
+	const char *argv[] = { "qemu-nbd", "--allocation-depth", "--cache=unsafe", "--discard=unmap",
+		"--aio=threads", NULL, NULL, NULL, NULL };
 	const struct program P = { .argv = argv, .package = OVERLAY_PACKAGE };
+	int rc;
+
+	if (is_alone) {
+		argv[5] = alone;
+	} else {
+		argv[5] = "-f";
+		argv[6] = "qcow2";
+		argv[7] = path;
+	}
+	rc = is_alone && alone == NULL ? say_failed("out of memory") : program_serve(&P, &V->program, fd);
+	free(alone);
+	return (rc);
+}
+
+int
+overlay_server_open(struct overlay_server *V, const char *path, int is_alone)
+{
 	int64_t size;
 	int fd;
 
@@ -66,7 +102,7 @@ overlay_server_open(struct overlay_server *V, const char *path)
 	if ((V->h = nbd_create()) == NULL || nbd_add_meta_context(V->h, OVERLAY_DEPTH) == -1 ||
 	    nbd_add_meta_context(V->h, OVERLAY_ZERO) == -1)
 		return (overlay_server_failed(V, "prepare"));
-	if (program_serve(&P, &V->program, &fd) != 0)
+	if (serve(V, path, is_alone, &fd) != 0)
 		return (-1);
 	/* Takes fd, also when it fails. */
 	if (nbd_connect_socket(V->h, fd) == -1)

@@ -29,8 +29,11 @@ enum overlay_request {
 	OVERLAY_CLEAR, /* no data: it reads as zeroes afterwards */
 };
 
-/* Open it, refused if somebody else has it open: 0, 1 or -1, said; it is to be closed in all cases. */
-int overlay_server_open(struct overlay_server *V, const char *path);
+/**
+ * Open it, refused if somebody else has it open: 0, 1 or -1, said; it is to be closed in all cases.  Alone: without its
+ * base, which somebody writes to, so that what is not its own has nothing to show.
+ */
+int overlay_server_open(struct overlay_server *V, const char *path, int is_alone);
 
 /* qemu-nbd has ended after this. */
 void overlay_server_close(struct overlay_server *V);

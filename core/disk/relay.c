@@ -161,18 +161,18 @@ relay_search(const char *path)
 }
 
 static int
-far_open(void **state, uint64_t *size, const char *uri, enum relay_what what)
+far_open(void **state, uint64_t *size, const char *where, enum relay_what what, enum source_use use)
 {
 	struct relay_answer a;
 	struct far *f;
 	size_t at;
 	int rc;
 
-	if (find_named(uri, &at) != 0)
+	if (find_named(where, &at) != 0)
 		return (-1);
 	if ((f = calloc(1, sizeof *f)) == NULL)
 		return (say_failed("out of memory"));
-	if ((rc = ask(what, 0, at, 0, &a)) != 0) {
+	if ((rc = ask(what, 0, at, (uint64_t)use, &a)) != 0) {
 		free(f);
 		return (rc);
 	}
@@ -194,9 +194,9 @@ far_close(void *state)
 }
 
 int
-source_relay_open(void **state, uint64_t *size, const char *uri)
+source_relay_open(void **state, uint64_t *size, const char *where, enum source_use use)
 {
-	return (far_open(state, size, uri, RELAY_OPEN_SOURCE));
+	return (far_open(state, size, where, RELAY_OPEN_SOURCE, use));
 }
 
 static int
@@ -248,16 +248,33 @@ far_dirty(void *state, struct ranges *out, const char **why)
 static int
 far_check(void *state)
 {
-	(void)state;
-	return (0);
+	const struct far *f = state;
+	struct relay_answer a;
+
+	return (ask(RELAY_CHECK, f->handle, 0, 0, &a));
 }
 
-const struct source_kind source_relay = { far_read, far_stretch, far_dirty, far_check, NULL, far_close };
+static int
+far_stamp(void *state, struct source_stamp *out)
+{
+	const struct far *f = state;
+	struct relay_answer a;
+	int rc;
+
+	pthread_mutex_lock(&door.lock);
+	rc = tell(RELAY_STAMP, f->handle, 0, 0) != 0 || hear(&a) != 0 ? -1 : a.rc;
+	if (rc >= 0 && io_read(door.fd, RELAY_NAME, out, sizeof *out) != (ssize_t)sizeof *out)
+		rc = lost();
+	pthread_mutex_unlock(&door.lock);
+	return (rc);
+}
+
+const struct source_kind source_relay = { far_read, far_stretch, far_dirty, far_check, far_stamp, far_close };
 
 int
-image_relay_open(void **state, uint64_t *room, const char *uri)
+image_relay_open(void **state, uint64_t *room, const char *where)
 {
-	return (far_open(state, room, uri, RELAY_OPEN_IMAGE));
+	return (far_open(state, room, where, RELAY_OPEN_IMAGE, SOURCE_OWN));
 }
 
 static int
@@ -309,9 +326,19 @@ far_sync(void *state)
 	return (far_end(state, RELAY_SYNC));
 }
 
+static int
+far_resize(void *state, uint64_t size)
+{
+	const struct far *f = state;
+	struct relay_answer a;
+
+	return (f->is_lost ? -1 : ask(RELAY_RESIZE, f->handle, 0, size, &a));
+}
+
 const struct image_kind image_relay = { .write = far_write,
 	.zero = far_zero,
 	.drain = far_drain,
 	.sync = far_sync,
 	.settle = far_sync,
+	.resize = far_resize,
 	.close = far_close };

@@ -48,24 +48,26 @@ search(const struct serving *s, const struct relay_question *q)
 }
 
 static int
-open_export(struct serving *s, const struct relay_question *q)
+open_disk(struct serving *s, const struct relay_question *q)
 {
 	struct relay_answer a = { .rc = -1 };
 	struct open_one *o = NULL;
-	const char *uri = name_of(s, q);
+	const char *where = name_of(s, q);
+	enum source_use use = q->length == SOURCE_QUIET ? SOURCE_QUIET : SOURCE_OWN;
+	int is_uri = where != NULL && source_is_uri(where);
 
 	for (unsigned i = 0; o == NULL && i < HANDLES; i++)
 		if (s->open[i].source == NULL && s->open[i].image == NULL) {
 			o = &s->open[i];
 			a.flag = i;
 		}
-	if (o == NULL || uri == NULL || !source_is_uri(uri)) {
-		say_failed("%s: more exports are open than it takes", RELAY_NAME);
+	if (o == NULL || where == NULL || source_is_plain(where)) {
+		say_failed("%s: more are open than it takes", RELAY_NAME);
 	} else if (q->what == RELAY_OPEN_SOURCE) {
-		if ((a.rc = source_open(&o->source, uri, SOURCE_OWN, NULL)) == 0)
+		if ((a.rc = source_open(&o->source, where, use, NULL)) == 0)
 			a.value = source_size(o->source);
-	} else if ((a.rc = image_nbd_open(&o->image, &a.value, uri)) == 0) {
-		o->kind = &image_nbd;
+	} else if ((a.rc = (is_uri ? image_nbd_open : image_image_open)(&o->image, &a.value, where)) == 0) {
+		o->kind = is_uri ? &image_nbd : &image_image;
 		o->error = 0;
 	}
 	return (reply(s, a));
@@ -133,6 +135,29 @@ finish(struct serving *s, struct open_one *o, int is_sync)
 }
 
 static int
+resize(struct serving *s, struct open_one *o, const struct relay_question *q)
+{
+	struct relay_answer a = { .rc = -1 };
+
+	if (!o->error)
+		drain(s, o);
+	if (!o->error && o->kind->resize != NULL)
+		a.rc = o->kind->resize(o->image, q->length);
+	return (reply(s, a));
+}
+
+static int
+stamp(const struct serving *s, const struct open_one *o)
+{
+	struct source_stamp stamp = { 0 };
+	struct relay_answer a = { .rc = source_stamp(o->source, &stamp) };
+
+	if (reply(s, a) != 0)
+		return (-1);
+	return (a.rc < 0 ? 0 : io_write(s->fd, RELAY_NAME, &stamp, sizeof stamp));
+}
+
+static int
 use_source(struct serving *s, struct open_one *o, const struct relay_question *q)
 {
 	struct relay_answer a = { 0 };
@@ -140,6 +165,10 @@ use_source(struct serving *s, struct open_one *o, const struct relay_question *q
 
 	if (q->what == RELAY_READ)
 		return (read_export(s, o, q));
+	if (q->what == RELAY_STAMP)
+		return (stamp(s, o));
+	if (q->what == RELAY_CHECK)
+		return (reply(s, (struct relay_answer){ .rc = source_check(o->source) }));
 	if (q->what != RELAY_STRETCH)
 		return (-1);
 	a.rc = source_stretch(o->source, q->offset, q->length, &a.value, &is_hole);
@@ -152,6 +181,8 @@ use_image(struct serving *s, struct open_one *o, const struct relay_question *q)
 {
 	if (q->what == RELAY_WRITE)
 		return (write_export(s, o, q));
+	if (q->what == RELAY_RESIZE)
+		return (resize(s, o, q));
 	if (q->what == RELAY_DRAIN || q->what == RELAY_SYNC)
 		return (finish(s, o, q->what == RELAY_SYNC));
 	if (q->what != RELAY_ZERO)
@@ -168,7 +199,7 @@ serve_one(struct serving *s, const struct relay_question *q)
 	struct open_one *o = q->handle < HANDLES ? &s->open[q->handle] : NULL;
 
 	if (q->what == RELAY_OPEN_SOURCE || q->what == RELAY_OPEN_IMAGE)
-		return (open_export(s, q));
+		return (open_disk(s, q));
 	if (q->what == RELAY_SEARCH)
 		return (search(s, q));
 	if (o == NULL || (o->source == NULL && o->image == NULL))

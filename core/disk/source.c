@@ -55,9 +55,9 @@ open_kind(struct source *S, enum source_use use, const char *bitmap)
 {
 	const char *path, *format = source_is_uri(S->name) ? NULL : source_image_format(S->name, &path);
 
-	if (source_is_uri(S->name) && relay_is_on()) {
+	if (relay_is_on() && !source_is_plain(S->name)) {
 		S->kind = &source_relay;
-		return (source_relay_open(&S->state, &S->size, S->name));
+		return (source_relay_open(&S->state, &S->size, S->name, use));
 	}
 	if (source_is_uri(S->name)) {
 		S->kind = &source_nbd;
@@ -177,6 +177,16 @@ source_is_plain(const char *where)
 	const char *path;
 
 	return (!source_is_uri(where) && source_image_format(where, &path) == NULL);
+}
+
+const char *
+source_path(const char *where)
+{
+	const char *path = where;
+
+	if (!source_is_uri(where))
+		source_image_format(where, &path);
+	return (path);
 }
 
 /* A guest that writes such bytes to the start of a raw disk does not make it another: so the name counts as well. */

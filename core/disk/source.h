@@ -95,7 +95,7 @@ int source_file_open(void **state, uint64_t *size, const char *path, enum source
 int source_image_open(
     void **state, uint64_t *size, const char *where, enum source_use use, const char *bitmap);
 int source_nbd_open(void **state, uint64_t *size, const char *uri, const char *bitmap);
-int source_relay_open(void **state, uint64_t *size, const char *uri);
+int source_relay_open(void **state, uint64_t *size, const char *where, enum source_use use);
 
 /* Has nobody opened it for writing, as far as a look tells that costs nothing?  0; -1, said. */
 int source_file_still(const void *state);
@@ -105,6 +105,9 @@ int source_file_search(const char *path);
 
 /* Say that somebody has the file at path open for writing: 1. */
 int source_file_in_use(const char *path, const char *by);
+
+/* The path of the file or device that a where is of, without its FORMAT:; a URI as it is. */
+const char *source_path(const char *where);
 
 /* The format, as QEMU calls it, that a where of FORMAT:PATH says, *path being set to its path; NULL if it says none. */
 const char *source_image_format(const char *where, const char **path);

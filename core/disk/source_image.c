@@ -162,7 +162,10 @@ open_files(struct image_source *s, const char *format, const char *path, const c
 	return (rc);
 }
 
-/* An image that a VM writes to is only opened by QEMU if it is told so in this form, where commas are doubled. */
+/*
+ * An image that is open for writing, by a VM or, between two merges' writes, by ourselves, is only opened by QEMU if it is
+ * told so in this form, where commas are doubled.
+ */
 static int
 live_options(char *out, size_t size, const char *format, const char *path)
 {
@@ -212,7 +215,7 @@ serve(struct image_source *s, const char *format, const char *path, const char *
 		argv[n++] = "--bitmap";
 		argv[n++] = bitmap;
 	}
-	if (s->use == SOURCE_LIVE) {
+	if (s->use != SOURCE_QUIET) {
 		if (live_options(options, sizeof options, format, path) != 0)
 			return (say_failed("%s: cannot look at it", path));
 		argv[n++] = "--image-opts";

@@ -31,10 +31,10 @@ encode_disks(const struct host_vm *vm)
 	for (unsigned i = 0; i < vm->ndisks; i++) {
 		const struct host_disk *d = &vm->disks[i];
 
-		bad |=
-		    json_array_append_new(a, json_pack("{s:s,s:s*,s:s,s:I,s:b}", "id", d->id, "path", d->path,
-		                                 "format", d->format == HOST_QCOW2 ? "qcow2" : "raw", "size",
-		                                 (json_int_t)d->size, "excluded", d->is_excluded));
+		bad |= json_array_append_new(
+		    a, json_pack("{s:s,s:s*,s:s*,s:s,s:I,s:b}", "id", d->id, "uri", d->uri, "path", d->path,
+		           "format", d->format == HOST_QCOW2 ? "qcow2" : "raw", "size", (json_int_t)d->size,
+		           "excluded", d->is_excluded));
 	}
 	return (jsontext_whole(a, bad));
 }

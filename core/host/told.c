@@ -74,6 +74,8 @@ digest_of(uint8_t out[TOLD_DIGEST], const char *spec, const struct host_vm *vm)
 
 		add_text(&h, d->id);
 		add_text(&h, d->path);
+		if (d->uri != NULL)
+			add_text(&h, d->uri);
 		add_number(&h, (uint64_t)d->format);
 		add_number(&h, d->size);
 		add_number(&h, (uint64_t)d->is_excluded);
@@ -124,18 +126,25 @@ check_there(const struct told *t, struct host *H, const struct host_vm *vm)
 static int
 tell(struct telling *T, struct host *H, const struct host_vm *vm)
 {
-	int rc = check_there(T->t, H, vm);
+	int rc = check_there(T->t, H, vm), is_first = T->t->whose == TOLD_NOBODY;
 
 	if (rc != 0)
 		return (rc);
 	/* Once it is there it must be known whose it is. */
-	if (T->t->whose == TOLD_NOBODY) {
+	if (is_first) {
 		T->t->whose = TOLD_MADE;
 		if (T->save(T->context) != 0)
 			return (-1);
 	}
-	if ((rc = host_define(H, vm)) != 0)
+	if ((rc = host_define(H, vm)) != 0) {
+		/* None was made; one of that name that is there later is not ours to change or to remove. */
+		if (is_first && (rc == 1 || rc == HOST_NOTHING)) {
+			T->t->whose = TOLD_NOBODY;
+			if (T->save(T->context) != 0)
+				return (-1);
+		}
 		return (rc);
+	}
 	told_note(T->t, T->spec, vm);
 	return (T->save(T->context));
 }

@@ -46,18 +46,22 @@ quiet_freeze(struct quiet *q, virDomainPtr D, const struct question *Q, const st
 void
 quiet_thaw(struct quiet *q, virDomainPtr D)
 {
-	int rc = -1;
+	int rc = -1, is_early;
 
 	if (q->watch == NULL)
 		return;
 	for (int i = 0; i < THAW_TRIES && (rc = virDomainFSThaw(D, NULL, 0, 0)) < 0; i++)
 		usleep(100000);
 	virDomainAgentSetResponseTimeout(D, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0);
+	/* None was frozen any more: the guest, or somebody else, did not wait for the instant. */
+	is_early = rc == 0;
 	/* Without its word the watch goes on trying. */
 	rc = rc < 0 ? program_talk_end(q->watch, NULL) : watch_end(q->watch);
 	q->watch = NULL;
 	if (rc != 0 && q->is_quiet)
 		not_quiet(q, "the guest was frozen for too long");
+	else if (is_early && q->is_quiet)
+		not_quiet(q, "the guest had thawed its file systems before its time");
 }
 
 int

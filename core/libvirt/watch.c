@@ -1,6 +1,7 @@
 #include "libvirt/watch.h"
 
 #include <jansson.h>
+#include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,9 @@
 #include "libvirt/live.h"
 
 #define READY "ready\n"
-#define PATIENCE 600 /* seconds that libvirt, or an agent, has to come back */
+#define PATIENCE 604800 /* seconds that libvirt, or an agent, has to come back: nobody else thaws a guest */
+#define EAGER 600       /* for so long it is tried again and again; then every SELDOM seconds */
+#define SELDOM 10
 
 static const char *const verb_of[] = {
 	[WATCH_THAW] = "thaw", [WATCH_RESUME] = "resume", [WATCH_END] = "end"
@@ -107,10 +110,15 @@ insist(virConnectPtr C, const struct question *Q, int (*act)(virDomainPtr D, con
 
 		if (virConnectIsAlive(c) == 1 && (D = virDomainLookupByName(c, Q->name)) != NULL)
 			rc = virDomainIsActive(D) == 0 ? 0 : act(D, Q);
+		else if (connect_was(VIR_ERR_NO_DOMAIN))
+			rc = 0;
 		connect_free(D);
 		if (rc == 0)
 			break;
-		usleep(200000);
+		if (now() > until - PATIENCE + EAGER)
+			sleep(SELDOM);
+		else
+			usleep(200000);
 		if (virConnectIsAlive(c) != 1) {
 			connect_close(other);
 			other = connect_again(Q->host);

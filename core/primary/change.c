@@ -277,15 +277,37 @@ change_disks(struct primary *P, const struct enable_options *o)
 	return (rc);
 }
 
-/* Locked, or of another site by now, it stays as it is.  An export that was begun speaks of the disks as they were. */
+/* Are disks only brought to other places, with what they hold? */
 static int
-check_state(const struct primary *P)
+are_places(const struct enable_options *o)
+{
+	if (o->nsites + o->nexcluded + o->nincluded > 0 || o->ndisks != o->nremoved)
+		return (0);
+	for (unsigned i = 0; i < o->nremoved; i++) {
+		size_t n = strlen(o->removed[i]);
+		unsigned k = 0;
+
+		while (
+		    k < o->ndisks && (strncmp(o->disks[k], o->removed[i], n) != 0 || o->disks[k][n] != '='))
+			k++;
+		if (k == o->ndisks)
+			return (0);
+	}
+	return (1);
+}
+
+/*
+ * Locked, or of another site by now, it stays as it is, but for places: what is there is compared with the final point when
+ * the handover is used.  An export that was begun speaks of the disks as they were.
+ */
+static int
+check_state(const struct primary *P, const struct enable_options *o)
 {
 	char words[ROLE_WORDS];
 	struct pending *p = NULL;
 	int rc;
 
-	if (P->role.state == ROLE_PREPARED || P->role.state == ROLE_TURNED)
+	if ((P->role.state == ROLE_PREPARED && !are_places(o)) || P->role.state == ROLE_TURNED)
 		return (say_refused("%s: %s", P->vm, role_objection(&P->role, ROLE_SEND, words)));
 	rc = pending_read(&p, P);
 
@@ -327,7 +349,7 @@ change(const struct site *S, struct primary *P, const struct enable_options *o)
 	int rc = 0;
 
 	if (o->ndisks + o->nexcluded + o->nincluded + o->nremoved + o->nsites > 0 &&
-	    ((rc = check_state(P)) != 0 || (rc = change_disks(P, o)) != 0))
+	    ((rc = check_state(P, o)) != 0 || (rc = change_disks(P, o)) != 0))
 		return (rc);
 	for (unsigned i = 0; rc == 0 && i < o->nsites; i++)
 		rc = change_add_target(S, P, o->sites[i]);

@@ -62,7 +62,7 @@ is_first_of_epoch(const struct cut *c)
 static int
 is_tracked(const struct cut *c)
 {
-	return (live_is_running(c) || (c->live != NULL && c->P->tracker[0] != '\0'));
+	return (live_is_running(c) || (c->live != NULL && live_tracker(c->P)[0] != '\0'));
 }
 
 /* The bitmap that --changes names, or else the one by which a host tracks, in a VM that is off; or NULL. */
@@ -71,7 +71,7 @@ wanted_bitmap(const struct cut *c)
 {
 	if (c->o->changes != NULL)
 		return (strncmp(c->o->changes, "bitmap:", 7) == 0 ? c->o->changes + 7 : NULL);
-	return (is_tracked(c) ? c->P->tracker : NULL);
+	return (is_tracked(c) && live_tracker(c->P)[0] != '\0' ? live_tracker(c->P) : NULL);
 }
 
 int
@@ -149,9 +149,9 @@ cut_open_disks(struct cut *c)
 	return (0);
 }
 
-/* The changes from the base to the newest point that are on record. */
+/* Add the changes from that point to the newest one that are on record. */
 static int
-known_changes(struct cut *c, unsigned i)
+known_changes(const struct cut *c, unsigned i, uint64_t from, struct ranges *out)
 {
 	int rc = 0;
 
@@ -160,16 +160,16 @@ known_changes(struct cut *c, unsigned i)
 		char path[PATH_MAX];
 		uint64_t seq = c->P->points[k].point.seq;
 
-		if (seq <= c->base || (k > 0 && primary_was_gone(c->P, k, i)))
+		if (seq <= from || (k > 0 && primary_was_gone(c->P, k, i)))
 			continue;
 		rc = primary_changes_path(c->P, seq, c->P->disks[i].id, path);
 		if (rc == 0 && (rc = changelog_ranges(path, &one)) == 0) {
 			ranges_sort(&one);
-			rc = ranges_join(&c->must[i], &one);
+			rc = ranges_join(out, &one);
 		}
 		ranges_free(&one);
 	}
-	ranges_sort(&c->must[i]);
+	ranges_sort(out);
 	return (rc);
 }
 
@@ -245,7 +245,11 @@ offline_changes(struct cut *c, unsigned i)
 	return (2);
 }
 
-/* What the host says of all disks. */
+/*
+ * What the host says of all disks.  A tracker tells what differs from the point that it began at.  A later point need
+ * not have been cut of the same file: an image may have been put back since, as it was before that point, its bitmaps
+ * with it.  So what later points say of themselves counts as well.
+ */
 static int
 tracked_changes(struct cut *c)
 {
@@ -253,6 +257,8 @@ tracked_changes(struct cut *c)
 
 	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++) {
 		rc = live_is_running(c) ? live_changes(c, i, &c->maybe[i]) : offline_changes(c, i);
+		if (rc == 0)
+			rc = known_changes(c, i, c->P->tracker_seq, &c->maybe[i]);
 		if (rc != 2)
 			continue;
 		ranges_free(&c->maybe[i]);
@@ -268,7 +274,7 @@ cut_find_known(struct cut *c)
 
 	for (unsigned i = 0; rc == 0 && i < c->P->nreplicated; i++)
 		rc = c->base == 0 ? ranges_add_bytes(&c->must[i], 0, source_size(c->sources[i]))
-		                  : known_changes(c, i);
+		                  : known_changes(c, i, c->base, &c->must[i]);
 	return (rc);
 }
 

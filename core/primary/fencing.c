@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "disk/image.h"
 #include "primary/definition.h"
 
 static int
@@ -38,6 +39,13 @@ fencing_tell(struct primary *P)
 	return (rc == 2 ? 0 : rc);
 }
 
+/* Of a file or device, in a format that a host is told of. */
+static int
+has_path(const char *where)
+{
+	return (where[0] != '\0' && !source_is_uri(where) && image_takes(where));
+}
+
 int
 fencing_script(struct primary *P, const struct site *S, enum script_phase phase, const char *act)
 {
@@ -56,9 +64,10 @@ fencing_script(struct primary *P, const struct site *S, enum script_phase phase,
 	vm.may_start = fencing_allows(P);
 	vm.purpose = vm.may_start ? HOST_PRIMARY : HOST_FENCED;
 	for (unsigned i = 0; disks != NULL && i < P->ndisks; i++)
-		if (!P->disks[i].is_gone && P->disks[i].where[0] == '/')
+		if (!P->disks[i].is_gone && has_path(P->disks[i].where))
 			disks[vm.ndisks++] = (struct host_disk){ .id = P->disks[i].id,
-				.path = P->disks[i].where,
+				.path = source_path(P->disks[i].where),
+				.format = source_is_plain(P->disks[i].where) ? HOST_RAW : HOST_QCOW2,
 				.size = P->disks[i].size,
 				.is_excluded = P->disks[i].is_excluded };
 	vm.disks = disks;

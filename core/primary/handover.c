@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/say.h"
-#include "disk/source.h"
+#include "disk/image.h"
 #include "host/host.h"
 #include "primary/fencing.h"
 #include "primary/pending.h"
@@ -245,16 +245,17 @@ check_quiet(struct handing *h)
 	return (0);
 }
 
-/* An image cannot become a replica's disk, which is no hindrance: nobody need ever come back. */
+/* Not every image can become a replica's disk, which is no hindrance: nobody need ever come back. */
 static void
 warn_of_return(const struct handing *h)
 {
 	for (unsigned i = 0; i < h->P->nreplicated; i++) {
 		const struct primary_disk *d = &h->P->disks[i];
 
-		if (!d->is_gone && !source_is_plain(d->where) && !source_is_uri(d->where))
+		if (!d->is_gone && !image_takes(d->where))
 			say_note("%s: disk %s is at %s, where no replica can have it: this site can follow "
-			         "site '%s' afterwards only if the disk was on a raw file or device before",
+			         "site '%s' afterwards only if the disk was brought to a qcow2 image or a "
+			         "raw file",
 			    h->P->vm, d->id, d->where, h->e->card.name);
 	}
 }

@@ -49,6 +49,11 @@ ask(struct cut *c, struct live *L)
 		                "export there",
 		        c->P->vm));
 	L->is_running = is.run == HOST_RUNNING || is.run == HOST_PAUSED;
+	/* It was off a moment ago. */
+	if (c->o->final && L->is_running)
+		return (say_refused("%s: runs again, and what is handed over must be the last that it wrote: "
+		                    "shut it down from inside",
+		    c->P->vm));
 	if (definition_take(c, L->machine->definition) != 0)
 		return (-1);
 	return (machine_refresh(c->P, L->machine));
@@ -90,7 +95,6 @@ wants_app(const struct cut *c)
 	        (a->seconds != 0 && (int64_t)time(NULL) - a->at >= (int64_t)a->seconds));
 }
 
-/* What all instants of this lineage are called by. */
 static void
 name_prefix(const struct primary *P, char out[HOST_TOKEN])
 {
@@ -98,6 +102,14 @@ name_prefix(const struct primary *P, char out[HOST_TOKEN])
 
 	sodium_bin2hex(lineage, sizeof lineage, P->lineage, 8);
 	snprintf(out, HOST_TOKEN, "vmferry-%s-", lineage);
+}
+
+void
+live_prefix(const struct primary *P, char out[HOST_TOKEN])
+{
+	out[0] = '\0';
+	if (P->tracker[0] != '\0')
+		name_prefix(P, out);
 }
 
 static void
@@ -110,7 +122,7 @@ name_instant(const struct cut *c, struct host_view *V)
 	sodium_bin2hex(random, sizeof random, bytes, sizeof bytes);
 	name_prefix(c->P, V->prefix);
 	snprintf(V->token, sizeof V->token, "%.40s%s", V->prefix, random);
-	strcpy(V->since, c->P->tracker);
+	strcpy(V->since, live_tracker(c->P));
 }
 
 /* The disk of the view for disk i of the record; NULL for one that is gone. */
@@ -220,14 +232,23 @@ live_kind(const struct cut *c)
 	                                                       : POINT_STANDARD);
 }
 
+const char *
+live_tracker(const struct primary *P)
+{
+	const struct primary_point *p = primary_point(P, P->tracker_seq);
+
+	/* Of another epoch: what was written here between is not of this tracker's time line. */
+	return (p == NULL || p->point.epoch != primary_epoch(P) ? "" : P->tracker);
+}
+
 void
-live_note(struct cut *c, enum point_kind kind, int64_t at)
+live_note(struct cut *c, const struct point *point)
 {
 	struct primary_apps *a = &c->P->apps;
 
-	if (kind == POINT_APP) {
+	if (point->kind == POINT_APP) {
 		a->since = 0;
-		a->at = at;
+		a->at = point->time;
 		a->why[0] = '\0';
 	} else {
 		a->since += a->since < UINT16_MAX;
@@ -235,6 +256,7 @@ live_note(struct cut *c, enum point_kind kind, int64_t at)
 	if (!live_is_running(c) || c->live->view.token[0] == '\0')
 		return;
 	strcpy(c->P->tracker, c->live->view.token);
+	c->P->tracker_seq = point->seq;
 	if (c->live->view.quiesce && !c->live->view.is_quiesced)
 		snprintf(a->why, sizeof a->why, "%s", c->live->view.not_quiesced);
 }
@@ -246,9 +268,9 @@ live_forget(const struct primary *P)
 	struct host *H;
 	int rc;
 
-	if (P->tracker[0] == '\0')
+	live_prefix(P, prefix);
+	if (prefix[0] == '\0')
 		return;
-	name_prefix(P, prefix);
 	if ((rc = host_open(&H, P->host)) == 0)
 		rc = host_forget(H, P->vm, prefix);
 	host_close(H);

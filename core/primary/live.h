@@ -36,10 +36,16 @@ int live_changes(const struct cut *c, unsigned i, struct ranges *out);
 int live_end(struct cut *c);
 
 /* The point is taken in: the record, in memory, says what tracks from there. */
-void live_note(struct cut *c, enum point_kind kind, int64_t at);
+void live_note(struct cut *c, const struct point *point);
+
+/* The name by which the host tracks since point tracker_seq of the record; empty where none is of use. */
+const char *live_tracker(const struct primary *P);
 
 /* The kind of the point that is cut. */
 enum point_kind live_kind(const struct cut *c);
+
+/* What all instants of this lineage are called by at the host, as host_forget takes it; empty: it never named one. */
+void live_prefix(const struct primary *P, char out[HOST_TOKEN]);
 
 /* The VM is not protected any more: its host may forget what it keeps track of.  Where it does not, that is said. */
 void live_forget(const struct primary *P);

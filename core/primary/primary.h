@@ -109,8 +109,8 @@ struct primary {
 	struct header_wishes wishes; /* how bundles are made, if nothing else is said; its frequency too */
 	char host[PATH_MAX];         /* "none", or what runs the VM */
 	struct told told;
-	char tracker
-	    [HOST_TOKEN]; /* by this name the host knows an instant at or before the newest point; or empty */
+	char tracker[HOST_TOKEN]; /* by this name the host knows the instant of one of the points; or empty */
+	uint64_t tracker_seq; /* that point; 0: nobody knows, and the name is of no use but to be forgotten */
 	struct primary_apps apps;
 	uint8_t leaf_seed[LEAF_SEED];
 	struct leaf_secret secret; /* made from the seed */

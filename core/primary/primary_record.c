@@ -140,6 +140,7 @@ primary_record_write(const char *path, const struct primary *P)
 
 	bad |= jsontext_set_bytes(o, "lineage", P->lineage, RECORD_ID);
 	bad |= json_object_set_new(o, "tracker", json_string(P->tracker));
+	bad |= json_object_set_new(o, "tracker_seq", json_integer((json_int_t)P->tracker_seq));
 	bad |= json_object_set_new(o, "apps", encode_apps(&P->apps));
 	bad |= jsontext_set_bytes(o, "leaf_seed", P->leaf_seed, LEAF_SEED);
 	if (P->told.whose != TOLD_NOBODY)
@@ -398,6 +399,8 @@ decode(struct primary *P, const json_t *o)
 	    decode_apps(&P->apps, json_object_get(o, "apps")) != 0 ||
 	    (json_object_get(o, "tracker") != NULL &&
 	        jsontext_get_string(o, "tracker", P->tracker, sizeof P->tracker) != 0) ||
+	    (json_object_get(o, "tracker_seq") != NULL &&
+	        jsontext_get_number(o, "tracker_seq", LIMIT_SEQ, &P->tracker_seq) != 0) ||
 	    reminders_decode(&P->reminders, json_object_get(o, "reminders")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")) != 0 ? -1 : decode_role(P, o));

@@ -109,7 +109,7 @@ ship_take_point(struct ship *s)
 		    !ledger_follows(P, s->cut->targets[i], cut_targets(s->cut)))
 			s->cut->targets[i]->seeded = p.point.seq;
 	definition_commit(P, &s->header);
-	live_note(s->cut, p.point.kind, p.point.time);
+	live_note(s->cut, &p.point);
 	return (s->pending->is_lost ? primary_commit_alone(P, &p) : primary_commit(P, &p));
 }
 

@@ -12,6 +12,33 @@
 
 #define WHAT "machine"
 
+/* Put a value, which ends at a comma that is not doubled, out of sight. */
+static void
+hide_value(char *value)
+{
+	for (; *value != '\0'; value++)
+		if (*value != ',')
+			*value = '*';
+		else if (*++value != ',')
+			return;
+}
+
+/* What a secret object holds, or the password of a display, is nothing that a recovery point carries to other sites. */
+static void
+hide_secrets(char *argument)
+{
+	static const char *const keys[] = { "data=", "password=" };
+
+	/* In the form of JSON nothing is left of one that may have any. */
+	if (argument[0] == '{' &&
+	    (strstr(argument, "\"data\"") != NULL || strstr(argument, "assword") != NULL))
+		memset(argument + 1, '*', strlen(argument + 1));
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		for (char *p = argument; (p = strstr(p, keys[i])) != NULL; p += strlen(keys[i]))
+			if (p == argument || p[-1] == ',')
+				hide_value(p + strlen(keys[i]));
+}
+
 /* The arguments of a process: an array, or NULL if nobody can tell, or they are no text. */
 static json_t *
 arguments_of(pid_t pid)
@@ -25,8 +52,10 @@ arguments_of(pid_t pid)
 	if (text != NULL && pid > 0 && io_exists(path) == 1)
 		n = io_read_start(path, text, HOST_DEFINITION + 1);
 	bad = n <= 0 || n > (ssize_t)HOST_DEFINITION || text[n - 1] != '\0';
-	for (ssize_t i = 0; !bad && i < n; i += (ssize_t)strlen(text + i) + 1)
+	for (ssize_t i = 0; !bad && i < n; i += (ssize_t)strlen(text + i) + 1) {
+		hide_secrets(text + i);
 		bad = json_array_append_new(a, json_string(text + i));
+	}
 	free(text);
 	return (jsontext_whole(a, bad));
 }

@@ -62,33 +62,6 @@ power_tell(const struct endpoint *E, const struct question *Q)
 	return (rc);
 }
 
-/* --- start -------------------------------------------------------------------------------------------------- */
-
-int
-power_start(const struct endpoint *E, const struct question *Q)
-{
-	struct monitor *M = NULL;
-	char status[32];
-	int rc = endpoint_open(E, Q, &M);
-
-	if (rc == MONITOR_OFF)
-		return (say_refused("%s: vmferry does not start a QEMU of its own: start it, with -qmp "
-		                    "unix:%s,server=on,wait=off among its options",
-		    Q->name, E->monitor));
-	if (rc == MONITOR_BUSY)
-		return (0);
-	if (rc == 0 && (rc = endpoint_status(M, status)) == 0) {
-		/* Started with -S. */
-		if (strcmp(status, "prelaunch") == 0)
-			rc = monitor_must(M, "cont", NULL, NULL);
-		else if (strcmp(status, "running") != 0)
-			rc = say_refused(
-			    "%s: its QEMU says that it is '%s': see to that there", Q->name, status);
-	}
-	monitor_close(M);
-	return (rc);
-}
-
 /* --- shutdown ------------------------------------------------------------------------------------------------- */
 
 /* Press the button until the guest has shut down, or QEMU is gone: 0; 1 or -1, said. */
@@ -186,50 +159,6 @@ power_shutdown(const struct endpoint *E, const struct question *Q)
 		else
 			rc = shut_down(M, Q);
 	}
-	monitor_close(M);
-	return (rc);
-}
-
-/* --- define --------------------------------------------------------------------------------------------------- */
-
-/* A QEMU of its own has no definition but the options that somebody starts it with; that it is off is all there is to do. */
-int
-power_define(const struct endpoint *E, const struct question *Q)
-{
-	struct monitor *M = NULL;
-	int rc = endpoint_open(E, Q, &M);
-
-	monitor_close(M);
-	if (rc == MONITOR_OFF)
-		return (0);
-	if (rc == 0 || rc == MONITOR_BUSY)
-		return (say_refused("%s: runs, at %s: shut it down first", Q->name, E->monitor));
-	/* Another VM's socket is not in the way. */
-	return (rc == 1 ? 0 : rc);
-}
-
-int
-power_undefine(const struct endpoint *E, const struct question *Q)
-{
-	struct monitor *M = NULL;
-	json_t *J = NULL;
-	int rc = endpoint_open(E, Q, &M);
-
-	if (rc == MONITOR_OFF || rc == 1)
-		return (0);
-	if (rc == MONITOR_BUSY)
-		return (endpoint_must(E, Q, &M));
-	/* Nobody is turned off by mistake. */
-	if (rc == 0 && (rc = monitor_must(M, "query-name", NULL, &J)) == 0) {
-		if (json_object_get(J, "name") == NULL)
-			rc = say_refused(
-			    "%s: the QEMU at %s does not say its name (-name), and might be another VM: "
-			    "shut it down by hand",
-			    Q->name, E->monitor);
-		else
-			rc = monitor_must(M, "quit", NULL, NULL);
-	}
-	json_decref(J);
 	monitor_close(M);
 	return (rc);
 }

@@ -5,9 +5,6 @@
 
 /* The verbs that tell or change whether the VM runs.  Each: 0; 1, said; -1, said. */
 int power_tell(const struct endpoint *E, const struct question *Q); /* state */
-int power_start(const struct endpoint *E, const struct question *Q);
 int power_shutdown(const struct endpoint *E, const struct question *Q);
-int power_define(const struct endpoint *E, const struct question *Q);
-int power_undefine(const struct endpoint *E, const struct question *Q);
 
 #endif

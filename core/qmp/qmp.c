@@ -23,11 +23,8 @@ static const struct {
 	const char *name;
 	int (*answer)(const struct endpoint *E, const struct question *Q);
 } verbs[] = {
-	{ "define", power_define },
 	{ "state", power_tell },
-	{ "start", power_start },
 	{ "shutdown", power_shutdown },
-	{ "undefine", power_undefine },
 	{ "networks", networks },
 	{ "machine", hardware_tell },
 	{ "view", fleece_view },

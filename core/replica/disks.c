@@ -9,38 +9,42 @@
 #define BATCH 512u
 
 /* A new one in place of what is there; where it lies elsewhere, that is written over. */
-static struct image *
-create_image(const struct replica *R, unsigned i, const char *path, uint64_t size)
+static int
+create_image(struct image **I, const struct replica *R, unsigned i, const char *path, uint64_t size)
 {
-	struct image *I;
+	int rc;
 
+	*I = NULL;
 	if (!replica_disk_is_elsewhere(R, i))
-		return (io_remove(path) != 0 ? NULL : image_create(path, size));
-	if ((I = image_open(path)) == NULL || image_fits(I, size) != 0 ||
-	    image_resize(I, LIMIT_DISK_SIZE, 0) != 0 || image_resize(I, 0, size) != 0) {
-		image_free(I);
-		return (NULL);
-	}
-	return (I);
+		return (io_remove(path) != 0 || (*I = image_create(path, size)) == NULL ? -1 : 0);
+	if ((rc = image_try(I, path)) != 0)
+		return (rc);
+	if (image_fits(*I, size) != 0 || image_resize(*I, LIMIT_DISK_SIZE, 0) != 0)
+		return (-1);
+	return (image_resize(*I, 0, size));
 }
 
 int
 disks_create(struct disks *D, const struct replica *R, const struct header *H)
 {
 	char disk[PATH_MAX], leaves[PATH_MAX];
+	int rc = 0;
 
 	memset(D, 0, sizeof *D);
-	for (D->n = 0; D->n < R->ndisks; D->n++) {
-		if (replica_disk_path(R, D->n, disk) != 0 || replica_leaves_path(R, D->n, leaves) != 0 ||
-		    io_remove(leaves) != 0 ||
-		    (D->images[D->n] = create_image(R, D->n, disk, H->disks[D->n].size)) == NULL ||
-		    (D->leaves[D->n] = leaves_open(leaves, 1)) == NULL) {
-			D->n++;
-			disks_close(D);
-			return (-1);
-		}
+	for (; rc == 0 && D->n < R->ndisks; D->n++) {
+		unsigned i = D->n;
+
+		if (replica_disk_path(R, i, disk) != 0 || replica_leaves_path(R, i, leaves) != 0 ||
+		    io_remove(leaves) != 0)
+			rc = -1;
+		else
+			rc = create_image(&D->images[i], R, i, disk, H->disks[i].size);
+		if (rc == 0 && (D->leaves[i] = leaves_open(leaves, 1)) == NULL)
+			rc = -1;
 	}
-	return (0);
+	if (rc != 0)
+		disks_close(D);
+	return (rc);
 }
 
 /* One that was of no size so far may have to be made: its entry was not durable, or it is about to be added. */
@@ -50,30 +54,36 @@ is_new(const struct replica *R, unsigned i)
 	return (replica_last(R) != NULL && replica_last(R)->disks[i].size == 0);
 }
 
-static struct image *
-open_image(const struct replica *R, unsigned i, const char *path)
+static int
+open_image(struct image **I, const struct replica *R, unsigned i, const char *path)
 {
-	int there = is_new(R, i) && !source_is_uri(path) ? io_exists(path) : 1;
+	int there = is_new(R, i) && source_is_plain(path) ? io_exists(path) : 1;
 
-	return (there < 0 ? NULL : there ? image_open(path) : image_create(path, 0));
+	if (there > 0)
+		return (image_try(I, path));
+	return (there < 0 || (*I = image_create(path, 0)) == NULL ? -1 : 0);
 }
 
 int
 disks_open(struct disks *D, const struct replica *R)
 {
 	char disk[PATH_MAX], leaves[PATH_MAX];
+	int rc = 0;
 
 	memset(D, 0, sizeof *D);
-	for (D->n = 0; D->n < R->ndisks; D->n++) {
-		if (replica_disk_path(R, D->n, disk) != 0 || replica_leaves_path(R, D->n, leaves) != 0 ||
-		    (D->images[D->n] = open_image(R, D->n, disk)) == NULL ||
-		    (D->leaves[D->n] = leaves_open(leaves, is_new(R, D->n))) == NULL) {
-			D->n++;
-			disks_close(D);
-			return (-1);
-		}
+	for (; rc == 0 && D->n < R->ndisks; D->n++) {
+		unsigned i = D->n;
+
+		if (replica_disk_path(R, i, disk) != 0 || replica_leaves_path(R, i, leaves) != 0)
+			rc = -1;
+		else
+			rc = open_image(&D->images[i], R, i, disk);
+		if (rc == 0 && (D->leaves[i] = leaves_open(leaves, is_new(R, i))) == NULL)
+			rc = -1;
 	}
-	return (0);
+	if (rc != 0)
+		disks_close(D);
+	return (rc);
 }
 
 void

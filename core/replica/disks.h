@@ -14,7 +14,10 @@ struct disks {
 	struct leaves *leaves[LIMIT_DISKS];
 };
 
-/* Make new, empty ones of the sizes in H, in place of what is there; or open those there are.  0 or -1. */
+/**
+ * Make new, empty ones of the sizes in H, in place of what is there; or open those there are.  0; 1, said, where somebody
+ * has one in use or it takes no disk; -1; with nothing to close but on 0.
+ */
 int disks_create(struct disks *D, const struct replica *R, const struct header *H);
 int disks_open(struct disks *D, const struct replica *R);
 

@@ -92,7 +92,7 @@ guest_make_excluded(const struct replica *R, enum guest g)
 		struct image *I;
 		int there;
 
-		if (excluded_path(R, g, i, path) != 0 || (there = io_exists(path)) < 0)
+		if (excluded_path(R, g, i, path) != 0 || (there = io_exists(source_path(path))) < 0)
 			return (-1);
 		if (there)
 			continue;
@@ -101,6 +101,18 @@ guest_make_excluded(const struct replica *R, enum guest g)
 		image_free(I);
 	}
 	return (rc == 0 ? io_sync_dir(dir) : -1);
+}
+
+/* What is to be said of the disk is its path, and its format alone. */
+static enum host_format
+split(char *where)
+{
+	const char *path = source_path(where);
+
+	if (path == where)
+		return (HOST_RAW);
+	memmove(where, path, strlen(path) + 1);
+	return (HOST_QCOW2);
 }
 
 static void
@@ -145,6 +157,7 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 	const enum host_purpose purposes[] = { HOST_TEST, HOST_FAILOVER, HOST_PRIMARY,
 		at == NULL ? HOST_PLACEHOLDER : HOST_REPLICA };
 	int is_own = g == GUEST_PRIMARY || g == GUEST_REPLICA;
+	enum host_format format;
 
 	memset(d, 0, sizeof *d);
 	name_it(R, g, d->name);
@@ -167,15 +180,16 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 		        : is_own ? overlays_base(R, i, path)
 		                 : overlays_path(R, overlays_of(g), i, path)) != 0)
 			return (-1);
-		add_disk(
-		    d, R->disks[i], at == NULL ? 0 : at->disks[i].size, is_own ? HOST_RAW : HOST_QCOW2, 0);
+		format = at == NULL || is_own ? split(path) : HOST_QCOW2;
+		add_disk(d, R->disks[i], at == NULL ? 0 : at->disks[i].size, format, 0);
 	}
 	for (unsigned i = 0; i < R->nexcluded; i++) {
 		if (was_replicated(R, at, R->excluded[i].id))
 			continue;
 		if (excluded_path(R, g, i, d->paths[d->vm.ndisks]) != 0)
 			return (-1);
-		add_disk(d, R->excluded[i].id, R->excluded[i].size, HOST_RAW, 1);
+		format = split(d->paths[d->vm.ndisks]);
+		add_disk(d, R->excluded[i].id, R->excluded[i].size, format, 1);
 	}
 	return (0);
 }
@@ -351,6 +365,16 @@ guest_check_off(const struct replica *R, enum guest g)
 	return (rc);
 }
 
+/*
+ * Was the VM of that name at the host made, or changed, for what ends now?  If the host has refused that, one that is
+ * there is somebody else's.
+ */
+static int
+is_ours(const struct replica *R, enum guest g)
+{
+	return (g == GUEST_TEST || R->failover.is_defined || R->told.whose != TOLD_NOBODY);
+}
+
 int
 guest_end(struct replica *R, const struct site *S, enum guest g, const char *act)
 {
@@ -361,11 +385,11 @@ guest_end(struct replica *R, const struct site *S, enum guest g, const char *act
 
 	name_it(R, g, name);
 	/* What a duplicate has written is thrown away: nobody waits for it to write more, to be undefined is its end. */
-	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_up(&s) &&
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_ours(R, g) && is_up(&s) &&
 	    (rc = host_shutdown(H, name)) == HOST_NOTHING)
 		rc = 0;
 	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
-	if (rc == 0 && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
+	if (rc == 0 && is_ours(R, g) && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
 		rc = host_undefine(H, name);
 		if (rc == 0 && g != GUEST_TEST)
 			memset(&R->told, 0, sizeof R->told);
@@ -423,6 +447,28 @@ save(void *context)
 	return (replica_save(context));
 }
 
+/* Nobody cuts points here any more: what the host keeps track of for them makes writing slower, and is of no use. */
+static int
+forget_instants(struct replica *R)
+{
+	struct host *H;
+	int rc;
+
+	if (R->forget[0] == '\0')
+		return (0);
+	if ((rc = host_open(&H, R->host)) == 0)
+		rc = host_forget(H, R->vm, R->forget);
+	host_close(H);
+	if (rc != 0 && rc != HOST_NOTHING) {
+		say_note("%s: its host still keeps track of what changes, under names that begin with %s; it "
+		         "is asked again with the next command",
+		    R->vm, R->forget);
+		return (0);
+	}
+	R->forget[0] = '\0';
+	return (replica_save(R));
+}
+
 /* Is it for the failovers, or a person, to say what the VM is at the host? */
 static int
 is_elsewhere_said(const struct replica *R)
@@ -440,7 +486,7 @@ guest_tell(struct replica *R, const struct site *S)
 
 	if (is_elsewhere_said(R))
 		return (0);
-	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0)
+	if ((rc = guest_prepare(R, S)) != 0 || strcmp(R->host, "none") == 0 || (rc = forget_instants(R)) != 0)
 		return (rc);
 	if ((d = calloc(1, sizeof *d)) == NULL)
 		return (say_failed("out of memory"));
@@ -463,10 +509,12 @@ guest_forget(struct replica *R, const struct site *S)
 		say_note("%s: the VM was this site's before it was a replica: it stays at its host", R->vm);
 	if (R->told.whose != TOLD_MADE)
 		return (0);
-	if ((rc = guest_prepare(R, S)) == 0 && (rc = host_open(&H, R->host)) == 0) {
+	/* One that runs was started by somebody who needs it: undefine would turn it off. */
+	if ((rc = guest_prepare(R, S)) != 0 || (rc = guest_check_off(R, GUEST_REPLICA)) != 0)
+		return (rc);
+	if ((rc = host_open(&H, R->host)) == 0)
 		rc = host_undefine(H, R->vm);
-		host_close(H);
-	}
+	host_close(H);
 	if (rc != 0 && rc != HOST_NOTHING)
 		return (rc);
 	memset(&R->told, 0, sizeof R->told);

@@ -55,6 +55,11 @@ find_place(struct way *w, const char *to)
 			return (-1);
 		return (io_path(w->part, "%s/.%s.part", w->dir, R->disks[w->disk]));
 	}
+	if (source_path(to) != to && !source_is_uri(to))
+		return (
+		    say_refused("%s: a disk is moved to a raw file or device, or to an NBD export: say its "
+		                "PATH or URI alone",
+		        to));
 	w->is_fixed = source_is_uri(to) || io_is_same_device(to, to);
 	if (source_is_uri(to))
 		return (io_path(w->to, "%s", to));
@@ -81,7 +86,7 @@ struct search {
 static int
 is_same(const char *a, const char *b)
 {
-	return (strcmp(a, b) == 0 || io_is_same_device(a, b));
+	return (strcmp(a, b) == 0 || io_is_same_device(source_path(a), b));
 }
 
 /* Is there a disk of some replica on that device or export? */
@@ -150,7 +155,7 @@ allocated(const struct way *w, uint64_t *bytes)
 	struct source *D;
 	int rc, is_hole;
 
-	if (!source_is_uri(w->from))
+	if (source_is_plain(w->from))
 		return (io_allocated(w->from, bytes));
 	if ((rc = source_open_own(&D, w->from, w->size)) != 0)
 		return (-1);

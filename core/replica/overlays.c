@@ -42,7 +42,7 @@ overlays_base(const struct replica *R, unsigned disk, char out[PATH_MAX])
 
 	if (replica_disk_path(R, disk, path) != 0)
 		return (-1);
-	return (source_is_uri(path) ? io_path(out, "%s", path) : real_path(path, out));
+	return (source_is_plain(path) ? real_path(path, out) : io_path(out, "%s", path));
 }
 
 static int
@@ -358,11 +358,11 @@ overlays_rewind(const struct replica *R, const char *name)
 	return (rc);
 }
 
-/* A disk that was not there at the point is of no size again; what a device or export has of it stays. */
+/* A disk that was not there at the point is of no size again; what a device, export or image has of it stays. */
 static int
 empty_disk(const char *path)
 {
-	int fd, rc, there = source_is_uri(path) ? 0 : io_exists(path);
+	int fd, rc, there = source_is_plain(path) ? io_exists(path) : 0;
 
 	if (there <= 0)
 		return (there);

@@ -28,7 +28,7 @@ int overlays_make(
 int overlays_need(
     const struct replica *R, const struct site *S, const struct replica_point *at, uint64_t *bytes);
 
-/* The absolute paths of an overlay and of the disk that it is on, which may be a URI. */
+/* The absolute paths of an overlay and of the disk that it is on, which may be a URI or FORMAT:PATH. */
 int overlays_path(const struct replica *R, const char *name, unsigned disk, char out[PATH_MAX]);
 int overlays_base(const struct replica *R, unsigned disk, char out[PATH_MAX]);
 

@@ -213,7 +213,7 @@ check_handover(struct checks *c, const struct replica *R)
 		add(c, "handover", 0, "%s", words);
 }
 
-/* A disk at an NBD export is as far as its server is. */
+/* A disk at an NBD export is as far as its server is, and an image is no good if it cannot be opened as one. */
 static void
 check_exports(struct checks *c, const struct replica *R, const struct replica_point *at)
 {
@@ -222,12 +222,15 @@ check_exports(struct checks *c, const struct replica *R, const struct replica_po
 	for (unsigned i = 0; i < R->ndisks; i++) {
 		int ok;
 
-		if (at->disks[i].size == 0 || !source_is_uri(R->where[i]))
+		if (at->disks[i].size == 0 || source_is_plain(R->where[i]))
 			continue;
 		ok = source_open_own(&D, R->where[i], at->disks[i].size) == 0;
 		source_close(D);
-		add(c, "export", ok, "disk %s is at %s%s", R->disks[i], R->where[i],
-		    ok ? "" : ", where no server gives it; start that");
+		add(c, source_is_uri(R->where[i]) ? "export" : "image", ok, "disk %s is at %s%s", R->disks[i],
+		    R->where[i],
+		    ok                           ? ""
+		    : source_is_uri(R->where[i]) ? ", where no server gives it; start that"
+		                                 : ", which cannot be read as such an image");
 	}
 }
 

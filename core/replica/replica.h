@@ -7,6 +7,7 @@
 #include "bounds.h"
 #include "chain.h"
 #include "header.h"
+#include "host/host.h"
 #include "host/told.h"
 #include "leaf.h"
 #include "point.h"
@@ -147,7 +148,7 @@ struct replica_failover {
 
 struct replica_place {
 	char id[LIMIT_DISK_ID + 1];
-	char where[PATH_MAX]; /* absolute */
+	char where[PATH_MAX]; /* an absolute path, or FORMAT:PATH */
 };
 
 struct replica {
@@ -167,10 +168,12 @@ struct replica {
 	struct header_wishes wishes; /* of the primary, for the other direction */
 	char host[PATH_MAX];         /* "none", or what runs the VM here */
 	struct told told;            /* of the VM's own name, not of a test's */
+	/* What it keeps track of since this site was the primary, to be forgotten; or empty.  See host_forget. */
+	char forget[HOST_TOKEN];
 	unsigned keep;
 	unsigned ndisks, nexcluded;
 	char disks[LIMIT_DISKS][LIMIT_DISK_ID + 1];
-	/* An absolute path, of a file or block device, or an NBD URI; empty: disks/DISK.raw. */
+	/* An absolute path, of a raw file or block device, an NBD URI, or FORMAT:PATH; empty: disks/DISK.raw. */
 	char where[LIMIT_DISKS][PATH_MAX];
 	struct header_excluded excluded[LIMIT_DISKS];
 	/* Where disks that are not replicated were when this site was the primary: the VM has them again, if they stay. */

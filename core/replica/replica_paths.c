@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/source.h"
 
 int
 replica_disk_path(const struct replica *R, unsigned disk, char out[PATH_MAX])
@@ -53,7 +54,7 @@ replica_excluded_path(const struct replica *R, unsigned excluded, char out[PATH_
 	char dir[PATH_MAX];
 
 	for (unsigned i = 0; i < R->nplaces; i++)
-		if (strcmp(R->places[i].id, id) == 0 && io_exists(R->places[i].where) == 1)
+		if (strcmp(R->places[i].id, id) == 0 && io_exists(source_path(R->places[i].where)) == 1)
 			return (io_path(out, "%s", R->places[i].where));
 	if (realpath(R->dir, dir) == NULL)
 		return (say_failed("%s: cannot find: %s", R->dir, strerror(errno)));

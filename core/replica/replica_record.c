@@ -258,6 +258,8 @@ replica_record_write(const char *path, const struct replica *R)
 	bad |= jsontext_set_bytes(o, "lineage", R->lineage, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "leaf_seed", R->leaf_seed, LEAF_SEED);
 	bad |= json_object_set_new(o, "reminders", encode_reminders(R));
+	if (R->forget[0] != '\0')
+		bad |= json_object_set_new(o, "forget", json_string(R->forget));
 	if (R->told.whose != TOLD_NOBODY)
 		bad |= json_object_set_new(o, "told", told_encode(&R->told));
 	bad |= json_object_set_new(o, "disks", encode_names(R));
@@ -487,7 +489,7 @@ decode_where(struct replica *R, const json_t *o)
 		if (json_object_get(o, R->disks[i]) == NULL)
 			continue;
 		if (jsontext_get_string(o, R->disks[i], R->where[i], sizeof R->where[i]) != 0 ||
-		    (R->where[i][0] != '/' && !source_is_uri(R->where[i])))
+		    (source_path(R->where[i])[0] != '/' && !source_is_uri(R->where[i])))
 			return (-1);
 	}
 	return (0);
@@ -505,7 +507,8 @@ decode_places(struct replica *R, json_t *o)
 		struct replica_place *p = &R->places[R->nplaces++];
 
 		if (strlen(id) > LIMIT_DISK_ID ||
-		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 || p->where[0] != '/')
+		    jsontext_get_string(o, id, p->where, sizeof p->where) != 0 ||
+		    source_path(p->where)[0] != '/')
 			return (-1);
 		strcpy(p->id, id);
 	}
@@ -651,6 +654,8 @@ decode(struct replica *R, const json_t *o)
 	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
+	    (json_object_get(o, "forget") != NULL &&
+	        jsontext_get_string(o, "forget", R->forget, sizeof R->forget) != 0) ||
 	    told_decode(&R->told, json_object_get(o, "told")) != 0 ||
 	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "disk/source.h"
 #include "replica/definitions.h"
 
 /* Does a staged bundle have this file?  1 or 0; -1. */
@@ -121,8 +122,8 @@ replica_has_disk_below(const struct replica *R, const char *dir)
 		return (errno == ENOENT ? 0 : say_failed("%s: cannot find: %s", dir, strerror(errno)));
 	n = strlen(real);
 	for (unsigned i = 0; i < R->ndisks; i++)
-		if (R->where[i][0] == '/' && realpath(R->where[i], path) != NULL &&
-		    strncmp(path, real, n) == 0 && path[n] == '/')
+		if (realpath(source_path(R->where[i]), path) != NULL && strncmp(path, real, n) == 0 &&
+		    path[n] == '/')
 			return (1);
 	return (0);
 }

@@ -346,9 +346,8 @@ seeding_take_rest(struct replica *R, struct receiving *c)
 	c->U->zero = R->seed.zero;
 	s->begun = R->seed.records > 2;
 	s->at = *at;
-	if ((s->s = staging_entry(R, c)) == NULL || disks_open(&s->disks, R) != 0)
-		rc = -1;
-	else if ((rc = resume_log(s)) == 0)
+	rc = (s->s = staging_entry(R, c)) == NULL ? -1 : disks_open(&s->disks, R);
+	if (rc == 0 && (rc = resume_log(s)) == 0)
 		rc = run(s);
 	end(s);
 	return (rc);

@@ -173,6 +173,49 @@ def test_a_host_that_refuses_is_told_again_and_no_import_fails_by_it():
     check(lab.b.vms()['web1']['purpose'] == 'replica', lab.b.vms())
 
 
+def test_a_failover_that_the_host_refused_is_taken_back_without_a_word_to_somebody_else_s_vm():
+    lab = Hosted()
+    lab.b.vms(lambda v: v.update(web1={'state': 'off', 'definition': 'mine'}))
+    seed = lab.file()
+    lab.hq('export', 'web1', '--seed', '-o', seed)
+    lab.dr('import', seed)
+    lab.b.refuses('define')
+    lab.dr('failover', 'web1', '--unplanned', '--yes', rc=1)
+    lab.b.vms(lambda v: v['web1'].update(state='running'))
+    lab.dr('failover', 'web1', '--cancel')
+    check(lab.b.vms()['web1'] == {'state': 'running', 'definition': 'mine'}, lab.b.vms())
+    check(not lab.b.asked('shutdown') and not lab.b.asked('undefine'), 'it was told to stop')
+
+
+def test_a_replica_that_somebody_has_started_is_not_turned_off_by_disable():
+    lab = Hosted()
+    seed = lab.file()
+    lab.hq('export', 'web1', '--seed', '-o', seed)
+    lab.dr('import', seed)
+    lab.b.vms(lambda v: v['web1'].update(state='running'))
+    p = lab.dr('disable', 'web1')
+    check('is running' in p.stderr and lab.b.vms()['web1']['state'] == 'running', p.stderr, lab.b.vms())
+    p = lab.dr('disable', 'web1', '--remove', '--yes', rc=1)
+    check('is running' in p.stderr and lab.b.vms()['web1']['state'] == 'running', p.stderr, lab.b.vms())
+    lab.b.vms(lambda v: v['web1'].update(state='off'))
+    lab.dr('disable', 'web1', '--remove', '--yes')
+    check('web1' not in lab.b.vms(), lab.b.vms())
+
+
+def test_a_vm_that_the_host_refused_to_make_is_nobody_s_of_vmferry():
+    lab = Hosted()
+    lab.b.refuses('define')
+    seed = lab.file()
+    lab.hq('export', 'web1', '--seed', '-o', seed)
+    lab.dr('import', seed)
+    # Somebody makes another VM of that name meanwhile, and it runs.
+    lab.b.refuses()
+    lab.b.vms(lambda v: v.update(web1={'state': 'running', 'definition': 'mine'}))
+    lab.dr('merge', 'web1')
+    lab.dr('disable', 'web1', '--remove', '--yes')
+    check(lab.b.vms()['web1'] == {'state': 'running', 'definition': 'mine'}, lab.b.vms())
+
+
 def test_a_vm_of_somebody_else_or_one_that_runs_is_left_alone():
     lab = Hosted()
     lab.b.vms(lambda v: v.update(web1={'state': 'off', 'definition': 'mine'}))

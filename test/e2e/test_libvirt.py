@@ -4,6 +4,7 @@ import signal
 import xml.etree.ElementTree as ET
 
 import guest
+import test_turn as turn
 from lab import *
 from test_views_host import Host
 from virt import *
@@ -298,6 +299,41 @@ def test_each_way_to_stop_is_told_from_the_others():
     s.up()
     s.v.virsh('qemu-monitor-command', 'web1', '{"execute": "quit"}', rc=None)
     s.judged('unknown', 'a QEMU that was quit by its monitor')
+
+
+def test_a_vm_with_a_qcow2_disk_is_handed_over_and_comes_back():
+    if not there():
+        return
+    lab = turn.Pair(sizes=(), enable=False)
+    v, q, raw = Virt(lab), lab.path('web1.qcow2'), lab.path('converted')
+    run('qemu-img', 'create', '-q', '-f', 'qcow2', q, '8M')
+    run('qemu-io', '-f', 'qcow2', '-c', 'write -P 7 0 300k', q)
+    v.define(plain(devices=disk(q, 'vda', 'qcow2')))
+
+    def bitmaps():
+        return json.loads(run('qemu-img', 'info', '--output=json', '-f', 'qcow2', q).stdout)['format-specific']['data'].get('bitmaps', [])
+
+    def same(what):
+        run('qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', q, raw)
+        check(filecmp.cmp(raw, lab.disk_paths(lab.dr)[0], shallow=False), what, 'the sites differ')
+
+    lab.hq('enable', 'web1', '--to', 'dr', '--host', 'libvirt:' + URI)
+    v.virsh('start', 'web1')
+    lab.send(lab.hq, lab.dr, '--seed')      # live: libvirt keeps track from here on
+    check(len(v.virsh('checkpoint-list', 'web1', '--name').stdout.split()) == 1, 'nothing is kept track of')
+    v.virsh('destroy', 'web1')
+    check(len(bitmaps()) == 1, bitmaps())
+    run('qemu-io', '-f', 'qcow2', '-c', 'write -P 9 1M 64k', q)
+    lab.planned(lab.hq, lab.dr)
+    same('after the handover')
+    lab.dirty(lab.dr)
+    lab.send(lab.dr, lab.hq)
+    same('after it followed')
+    check(bitmaps() == [] and v.virsh('checkpoint-list', 'web1', '--name').stdout.split() == [], 'not forgotten:', bitmaps())
+    d = ET.fromstring(v.xml('web1', '--inactive')).find('devices/disk')
+    check(d.find('driver').get('type') == 'qcow2' and d.find('source').get('file') == q, ET.tostring(d))
+    lab.planned(lab.dr, lab.hq)
+    same('when it came back')
 
 
 def test_a_vm_is_enabled_by_its_definition_and_a_shared_disk_by_a_persons_word():

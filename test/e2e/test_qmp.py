@@ -153,7 +153,7 @@ def test_views_are_of_one_instant_and_their_bitmaps_miss_nothing():
     check(bitmaps(g) == {'vda': names('1', '3'), 'vdb': names('1', '3')}, bitmaps(g))
     v = View(lab, g, disks, '4', '3')               # it was taken, as it turns out
     v.end()
-    check(bitmaps(g) == {'vda': names('4'), 'vdb': names('4')}, bitmaps(g))
+    check(bitmaps(g) == {'vda': names('3', '4'), 'vdb': names('3', '4')}, bitmaps(g))
     print('        a view stands after %d ms; the guest waited %d ms at most' % (v.took * 1000, max(g.stalls()) // 1000))
     ask(lab, 'forget', g, prefix=PREFIX)
     check(bitmaps(g) == {'vda': [], 'vdb': []}, bitmaps(g))
@@ -218,7 +218,7 @@ def test_whatever_is_killed_the_next_view_is_complete():
     check(v.update(base, 'next') > 0)
     v.end()
     nothing_left(g, lab)
-    check(bitmaps(g) == {'vda': names('4'), 'vdb': names('4')}, bitmaps(g))
+    check(bitmaps(g) == {'vda': names('1', '4'), 'vdb': names('1', '4')}, bitmaps(g))
     # QEMU is killed: a bitmap that is not whole is not believed.
     g.wait_seq(20)
     g.kill()
@@ -448,16 +448,11 @@ def test_disks_have_names_that_stay_and_reasons_that_are_said():
     check('nbd-server-stop' in View(lab, sock, {'root': ''}, '1', rc=1).words)
     q('query-block-exports')
     q('nbd-server-stop')                        # is not ours to be stopped
-    ask(lab, 'define', sock, rc=1)
-    ask(lab, 'start', sock)
-    check(state(lab, sock) == {'state': 'running'})
-    ask(lab, 'start', sock)
-    ask(lab, 'undefine', sock)
-    check(p.wait(10) == 0)
+    p.kill()
+    p.wait()
     check(state(lab, sock) == {'state': 'off', 'stopped': 'unknown'})
-    for verb in ('define', 'undefine', 'shutdown', 'networks'):
+    for verb in ('shutdown', 'networks'):
         ask(lab, verb, sock)
-    check('start it' in ask(lab, 'start', sock, rc=1).stderr)
     check(json.loads(ask(lab, 'machine', sock).stdout) == o, 'what it was is forgotten')
     ask(lab, 'forget', sock, prefix=PREFIX)
     check('is off' in ask(lab, 'machine', sock, rc=1).stderr)
@@ -472,27 +467,43 @@ def test_what_would_harm_a_vm_is_refused():
     disk = ('-drive', 'if=none,id=n1,format=raw,file=' + lab.path('d'), '-device', 'virtio-blk-pci,drive=n1,id=root')
     p, sock, q = idle(lab, *disk, '-object', 'iothread,id=io')
     version = q('query-version')['qemu']
-    if (version['major'], version['minor']) < (8, 2):
+    if (version['major'], version['minor']) < (9, 0):
         words = View(lab, sock, {'root': ''}, '1', rc=1).words
-        check('iothread' in words and '8.2' in words, words)
+        check('iothread' in words and '9.0' in words, words)
     p.kill()
     p.wait()
     check(state(lab, sock)['state'] == 'off')   # the socket is there, and nobody listens
     p, sock, q = idle(lab, *disk, name='another')
     check(state(lab, sock) == {'state': 'absent'})
-    for verb in ('machine', 'start', 'shutdown'):
+    for verb in ('machine', 'shutdown'):
         check("is 'another'" in ask(lab, verb, sock, rc=1).stderr)
     check("is 'another'" in View(lab, sock, {'root': ''}, '1', rc=1).words)
-    ask(lab, 'undefine', sock)
-    check(p.poll() is None, 'another VM was turned off')
     p.kill()
     p.wait()
-    p, sock, q = idle(lab, *disk, name='')
-    check('by hand' in ask(lab, 'undefine', sock, rc=1).stderr)
-    check(p.poll() is None, 'a VM without a name was turned off')
     for host in ('relative', '/a,agent=b', '/a,other=/b', ''):
         check('SOCKET' in ask(lab, 'state', host, rc=1).stderr)
     check('too long' in ask(lab, 'state', '/' + 'x' * 200, rc=3).stderr)
+    lab.close()
+
+
+def test_the_secrets_on_the_command_line_are_not_told():
+    if not shutil.which('qemu-system-x86_64'):
+        print('        skipped: not installed: qemu-system-x86_64')
+        return
+    lab = Lab(enable=False)
+    s = lab.path('qmp')
+    p = start('qemu-system-x86_64', '-M', 'none', '-display', 'none', '-name', NAME, '-qmp', 'unix:%s,server=on,wait=off' % s,
+              '-object', 'secret,id=one,data=swordfish,,too,format=raw',
+              '-object', json.dumps({'qom-type': 'secret', 'id': 'two', 'data': 'swordfish'}))
+    try:
+        while not os.path.exists(s):
+            check(p.poll() is None, 'QEMU has ended')
+            time.sleep(0.05)
+        said = ask(lab, 'machine', s).stdout
+    finally:
+        p.kill()
+        p.wait()
+    check('swordfish' not in said and 'too' not in said and 'id=one' in said and 'format=raw' in said, said)
     lab.close()
 
 

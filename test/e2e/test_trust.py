@@ -261,6 +261,9 @@ def test_help_of_every_tool():
 
 
 MISUSE = {
+    'libvirt': [[], ['state'], ['state', 'a', 'b']],
+    'qmp': [[], ['state'], ['state', 'a', 'b']],
+    'hook': [[], ['web1']],
     'adopt': [[], ['web1'], ['web1', '--from', 'hq'], ['web1', '--disk', 'a=b'], ['web1', '--drop', '--from', 'hq'],
               ['web1', '--drop', '--disk', 'a=b'], ['a', 'b', '--from', 'hq', '--disk', 'a=b']],
     'compare': [[], ['a', 'b'], ['web1', '-o']],

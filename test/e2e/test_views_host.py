@@ -2,7 +2,7 @@
 import json, os, shutil, signal, time
 
 from inject import hurry, tool
-from lab import K, M, Lab, check, main, start
+from lab import K, M, Lab, check, main, run, start
 
 PROGRAM = '''#!%(python)s
 import json, os, sys
@@ -199,6 +199,70 @@ def test_a_vm_that_is_off_is_read_from_its_disks():
     ship(lab)
     replica_is(lab, 2)
     check(len(host.asked('view')) == views, 'a view was asked for')
+    lab.close()
+
+
+def test_a_vm_that_was_started_again_meanwhile_is_not_handed_over():
+    lab, host = ready()
+    lab.hq('trust', 'add', lab.dr.card, '--vm', 'web1')
+    ship(lab)
+    host.put('state', state='off', stopped='shutdown')
+    with open(lab.path('machine')) as f:
+        m = json.load(f)
+    host.put('machine', **dict(m, state='running'))
+    views = len(host.asked('view'))
+    p = lab.hq('failover', 'web1', '--planned', '--to', 'dr', '-o', lab.path('final'), rc=1)
+    check('runs again' in p.stderr and len(host.asked('view')) == views, p.stderr)
+    host.put('machine', **m)
+    lab.hq('failover', 'web1', '--planned', '--to', 'dr', '-o', lab.path('final'))
+    lab.close()
+
+
+def test_an_image_put_back_as_it_was_at_the_tracked_point_is_seen_to_differ_from_later_points():
+    lab, host = ready()
+    lab.keep(1)
+    ship(lab)
+    shutil.copy(lab.disks['vda'], lab.path('backup'))
+    host.put('state', state='off', stopped='shutdown')
+    lab.write(lab.disks['vda'], 2 * M, 64 * K)
+    ship(lab)
+    # What is put back brings its bitmap along, by which nothing changed since it was begun; and that is true.
+    shutil.copy(lab.path('backup'), lab.disks['vda'])
+    host.put('state', state='running')
+    host.frozen({'vda': '', 'vdb': ''})
+    p = ship(lab)
+    check('vda: changes are known from its list of the test' in p.stderr, p.stderr)
+    check(host.asked('view')[-1]['since'] == host.asked('view')[0]['token'], host.asked('view'))
+    replica_is(lab, 1)
+    lab.close()
+
+
+def test_a_bitmap_in_an_image_that_was_put_back_tells_too_little_alone():
+    if not all(shutil.which(p) for p in ('qemu-img', 'qemu-io', 'qemu-nbd')):
+        print('        skipped: not installed: qemu-img, qemu-io and qemu-nbd')
+        return
+    lab, host = ready()
+    lab.keep(1)
+    ship(lab)
+    raw, image = lab.disks['vda'], lab.path('vda.qcow2')
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', raw, image)
+    run('qemu-img', 'bitmap', '--add', image, host.asked('view')[0]['token'])
+    shutil.copy(image, lab.path('backup'))
+    with open(lab.path('machine')) as f:
+        m = json.load(f)
+    m['disks'][0]['where'] = 'qcow2:' + image
+    host.put('machine', **m)
+    host.put('state', state='off', stopped='shutdown')
+    run('qemu-io', '-f', 'qcow2', '-c', 'write -P 9 2M 64k', image)
+    run('qemu-img', 'convert', '-f', 'qcow2', '-O', 'raw', image, raw)
+    lab.keep(2)
+    p = ship(lab)
+    check('vda: what changed' not in p.stderr, 'the bitmap was not used:', p.stderr)
+    replica_is(lab, 2)
+    os.replace(lab.path('backup'), image)
+    p = ship(lab)
+    check('vda: what changed' not in p.stderr, 'the bitmap was not used:', p.stderr)
+    replica_is(lab, 1)
     lab.close()
 
 
