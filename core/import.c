@@ -167,7 +167,7 @@ import_data(const struct site *S, const struct import_options *o, struct receivi
 
 	if (rc == FOLLOW_NOT || rc == FOLLOW_DONE)
 		rc = receive(&R, c);
-	if (rc == 0)
+	if (rc == 0 && R != NULL)
 		rc = conclude(R, S, o);
 	else if (rc == 1 && R != NULL && branch_claim(&R->role, c->e) != NULL)
 		rc = answer(S, o, R, rc);

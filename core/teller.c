@@ -101,7 +101,7 @@ has_host(const struct site *S)
 static void
 serve(int from, const struct site *S)
 {
-	char(*uuids)[HEADER_UUID] = calloc(VMS, sizeof *uuids), uuid[HEADER_UUID];
+	char(*uuids)[HEADER_UUID] = calloc(VMS, sizeof *uuids), uuid[HEADER_UUID] = "x";
 	unsigned n = 0, i;
 
 	while (uuids != NULL && io_read(from, "pipe", uuid, sizeof uuid) == (ssize_t)sizeof uuid) {
