@@ -184,7 +184,7 @@ import_rest(const struct site *S, const struct import_options *o, struct receivi
 
 	if (R != NULL)
 		teller_note(o->teller, R->uuid);
-	if (rc == 0)
+	if (rc == 0 && R != NULL)
 		rc = conclude(R, S, o);
 	replica_close(R);
 	return (rc);

@@ -385,9 +385,13 @@ guest_end(struct replica *R, const struct site *S, enum guest g, const char *act
 
 	name_it(R, g, name);
 	/* What a duplicate has written is thrown away: nobody waits for it to write more, to be undefined is its end. */
-	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_ours(R, g) && is_up(&s) &&
-	    (rc = host_shutdown(H, name)) == HOST_NOTHING)
-		rc = 0;
+	if ((rc = ask_host(R, name, &H, &s)) == 0 && g != GUEST_TEST && is_ours(R, g) && is_up(&s)) {
+		say_note(
+		    "%s: is asked to shut down, which its host waits for; turn it off there if it does not",
+		    name);
+		if ((rc = host_shutdown(H, name)) == HOST_NOTHING)
+			rc = 0;
+	}
 	/* A VM that was here before any of this is not ours to remove: what it is to be now follows. */
 	if (rc == 0 && is_ours(R, g) && (g == GUEST_TEST || R->told.whose != TOLD_FOUND)) {
 		rc = host_undefine(H, name);
