@@ -437,7 +437,7 @@ def test_disks_have_names_that_stay_and_reasons_that_are_said():
     # A view of some, while the guest stands still.
     v = View(lab, sock, {'disk.7': 'x', 'root': 'y'}, '1')
     check('socket=' in v.of['root']['where'])
-    run('nbdinfo', v.of['disk.7']['where'])
+    run('nbdinfo', '--size', v.of['disk.7']['where'])
     # The monitor is in use; that the VM is there is still known.
     check(state(lab, sock) == {'state': 'running'})
     v.end('drop')
