@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "hyper/question.h"
 
 void
 args_misuse(const struct args_tool *t, const char *format, ...)
@@ -113,4 +114,23 @@ args_level(const struct args_tool *t, const char *s)
 		if (strcmp(s, names[i]) == 0)
 			return ((enum header_level)i);
 	args_misuse(t, "'%s' is not none, fast, default or best", s);
+}
+
+int
+args_answer(const struct args_tool *t, int argc, char *argv[], int (*answer)(const struct question *Q))
+{
+	struct question *Q = NULL;
+	int rc;
+
+	say_init(t->name);
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+		fputs(t->usage, stdout);
+		return (say_exit(0));
+	}
+	if (argc != 3 || argv[1][0] == '-')
+		args_misuse(t, "a verb and a name are wanted");
+	if ((rc = question_read(&Q, argc, argv)) == 0)
+		rc = answer(Q);
+	question_free(Q);
+	return (say_exit(rc));
 }

@@ -30,6 +30,13 @@ void args_words(const struct args_tool *t, int argc, int least, int most);
 _Noreturn void args_misuse(const struct args_tool *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/**
+ * The main of a tool that is asked by others, as vmferry-host(7) says: its exit status.  answer is given the question that
+ * is on standard input, and returns as verbs do.
+ */
+struct question;
+int args_answer(const struct args_tool *t, int argc, char *argv[], int (*answer)(const struct question *Q));
+
 /* A size in bytes, with K, M, G or T behind it (powers of 1024); a time in seconds, with s, m, h or d. */
 uint64_t args_size(const struct args_tool *t, const char *s);
 uint64_t args_time(const struct args_tool *t, const char *s);

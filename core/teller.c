@@ -21,12 +21,43 @@ struct teller {
 	char last[HEADER_UUID];
 };
 
+/* Of a VM that no host runs there is nothing to be told, and no reason to have its record open. */
+static int
+primary_has_host(const struct site *S, const char *uuid)
+{
+	struct primary *P;
+	int has;
+
+	if (primary_look(&P, S, uuid) != 0)
+		return (0);
+	has = strcmp(P->host, "none") != 0;
+	primary_close(P);
+	return (has);
+}
+
+/* A host may be named for its primary by now that the record does not have yet. */
+static int
+replica_has_host(const struct site *S, const char *vm)
+{
+	const struct trust_entry *e;
+	char uuid[HEADER_UUID];
+	struct replica *R;
+	int has;
+
+	if (replica_find(S, vm, uuid) != 1 || replica_look(&R, S, uuid) != 0)
+		return (0);
+	e = trust_by_key(site_trust(S), R->key);
+	has = strcmp(R->host, "none") != 0 || (e != NULL && e->host[0] != '\0');
+	replica_close(R);
+	return (has);
+}
+
 static void
 tell_primary(const struct site *S, const char *uuid)
 {
 	struct primary *P;
 
-	if (primary_open(&P, S, uuid) != 0)
+	if (!primary_has_host(S, uuid) || primary_open(&P, S, uuid) != 0)
 		return;
 	fencing_tell(P);
 	primary_close(P);
@@ -37,7 +68,7 @@ tell_replica(const struct site *S, const char *uuid)
 {
 	struct replica *R;
 
-	if (replica_open(&R, S, uuid) != 0)
+	if (!replica_has_host(S, uuid) || replica_open(&R, S, uuid) != 0)
 		return;
 	guest_tell(R, S);
 	replica_close(R);
@@ -56,46 +87,6 @@ teller_now(const struct site *S, const char *vm)
 }
 
 /* --- another process -------------------------------------------------------------------------------------- */
-
-static int
-primary_has_host(void *context, const char *uuid)
-{
-	struct primary *P;
-	int rc;
-
-	if (primary_look(&P, context, uuid) != 0)
-		return (0);
-	rc = strcmp(P->host, "none") != 0;
-	primary_close(P);
-	return (rc);
-}
-
-static int
-replica_has_host(void *context, const char *uuid)
-{
-	struct replica *R;
-	int rc;
-
-	if (replica_look(&R, context, uuid) != 0)
-		return (0);
-	rc = strcmp(R->host, "none") != 0;
-	replica_close(R);
-	return (rc);
-}
-
-/* 1 or 0; what cannot be told is said with what comes, and no reason to ask. */
-static int
-has_host(const struct site *S)
-{
-	const struct trust *T = site_trust(S);
-	void *context = (void *)(uintptr_t)S;
-
-	for (size_t i = 0; i < T->n; i++)
-		if (T->entries[i].host[0] != '\0' && strcmp(T->entries[i].host, "none") != 0)
-			return (1);
-	return (
-	    primary_each(S, primary_has_host, context) > 0 || replica_each(S, replica_has_host, context) > 0);
-}
 
 /* Each UUID that comes, once; nothing is done where the end comes without the word for it, an empty one. */
 static void
@@ -134,8 +125,6 @@ teller_start(struct teller **out, const struct site *S)
 	struct teller *t;
 
 	*out = NULL;
-	if (!has_host(S))
-		return (0);
 	if ((t = calloc(1, sizeof *t)) == NULL)
 		return (say_failed("out of memory"));
 	fflush(stdout);

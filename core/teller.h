@@ -18,7 +18,7 @@ void teller_now(const struct site *S, const char *vm);
  */
 struct teller;
 
-/* Before the sandbox is entered.  *t is NULL if this site has no host to ask.  0; -1, said. */
+/* Before the sandbox is entered.  0; -1, said. */
 int teller_start(struct teller **t, const struct site *S);
 
 /* Something came for that VM.  Accepts NULL. */

@@ -6,6 +6,7 @@
 
 #include "jsontext.h"
 #include "name.h"
+#include "point_json.h"
 
 static const char *const types[] = { NULL, "seed", "delta", "undo", "receipt", "request", "repair",
 	"compare" };
@@ -32,16 +33,6 @@ header_has_blobs(const struct header *H)
 }
 
 /* --- encode ------------------------------------------------------------------------------------------- */
-
-static json_t *
-encode_point(const struct point *p)
-{
-	char time[POINT_TIME];
-
-	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
-	    "time", time, "kind", point_kind_text(p->kind)));
-}
 
 static json_t *
 encode_disks(const struct header *H)
@@ -174,9 +165,9 @@ header_encode(const struct header *H, size_t *size)
 	bad |= json_object_set_new(o, "vm", json_pack("{s:s,s:s}", "uuid", H->uuid, "name", H->vm));
 	bad |= jsontext_set_bytes(o, "lineage", H->lineage, RECORD_ID);
 	if (H->from.seq != 0)
-		bad |= json_object_set_new(o, "from", encode_point(&H->from));
+		bad |= json_object_set_new(o, "from", point_encode_text(&H->from));
 	if (H->to.seq != 0)
-		bad |= json_object_set_new(o, "to", encode_point(&H->to));
+		bad |= json_object_set_new(o, "to", point_encode_text(&H->to));
 	bad |= encode_roles(o, H);
 	if (H->has_of)
 		bad |= jsontext_set_bytes(o, "of", H->of, RECORD_ID);

@@ -79,6 +79,18 @@ jsontext_get_number(const json_t *object, const char *key, uint64_t max, uint64_
 	return (0);
 }
 
+int
+jsontext_find_string(const json_t *object, const char *key, char *out, size_t size)
+{
+	return (json_object_get(object, key) == NULL ? 0 : jsontext_get_string(object, key, out, size));
+}
+
+int
+jsontext_find_number(const json_t *object, const char *key, uint64_t max, uint64_t *out)
+{
+	return (json_object_get(object, key) == NULL ? 0 : jsontext_get_number(object, key, max, out));
+}
+
 json_t *
 jsontext_get(const json_t *object, const char *key)
 {

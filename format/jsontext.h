@@ -27,6 +27,10 @@ int jsontext_get_string(const json_t *object, const char *key, char *out, size_t
 /* Get an integer between 0 and max; -1 if it is none. */
 int jsontext_get_number(const json_t *object, const char *key, uint64_t max, uint64_t *out);
 
+/* The same of what need not be there: out then stays as it is, and 0. */
+int jsontext_find_string(const json_t *object, const char *key, char *out, size_t size);
+int jsontext_find_number(const json_t *object, const char *key, uint64_t max, uint64_t *out);
+
 /* The object or array of that name, or NULL.  Borrowed from object. */
 json_t *jsontext_get(const json_t *object, const char *key);
 

@@ -38,3 +38,13 @@ point_decode(struct point *p, const json_t *o)
 {
 	return (o == NULL || point_decode_any(p, o) != 0 || p->seq == 0 ? -1 : 0);
 }
+
+json_t *
+point_encode_text(const struct point *p)
+{
+	char time[POINT_TIME];
+
+	point_time_text(time, p->time);
+	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
+	    "time", time, "kind", point_kind_text(p->kind)));
+}

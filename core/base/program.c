@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
@@ -214,15 +214,6 @@ start(struct running *R)
 	return (0);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
-
 /* Take what is there of its standard output. */
 static int
 take_output(struct running *R, struct program_result *out)
@@ -278,7 +269,7 @@ wait_for(const struct running *R, int64_t until)
 {
 	struct pollfd p[] = { { .fd = R->pidfd, .events = POLLIN }, { .fd = R->output, .events = POLLIN },
 		{ .fd = R->errors, .events = POLLIN } };
-	int64_t left = until == 0 ? -1 : until - now_ms();
+	int64_t left = until == 0 ? -1 : until - clock_ms();
 
 	if (stop_check() != 0)
 		return (-1);
@@ -349,7 +340,7 @@ finish(struct running *R, struct program_result *out)
 static int
 run(struct running *R, struct program_result *out)
 {
-	int64_t until = R->P->seconds == 0 ? 0 : now_ms() + (int64_t)R->P->seconds * 1000;
+	int64_t until = R->P->seconds == 0 ? 0 : clock_ms() + (int64_t)R->P->seconds * 1000;
 	int ended = 0;
 
 	while (ended == 0) {
@@ -597,7 +588,7 @@ talk_ended(struct program_talk *T)
 int
 program_talk_hear(struct program_talk *T, const char **line)
 {
-	int64_t until = now_ms() + (int64_t)T->program.seconds * 1000;
+	int64_t until = clock_ms() + (int64_t)T->program.seconds * 1000;
 	int ended = 0, rc;
 
 	for (;;) {
@@ -621,21 +612,9 @@ program_talk_hear(struct program_talk *T, const char **line)
 }
 
 int
-program_talk_check(struct program_talk *T)
-{
-	struct pollfd p = { .fd = T->running.pidfd, .events = POLLIN };
-	int rc;
-
-	if (T->running.pid > 0 && poll(&p, 1, 0) <= 0)
-		return (0);
-	rc = T->running.pid > 0 ? talk_ended(T) : -1;
-	return (rc != 0 ? rc : say_failed("%s: has ended too early", T->running.path));
-}
-
-int
 program_talk_end(struct program_talk *T, const char *line)
 {
-	int64_t until = now_ms() + (int64_t)T->program.seconds * 1000;
+	int64_t until = clock_ms() + (int64_t)T->program.seconds * 1000;
 	int ended = 0, is_heard, rc = -1;
 
 	if (T->running.pid < 0) { /* it was heard of before that it is gone */

@@ -66,9 +66,6 @@ int program_talk(const struct program *P, struct program_talk **T);
 /* Its next line, without the newline, valid until the next call.  0; 1, said, if it ended instead with status 1; -1, said. */
 int program_talk_hear(struct program_talk *T, const char **line);
 
-/* Does it still run?  0; as program_talk_hear if it has ended. */
-int program_talk_check(struct program_talk *T);
-
 /**
  * Say the last line (NULL: nothing), close its input, wait for its end and release T.  0 if it ended with 0; 1, said, with
  * 1; -1, said.  One that does not end in P->seconds is left to itself.

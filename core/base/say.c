@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/stop.h"
 
 static const char *program = "vmferry";
@@ -156,20 +157,11 @@ say_exit(int rc)
 	return (rc == 0 ? 0 : rc > 0 ? 1 : 3);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
-
 void
 progress_start(struct progress *P, const char *what, uint64_t total)
 {
 	*P = (struct progress){ .what = what, .total = total, .on = isatty(STDERR_FILENO) };
-	P->started = P->shown = now_ms();
+	P->started = P->shown = clock_ms();
 }
 
 static void
@@ -195,7 +187,7 @@ progress_add(struct progress *P, uint64_t bytes)
 	int64_t now;
 
 	P->done += bytes;
-	if (!P->on || (now = now_ms()) - P->shown < 200)
+	if (!P->on || (now = clock_ms()) - P->shown < 200)
 		return;
 	P->shown = now;
 	show(P, now);
@@ -206,6 +198,6 @@ progress_end(struct progress *P)
 {
 	if (!P->on || P->shown == P->started)
 		return;
-	show(P, now_ms());
+	show(P, clock_ms());
 	fprintf(stderr, "\n");
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/pipeline.h"
 #include "base/say.h"
@@ -78,15 +78,11 @@ new_handle(const struct nbdlinks *N)
 static int
 wait_for(struct nbd_handle *h)
 {
-	struct timespec now, until;
+	int64_t until = clock_ms() + PATIENCE;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PATIENCE / 1000;
-	while (nbd_aio_is_connecting(h) == 1) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > until.tv_sec || nbd_poll(h, PATIENCE) != 1)
+	while (nbd_aio_is_connecting(h) == 1)
+		if (clock_ms() > until || nbd_poll(h, PATIENCE) != 1)
 			return (-1);
-	}
 	return (nbd_aio_is_ready(h) == 1 ? 0 : -1);
 }
 

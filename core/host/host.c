@@ -198,6 +198,12 @@ host_forget(struct host *H, const char *name, const char *prefix)
 }
 
 const char *
+host_format_name(enum host_format f)
+{
+	return (f == HOST_QCOW2 ? "qcow2" : "raw");
+}
+
+const char *
 host_purpose_name(enum host_purpose p)
 {
 	static const char *const names[] = { "placeholder", "replica", "test", "failover", "primary",

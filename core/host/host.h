@@ -179,14 +179,14 @@ struct host_view {
  */
 int host_view_begin(struct host *H, const char *name, struct host_view *V);
 
-/* Does it still stand?  0; 1, said with the program's words, if it had to be given up; -1. */
-int host_view_check(struct host_view *V);
-
 /* End it: is the point taken in (keep what its token tracks) or not?  0; 1 or -1, said; what was read counts only on 0. */
 int host_view_end(struct host_view *V, int is_taken);
 
 /* Let the host forget all that it keeps for views with that prefix. */
 int host_forget(struct host *H, const char *name, const char *prefix);
+
+/* "raw" or "qcow2". */
+const char *host_format_name(enum host_format f);
 
 /* Words for a person and keys for --json: "replica", "running", "shutdown". */
 const char *host_purpose_name(enum host_purpose p);

@@ -22,19 +22,19 @@
 
 /* --- the question ------------------------------------------------------------------------------------- */
 
-static json_t *
-encode_disks(const struct host_vm *vm)
+json_t *
+host_program_disks(const struct host_vm *vm)
 {
-	static const char *const formats[] = { "raw", "qcow2" };
 	json_t *a = json_array();
 	int bad = 0;
 
 	for (unsigned i = 0; i < vm->ndisks; i++) {
 		const struct host_disk *d = &vm->disks[i];
 
-		bad |= json_array_append_new(a, json_pack("{s:s,s:s*,s:s*,s:s,s:I,s:b}", "id", d->id, "uri",
-		                                    d->uri, "path", d->path, "format", formats[d->format],
-		                                    "size", (json_int_t)d->size, "excluded", d->is_excluded));
+		bad |= json_array_append_new(
+		    a, json_pack("{s:s,s:s*,s:s*,s:s,s:I,s:b}", "id", d->id, "uri", d->uri, "path", d->path,
+		           "format", host_format_name(d->format), "size", (json_int_t)d->size, "excluded",
+		           d->is_excluded));
 	}
 	return (jsontext_whole(a, bad));
 }
@@ -76,7 +76,7 @@ encode(const struct host_program *E, const char *verb, const char *name, const s
 	bad |= json_object_set_new(o, "purpose", json_string(host_purpose_name(vm->purpose)));
 	bad |= json_object_set_new(o, "network", json_string(vm->is_isolated ? "isolated" : "defined"));
 	bad |= json_object_set_new(o, "may_start", json_boolean(vm->may_start));
-	bad |= json_object_set_new(o, "disks", encode_disks(vm));
+	bad |= json_object_set_new(o, "disks", host_program_disks(vm));
 	if (vm->definition != NULL)
 		bad |= json_object_set_new(o, "definition", json_string(vm->definition));
 	return (jsontext_whole(o, bad));
@@ -338,8 +338,7 @@ decode_machine_disk(const json_t *o, struct host_machine_disk *d)
 		            : NULL);
 	if (jsontext_get_string(o, "where", d->where, sizeof d->where) != 0 || d->where[0] == '\0')
 		return ("a disk that is nowhere");
-	if (json_object_get(o, "size") != NULL &&
-	    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
+	if (jsontext_find_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
 		return ("a size that is none");
 	return (NULL);
 }
@@ -357,8 +356,7 @@ decode_machine(const json_t *o, struct host_machine *M)
 		why = decode_machine_disk(json_array_get(disks, i), &M->disks[M->ndisks++]);
 	if (why != NULL)
 		return (why);
-	if (json_object_get(o, "uuid") != NULL &&
-	    jsontext_get_string(o, "uuid", M->uuid, sizeof M->uuid) != 0)
+	if (jsontext_find_string(o, "uuid", M->uuid, sizeof M->uuid) != 0)
 		return ("a UUID that is none");
 	if (json_object_get(o, "state") != NULL && decode_state(o, &is) != NULL)
 		return ("a state that is none");

@@ -14,6 +14,9 @@ struct host_program {
 	int knows_running; /* it knows a VM that runs, and no others: to define and start one is a person's */
 };
 
+/* The disks of a VM as the host is to have it, as other programs are told of them; NULL if there is no memory. */
+json_t *host_program_disks(const struct host_vm *vm);
+
 /* What every question has; NULL if there is no memory. */
 json_t *host_program_question(const struct host_program *E, const char *verb, const char *name);
 

@@ -27,14 +27,6 @@ encode(const struct host_program *E, const char *name, const struct host_view *V
 	return (jsontext_whole(o, bad));
 }
 
-/* Text that may be missing: 0 or -1. */
-static int
-get_text(const json_t *o, const char *key, char *out, size_t size)
-{
-	out[0] = '\0';
-	return (json_object_get(o, key) == NULL ? 0 : jsontext_get_string(o, key, out, size));
-}
-
 /* Words of at most so many bytes, cut off where they are longer. */
 static void
 get_words(const json_t *o, const char *key, char out[HOST_WHY])
@@ -54,8 +46,8 @@ decode_disk(const json_t *o, struct host_view_disk *d)
 	if (id == NULL || strcmp(id, d->id) != 0)
 		return ("other disks than those that were wanted");
 	if (jsontext_get_string(o, "where", d->where, sizeof d->where) != 0 || d->where[0] == '\0' ||
-	    get_text(o, "bitmap", d->bitmap, sizeof d->bitmap) != 0 ||
-	    get_text(o, "changes", d->changes, sizeof d->changes) != 0)
+	    jsontext_find_string(o, "bitmap", d->bitmap, sizeof d->bitmap) != 0 ||
+	    jsontext_find_string(o, "changes", d->changes, sizeof d->changes) != 0)
 		return ("a disk that is nowhere, or a name that is too long");
 	if (d->changes[0] != '\0' && d->changes[0] != '/')
 		return ("a list of changes without an absolute path");
@@ -106,12 +98,6 @@ host_program_view(void *state, const char *name, struct host_view *V)
 	program_talk_end(V->talk, NULL);
 	V->talk = NULL;
 	return (rc);
-}
-
-int
-host_view_check(struct host_view *V)
-{
-	return (program_talk_check(V->talk));
 }
 
 int

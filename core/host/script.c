@@ -9,7 +9,9 @@
 #include "base/io.h"
 #include "base/program.h"
 #include "base/say.h"
+#include "host/host_program.h"
 #include "jsontext.h"
+#include "point_json.h"
 
 #define SECONDS 300u
 #define INPUT_MAX (8u * HOST_DEFINITION + HOST_DISKS * 6u * PATH_MAX)
@@ -20,23 +22,6 @@ script_phase_name(enum script_phase phase)
 	static const char *const names[] = { "before-start", "after-start", "after-stop", "after-turn" };
 
 	return (names[phase]);
-}
-
-static json_t *
-encode_disks(const struct host_vm *vm)
-{
-	json_t *a = json_array();
-	int bad = 0;
-
-	for (unsigned i = 0; i < vm->ndisks; i++) {
-		const struct host_disk *d = &vm->disks[i];
-
-		bad |= json_array_append_new(
-		    a, json_pack("{s:s,s:s*,s:s*,s:s,s:I,s:b}", "id", d->id, "uri", d->uri, "path", d->path,
-		           "format", d->format == HOST_QCOW2 ? "qcow2" : "raw", "size", (json_int_t)d->size,
-		           "excluded", d->is_excluded));
-	}
-	return (jsontext_whole(a, bad));
 }
 
 static json_t *
@@ -51,16 +36,6 @@ encode_names(const char names[][LIMIT_NAME + 1], unsigned n)
 }
 
 static json_t *
-encode_point(const struct point *p)
-{
-	char time[POINT_TIME];
-
-	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
-	    "time", time, "kind", point_kind_text(p->kind)));
-}
-
-static json_t *
 encode(const struct script *s)
 {
 	const struct host_vm *vm = s->vm;
@@ -68,10 +43,10 @@ encode(const struct script *s)
 	    script_phase_name(s->phase), "act", s->act, "site", s->site, "vm",
 	    vm->vm != NULL ? vm->vm : vm->name, "name", vm->name, "uuid", vm->uuid, "purpose",
 	    host_purpose_name(vm->purpose), "network", vm->is_isolated ? "isolated" : "defined");
-	int bad = json_object_set_new(o, "disks", encode_disks(vm));
+	int bad = json_object_set_new(o, "disks", host_program_disks(vm));
 
 	if (s->point != NULL)
-		bad |= json_object_set_new(o, "point", encode_point(s->point));
+		bad |= json_object_set_new(o, "point", point_encode_text(s->point));
 	if (s->networks != NULL) {
 		bad |= json_object_set_new(
 		    o, "networks", encode_names(s->networks->networks, s->networks->nnetworks));
@@ -125,17 +100,28 @@ run(const struct script *s, const char *path, char failure[SCRIPT_WORDS])
 	return (rc);
 }
 
+static int
+find(const char *home, char path[PATH_MAX])
+{
+	return (io_path(path, "%s/hook", home));
+}
+
+int
+script_is_there(const char *home)
+{
+	char path[PATH_MAX];
+
+	return (find(home, path) != 0 ? -1 : io_exists(path));
+}
+
 int
 script_run(const struct script *s, char failure[SCRIPT_WORDS])
 {
 	char path[PATH_MAX];
-	int there;
 
 	failure[0] = '\0';
-	if (io_path(path, "%s/hook", s->home) != 0 || (there = io_exists(path)) < 0)
+	if (find(s->home, path) != 0)
 		return (-1);
-	if (there == 0)
-		return (2);
 	if (!io_is_program(path))
 		return (fail(s, path, failure, strerror(errno)));
 	return (run(s, path, failure));

@@ -26,9 +26,12 @@ struct script {
 	const struct host_networks *networks; /* as the host knows them, or NULL */
 };
 
+/* Does the site with that home have one?  What it is to know need not be found out if not.  1 or 0; -1, said. */
+int script_is_there(const char *home);
+
 /**
- * Run it, if there is one: 0; 1, said: it says no, or cannot be run, or failed, and failure has a line about that for a
- * person; 2, unsaid: there is none; -1.  In front of a start a 1 refuses; else it is a warning.
+ * Run the one that is there: 0; 1, said: it says no, or cannot be run, or failed, and failure has a line about that for a
+ * person; -1.  In front of a start a 1 refuses; else it is a warning.
  */
 int script_run(const struct script *s, char failure[SCRIPT_WORDS]);
 

@@ -48,28 +48,21 @@ read_line(size_t *size)
 	return (NULL);
 }
 
-static int
-get_text(const json_t *o, const char *key, char *out, size_t size)
-{
-	return (json_object_get(o, key) == NULL ? 0 : jsontext_get_string(o, key, out, size));
-}
-
 static const char *
 decode_disk(const json_t *o, struct question_disk *d)
 {
 	char format[8] = "raw";
 
 	if (jsontext_get_string(o, "id", d->id, sizeof d->id) != 0 ||
-	    get_text(o, "path", d->path, sizeof d->path) != 0 ||
-	    get_text(o, "uri", d->uri, sizeof d->uri) != 0 ||
-	    get_text(o, "where", d->where, sizeof d->where) != 0 ||
-	    get_text(o, "format", format, sizeof format) != 0 ||
+	    jsontext_find_string(o, "path", d->path, sizeof d->path) != 0 ||
+	    jsontext_find_string(o, "uri", d->uri, sizeof d->uri) != 0 ||
+	    jsontext_find_string(o, "where", d->where, sizeof d->where) != 0 ||
+	    jsontext_find_string(o, "format", format, sizeof format) != 0 ||
 	    (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0))
 		return ("a disk has no id, or a path or format that is none");
 	d->format = strcmp(format, "qcow2") == 0 ? HOST_QCOW2 : HOST_RAW;
 	d->is_excluded = json_is_true(json_object_get(o, "excluded"));
-	if (json_object_get(o, "size") != NULL &&
-	    jsontext_get_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
+	if (jsontext_find_number(o, "size", LIMIT_DISK_SIZE, &d->size) != 0)
 		return ("the size of a disk is none");
 	return (NULL);
 }
@@ -124,12 +117,12 @@ decode(const json_t *o, struct question *Q)
 		return ("it is no object with version 1");
 	if (jsontext_get_string(o, "verb", Q->verb, sizeof Q->verb) != 0 ||
 	    jsontext_get_string(o, "name", Q->name, sizeof Q->name) != 0 ||
-	    get_text(o, "vm", Q->vm, sizeof Q->vm) != 0 ||
-	    get_text(o, "host", Q->host, sizeof Q->host) != 0 ||
-	    get_text(o, "uuid", Q->uuid, sizeof Q->uuid) != 0 ||
-	    get_text(o, "token", Q->token, sizeof Q->token) != 0 ||
-	    get_text(o, "since", Q->since, sizeof Q->since) != 0 ||
-	    get_text(o, "prefix", Q->prefix, sizeof Q->prefix) != 0)
+	    jsontext_find_string(o, "vm", Q->vm, sizeof Q->vm) != 0 ||
+	    jsontext_find_string(o, "host", Q->host, sizeof Q->host) != 0 ||
+	    jsontext_find_string(o, "uuid", Q->uuid, sizeof Q->uuid) != 0 ||
+	    jsontext_find_string(o, "token", Q->token, sizeof Q->token) != 0 ||
+	    jsontext_find_string(o, "since", Q->since, sizeof Q->since) != 0 ||
+	    jsontext_find_string(o, "prefix", Q->prefix, sizeof Q->prefix) != 0)
 		return ("a text in it is not there, or too long");
 	if (!is_token(Q->token) || !is_token(Q->since) || !is_token(Q->prefix))
 		return ("a token has more than letters, digits and '-'");

@@ -91,7 +91,7 @@ adapt_disks_point(xmlNodePtr disk, const struct question *Q, const struct questi
 	if (driver == NULL)
 		driver = xml_add(disk, "driver", NULL);
 	(void)xml_set(driver, "name", "qemu");
-	if (xml_set(driver, "type", d->format == HOST_QCOW2 ? "qcow2" : "raw") != 0 ||
+	if (xml_set(driver, "type", host_format_name(d->format)) != 0 ||
 	    (source = xml_add(disk, "source", NULL)) == NULL)
 		return (say_failed("%s: there is no memory for its definition", Q->name));
 	if (d->uri[0] == '\0')

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/program.h"
 #include "base/say.h"
@@ -159,20 +159,11 @@ view_reconnect(struct view *W)
 	return (0);
 }
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (t.tv_sec);
-}
-
 /* Until its end is said, or it must be given up: 0; 1 or -1, said. */
 static int
 stand(struct view *W, const struct view_kind *K, enum question_end *end)
 {
-	int64_t checked = now();
+	int64_t checked = clock_ms();
 	int rc;
 
 	while ((*end = question_wait(SCRATCH_PAUSE)) == QUESTION_WAIT) {
@@ -180,9 +171,9 @@ stand(struct view *W, const struct view_kind *K, enum question_end *end)
 			return (-1);
 		if ((rc = scratch_check(W->S)) != 0)
 			return (rc);
-		if (now() == checked)
+		if (clock_ms() - checked < 1000)
 			continue;
-		checked = now();
+		checked = clock_ms();
 		if ((rc = K->check(W)) != 0)
 			return (rc);
 	}

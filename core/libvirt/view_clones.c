@@ -1,8 +1,9 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "hyper/reflink.h"
@@ -45,30 +46,22 @@ prepare(struct view *W, struct reflink *clones)
 	return (0);
 }
 
-static double
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((double)t.tv_sec * 1000 + (double)t.tv_nsec / 1000000);
-}
-
 static int
 clone_all(struct view *W, struct reflink *clones)
 {
 	struct quiet still;
-	double start;
+	int64_t start;
 	int rc;
 
 	if ((rc = quiet_suspend(&still, W->D, W->Q)) != 0)
 		return (rc);
-	start = now_ms();
+	start = clock_ms();
 	for (unsigned i = 0; i < W->Q->ndisks && rc == 0; i++)
 		rc = reflink_take(&clones[i]);
 	if (quiet_resume(&still, W->D) != 0)
 		rc = -1;
-	say_note("%s: stood still for %.0f ms while its disks were cloned", W->Q->name, now_ms() - start);
+	say_note(
+	    "%s: stood still for %" PRId64 " ms while its disks were cloned", W->Q->name, clock_ms() - start);
 	return (rc);
 }
 

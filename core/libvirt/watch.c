@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "hyper/scratch.h"
@@ -16,8 +16,10 @@
 #include "libvirt/live.h"
 
 #define READY "ready\n"
-#define PATIENCE 604800 /* seconds that libvirt, or an agent, has to come back: nobody else thaws a guest */
-#define EAGER 600       /* for so long it is tried again and again; then every SELDOM seconds */
+#define PATIENCE \
+	INT64_C( \
+	    604800000) /* milliseconds that libvirt, or an agent, has to come back: nobody else thaws a guest */
+#define EAGER 600000   /* for so long it is tried again and again; then every SELDOM seconds */
 #define SELDOM 10
 
 static const char *const verb_of[] = {
@@ -71,20 +73,11 @@ watch_end(struct program_talk *T)
 
 /* --- the one who watches --------------------------------------------------------------------------------------- */
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (t.tv_sec);
-}
-
 /* Say that we are ready, and wait: 1 if all is well, 0 if something is to be done. */
 static int
 wait_for_word(int seconds)
 {
-	int64_t until = now() + seconds;
+	int64_t until = clock_ms() + (int64_t)seconds * 1000;
 	enum question_end end;
 
 	if (io_write(STDOUT_FILENO, "standard output", READY, strlen(READY)) != 0)
@@ -92,7 +85,7 @@ wait_for_word(int seconds)
 	/* Signals that are for others wake us too. */
 	do
 		end = question_wait(seconds > 0 ? 200 : -1);
-	while (end == QUESTION_WAIT && (seconds == 0 || now() < until));
+	while (end == QUESTION_WAIT && (seconds == 0 || clock_ms() < until));
 	return (end == QUESTION_KEEP);
 }
 
@@ -100,11 +93,11 @@ wait_for_word(int seconds)
 static int
 insist(virConnectPtr C, const struct question *Q, int (*act)(virDomainPtr D, const struct question *Q))
 {
-	int64_t until = now() + PATIENCE;
+	int64_t start = clock_ms();
 	virConnectPtr other = NULL;
 	int rc = -1;
 
-	while (rc != 0 && now() < until) {
+	while (rc != 0 && clock_ms() - start < PATIENCE) {
 		virConnectPtr c = other != NULL ? other : C;
 		virDomainPtr D = NULL;
 
@@ -115,7 +108,7 @@ insist(virConnectPtr C, const struct question *Q, int (*act)(virDomainPtr D, con
 		connect_free(D);
 		if (rc == 0)
 			break;
-		if (now() > until - PATIENCE + EAGER)
+		if (clock_ms() - start > EAGER)
 			sleep(SELDOM);
 		else
 			usleep(200000);

@@ -2,8 +2,8 @@
 
 #include <sodium.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 
@@ -11,22 +11,13 @@
 #define MOST (UINT64_C(256) << 20)
 #define LONGEST 2000 /* milliseconds */
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
-
 /* Write until it is enough, one step ahead of what the medium has taken. */
 static int
 fill(int fd, const char *path, const uint8_t *noise, uint64_t most, uint64_t *done)
 {
-	int64_t started = now();
+	int64_t started = clock_ms();
 
-	for (*done = 0; *done < most && now() - started < LONGEST; *done += STEP) {
+	for (*done = 0; *done < most && clock_ms() - started < LONGEST; *done += STEP) {
 		if (io_write(fd, path, noise, STEP) != 0)
 			return (-1);
 		io_start_writing(fd, *done, STEP);
@@ -55,9 +46,9 @@ speed_measure(const struct medium *M, uint64_t *bytes_per_second)
 		free(noise);
 		return (-1);
 	}
-	started = now();
+	started = clock_ms();
 	rc = fill(fd, medium_folder(M), noise, bytes / 4 < MOST ? bytes / 4 : MOST, &done);
-	took = now() - started;
+	took = clock_ms() - started;
 	*bytes_per_second = done * 1000 / (uint64_t)(took > 0 ? took : 1);
 	io_close(fd);
 	free(noise);

@@ -50,7 +50,7 @@ int
 fencing_script(struct primary *P, const struct site *S, enum script_phase phase, const char *act)
 {
 	struct host_vm vm = { .uuid = P->uuid, .name = P->vm, .vm = P->vm };
-	struct host_disk *disks = calloc(P->ndisks, sizeof *disks);
+	struct host_disk *disks;
 	const struct primary_point *last = primary_last(P);
 	struct script s = { .home = site_home(S),
 		.site = site_card(S)->name,
@@ -59,8 +59,12 @@ fencing_script(struct primary *P, const struct site *S, enum script_phase phase,
 		.vm = &vm,
 		.point = last == NULL ? NULL : &last->point };
 	char failure[SCRIPT_WORDS], *text = NULL;
-	int rc = -1;
+	int rc = script_is_there(s.home);
 
+	if (rc <= 0)
+		return (rc);
+	rc = -1;
+	disks = calloc(P->ndisks, sizeof *disks);
 	vm.may_start = fencing_allows(P);
 	vm.purpose = vm.may_start ? HOST_PRIMARY : HOST_FENCED;
 	for (unsigned i = 0; disks != NULL && i < P->ndisks; i++)
@@ -76,9 +80,8 @@ fencing_script(struct primary *P, const struct site *S, enum script_phase phase,
 	else if (definition_read(P->dir, &text) == 0) {
 		vm.definition = text;
 		rc = script_run(&s, failure);
-		if (rc != 2)
-			snprintf(P->reminders.script, sizeof P->reminders.script, "%s", failure);
-		if (rc != 2 && primary_save(P) != 0)
+		snprintf(P->reminders.script, sizeof P->reminders.script, "%s", failure);
+		if (primary_save(P) != 0)
 			rc = -1;
 	}
 	free(disks);

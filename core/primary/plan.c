@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "bundle/pack.h"
 #include "medium/medium.h"
@@ -247,27 +247,18 @@ print_words(const struct plan *p)
 	putchar('\n');
 }
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (t.tv_sec);
-}
-
 /* All that there is to find out. */
 static int
 find_out(struct plan *p)
 {
 	struct cut *c = p->cut;
-	int64_t start = now();
+	int64_t start = clock_ms();
 	int rc;
 
 	if ((rc = cut_choose_targets(c)) != 0 || (rc = cut_choose_base(c)) != 0 ||
 	    (rc = cut_open_disks(c)) != 0 || (rc = cut_find_changes(c)) != 0 || (rc = measure(p)) != 0)
 		return (rc);
-	p->read_for = (uint64_t)(now() - start);
+	p->read_for = (uint64_t)(clock_ms() - start) / 1000;
 	if ((rc = look_at_medium(p)) != 0)
 		return (rc);
 	p->write_for = parts_of(p->bytes, p->speed);

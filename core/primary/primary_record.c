@@ -397,10 +397,8 @@ decode(struct primary *P, const json_t *o)
 	    decode_cuts(P, json_object_get(o, "cuts")) != 0 || decode_definition(P, o) != 0 ||
 	    told_decode(&P->told, json_object_get(o, "told")) != 0 ||
 	    decode_apps(&P->apps, json_object_get(o, "apps")) != 0 ||
-	    (json_object_get(o, "tracker") != NULL &&
-	        jsontext_get_string(o, "tracker", P->tracker, sizeof P->tracker) != 0) ||
-	    (json_object_get(o, "tracker_seq") != NULL &&
-	        jsontext_get_number(o, "tracker_seq", LIMIT_SEQ, &P->tracker_seq) != 0) ||
+	    jsontext_find_string(o, "tracker", P->tracker, sizeof P->tracker) != 0 ||
+	    jsontext_find_number(o, "tracker_seq", LIMIT_SEQ, &P->tracker_seq) != 0 ||
 	    reminders_decode(&P->reminders, json_object_get(o, "reminders")) != 0)
 		return (-1);
 	return (decode_points(P, jsontext_get(o, "points")) != 0 ? -1 : decode_role(P, o));

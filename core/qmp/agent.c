@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "qmp/client.h"
 
 #define SYNC 2000    /* milliseconds for it to say that it is there */
@@ -56,7 +57,7 @@ order(struct agent *A, const char *command, int milliseconds, json_t **answer, c
 static int
 synchronize(struct agent *A, char why[AGENT_WHY])
 {
-	int64_t until = client_now() + SYNC, left;
+	int64_t until = clock_ms() + SYNC, left;
 	json_t *o, *J;
 	json_int_t is;
 
@@ -67,7 +68,7 @@ synchronize(struct agent *A, char why[AGENT_WHY])
 		snprintf(why, AGENT_WHY, "the guest's agent takes no more");
 		return (1);
 	}
-	while ((left = until - client_now()) > 0) {
+	while ((left = until - clock_ms()) > 0) {
 		is = receive(A, (int)left, &J, why) == 0 && json_is_integer(J) ? json_integer_value(J) : 0;
 		json_decref(J);
 		if (is == A->last)

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 
@@ -26,15 +26,6 @@ struct client {
 	char *text;
 	size_t n, room;
 };
-
-int64_t
-client_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
 
 /* --- connect ---------------------------------------------------------------------------------------------- */
 
@@ -191,7 +182,7 @@ static int
 read_more(struct client *C, int64_t until)
 {
 	struct pollfd p = { .fd = C->fd, .events = POLLIN };
-	int64_t left = until - client_now();
+	int64_t left = until - clock_ms();
 	ssize_t n;
 	int rc = poll(&p, 1, left < 0 ? 0 : (int)left);
 
@@ -235,7 +226,7 @@ take_line(struct client *C, size_t size, int *bad)
 int
 client_receive(struct client *C, int milliseconds, json_t **J)
 {
-	int64_t until = client_now() + milliseconds;
+	int64_t until = clock_ms() + milliseconds;
 	int rc = 0, bad;
 
 	for (*J = NULL; rc == 0; rc = read_more(C, until)) {

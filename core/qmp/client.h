@@ -41,7 +41,4 @@ int client_receive(struct client *C, int milliseconds, json_t **J);
 /* Another process of ours, dead now, may have read the start of the next line: if it is no object it is passed over. */
 void client_resume(struct client *C);
 
-/* Milliseconds of a clock that never goes back. */
-int64_t client_now(void);
-
 #endif

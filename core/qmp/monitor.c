@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 
@@ -44,7 +45,7 @@ receive(struct monitor *M, int64_t until, json_t **out)
 	int rc;
 
 	for (;;) {
-		int64_t left = until - client_now();
+		int64_t left = until - clock_ms();
 
 		if ((rc = client_receive(M->client, left < 0 ? 0 : (int)left, out)) != 0)
 			return (rc);
@@ -72,7 +73,7 @@ lost(struct monitor *M, int rc)
 static int
 answer_to(struct monitor *M, uint64_t number, json_t **out)
 {
-	int64_t until = client_now() + ANSWER;
+	int64_t until = clock_ms() + ANSWER;
 	uint64_t is;
 	int rc;
 
@@ -154,7 +155,7 @@ monitor_words(const struct monitor *M)
 int
 monitor_listen(struct monitor *M, int milliseconds)
 {
-	int64_t until = client_now() + milliseconds;
+	int64_t until = clock_ms() + milliseconds;
 	json_t *J;
 	int rc;
 
@@ -187,7 +188,7 @@ static int
 greet(struct monitor *M)
 {
 	json_t *J, *v;
-	int rc = receive(M, client_now() + GREETING, &J);
+	int rc = receive(M, clock_ms() + GREETING, &J);
 
 	if (rc == CLIENT_LATE)
 		return (MONITOR_BUSY);

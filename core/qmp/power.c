@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
@@ -68,13 +69,13 @@ power_tell(const struct endpoint *E, const struct question *Q)
 static int
 press(struct monitor *M, const struct question *Q)
 {
-	int64_t now = client_now(), until = now + PATIENCE, again = now;
+	int64_t now = clock_ms(), until = now + PATIENCE, again = now;
 	int rc = 0;
 
 	while (rc == 0 && monitor_seen(M)->shutdown[0] == '\0') {
 		if (stop_check() != 0)
 			return (-1);
-		if ((now = client_now()) >= until)
+		if ((now = clock_ms()) >= until)
 			return (say_refused(
 			    "%s: its guest did not shut down in %d minutes: shut it down from inside",
 			    Q->name, PATIENCE / 60000));
@@ -100,16 +101,16 @@ static int
 see_it_go(struct monitor *M, int pidfd, const struct question *Q)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int64_t until = client_now() + LINGER;
+	int64_t until = clock_ms() + LINGER;
 	char status[32];
 	int rc;
 
-	while ((rc = monitor_listen(M, 200)) == 0 && client_now() < until)
+	while ((rc = monitor_listen(M, 200)) == 0 && clock_ms() < until)
 		if (endpoint_status(M, status) == 0 && strcmp(status, "shutdown") == 0)
 			monitor_ask(M, "quit", NULL, NULL);
 	if (rc < 0)
 		rc = 0; /* gone while it was asked */
-	if (rc == 0 && client_now() >= until)
+	if (rc == 0 && clock_ms() >= until)
 		return (say_refused("%s: its guest shut down, and its QEMU does not end", Q->name));
 	if (pidfd >= 0 && poll(&p, 1, LINGER) != 1)
 		return (say_refused("%s: its QEMU does not end", Q->name));

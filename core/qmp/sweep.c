@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 
 #define PAUSE 10      /* milliseconds between two looks */
@@ -93,10 +94,10 @@ look(struct monitor *M, const struct kind *k, const char *mark, int *others)
 static int
 remove_all(struct monitor *M, const struct kind *k, const char *mark, int *others)
 {
-	int64_t until = client_now() + PATIENCE;
+	int64_t until = clock_ms() + PATIENCE;
 	int were = look(M, k, mark, others), n = were;
 
-	while (n > 0 && client_now() < until)
+	while (n > 0 && clock_ms() < until)
 		n = monitor_listen(M, PAUSE) != 0 ? -1 : look(M, k, mark, others);
 	if (n > 0)
 		return (say_failed("QEMU does not end what a view left in it: %s", monitor_words(M)));

@@ -194,12 +194,6 @@ describe(struct described *d, const struct replica *R, enum guest g, const struc
 	return (0);
 }
 
-static const char *
-format_name(enum host_format f)
-{
-	return (f == HOST_QCOW2 ? "qcow2" : "raw");
-}
-
 /* A path or URI as an option of QEMU within single quotes of the shell takes it. */
 static void
 print_quoted(const char *path)
@@ -220,7 +214,7 @@ print(const struct described *d, int is_none)
 		const struct host_disk *k = &d->disks[i];
 
 		printf("%s: disk %s: %s (%s, %" PRIu64 " bytes%s)\n", d->name, k->id, d->paths[i],
-		    format_name(k->format), k->size, k->is_excluded ? ", empty: not replicated" : "");
+		    host_format_name(k->format), k->size, k->is_excluded ? ", empty: not replicated" : "");
 	}
 	if (!is_none)
 		return;
@@ -229,7 +223,7 @@ print(const struct described *d, int is_none)
 	for (unsigned i = 0; i < d->vm.ndisks; i++) {
 		fputs(" -drive 'file=", stdout);
 		print_quoted(d->paths[i]);
-		printf(",format=%s,if=virtio'", format_name(d->disks[i].format));
+		printf(",format=%s,if=virtio'", host_format_name(d->disks[i].format));
 	}
 	putchar('\n');
 }
@@ -277,14 +271,19 @@ guest_show(const struct replica *R, enum guest g, const struct replica_point *at
 static int
 run_script(struct replica *R, const struct site *S, enum guest g, enum script_phase phase, const char *act)
 {
-	struct host_networks *n = calloc(1, sizeof *n);
-	struct described *d = calloc(1, sizeof *d);
+	struct host_networks *n;
+	struct described *d;
 	const struct point *p = g == GUEST_TEST ? &R->test.at : &R->role.at;
 	const struct replica_point *at = replica_point(R, p->seq);
 	struct script s = { .home = site_home(S), .site = site_card(S)->name, .act = act, .phase = phase };
 	char failure[SCRIPT_WORDS];
-	int rc = -1;
+	int rc = script_is_there(s.home);
 
+	if (rc <= 0)
+		return (rc);
+	rc = -1;
+	n = calloc(1, sizeof *n);
+	d = calloc(1, sizeof *d);
 	if (n == NULL || d == NULL)
 		say_failed("out of memory");
 	else if ((rc = describe(d, R, g, at != NULL ? at : replica_last(R))) == 0) {
@@ -294,14 +293,13 @@ run_script(struct replica *R, const struct site *S, enum guest g, enum script_ph
 		    guest_networks(R, g, at != NULL ? at : replica_last(R), n) == 0)
 			s.networks = n;
 		rc = script_run(&s, failure);
-		if (rc != 2)
-			snprintf(R->reminders.script, sizeof R->reminders.script, "%s", failure);
-		if (rc != 2 && replica_save(R) != 0)
+		snprintf(R->reminders.script, sizeof R->reminders.script, "%s", failure);
+		if (replica_save(R) != 0)
 			rc = -1;
 	}
 	undescribe(d);
 	free(n);
-	return (rc == 2 ? 0 : rc);
+	return (rc);
 }
 
 int

@@ -654,8 +654,7 @@ decode(struct replica *R, const json_t *o)
 	    decode_compared(R, json_object_get(o, "compared")) != 0 || outbox_decode(R, o) != 0 ||
 	    decode_test(&R->test, json_object_get(o, "test")) != 0 ||
 	    decode_failover(&R->failover, json_object_get(o, "failover")) != 0 ||
-	    (json_object_get(o, "forget") != NULL &&
-	        jsontext_get_string(o, "forget", R->forget, sizeof R->forget) != 0) ||
+	    jsontext_find_string(o, "forget", R->forget, sizeof R->forget) != 0 ||
 	    told_decode(&R->told, json_object_get(o, "told")) != 0 ||
 	    reminders_decode(&R->reminders, json_object_get(o, "reminders")) != 0 ||
 	    (R->npoints == 0 && decode_seed(R, json_object_get(o, "seed")) != 0))

@@ -44,8 +44,7 @@ reminders_decode(struct reminders *m, const json_t *o)
 	                jsontext_get_number(o, "test_every", LIMIT_SEQ, &m->test_every) != 0 ||
 	                get_time(o, "asked", &m->asked) != 0 ||
 	                jsontext_get_string(o, "missing", m->missing, sizeof m->missing) != 0 ||
-	                (json_object_get(o, "script") != NULL &&
-	                    jsontext_get_string(o, "script", m->script, sizeof m->script) != 0) ||
+	                jsontext_find_string(o, "script", m->script, sizeof m->script) != 0 ||
 	                (json_object_get(o, "home") != NULL &&
 	                    jsontext_get_bytes(o, "home", m->home, RECORD_KEY) != 0)
 	            ? -1
