@@ -3,7 +3,7 @@
 # format stands by itself: the compiler sees no other folder when it builds it.
 set -eu
 cd "$(dirname "$0")/.."
-order="base role disk bundle site host hyper libvirt qmp medium primary replica"
+order="base role tally schedule disk bundle site link host hyper libvirt qmp medium primary replica"
 bad=0
 check() { # room, rooms it may include
 	room=$1; shift
@@ -15,17 +15,20 @@ check() { # room, rooms it may include
 }
 check base base
 check role role
+check tally base tally
+check schedule base schedule
 check disk base disk
 check bundle base disk bundle
 check site base disk bundle site
+check link base site link
 check host base host
 check hyper base host hyper
 check libvirt base host hyper libvirt
 check qmp base host hyper qmp
 check medium base disk bundle site medium
-check primary base role disk bundle site host medium primary
-check replica base role disk bundle site host medium replica
-for f in core/base/*.[ch] core/role/*.[ch] core/disk/*.[ch] core/bundle/*.[ch] core/site/*.[ch] core/host/*.[ch] core/hyper/*.[ch] core/libvirt/*.[ch] core/qmp/*.[ch] core/medium/*.[ch] core/primary/*.[ch] core/replica/*.[ch]; do
+check primary base role tally disk bundle site host medium primary
+check replica base role tally disk bundle site host medium replica
+for f in core/*/*.[ch]; do
 	for h in core/*.h; do
 		if grep -q "^#include \"$(basename "$h")\"" "$f"; then echo "$f includes $h, which is above it"; bad=1; fi
 	done
