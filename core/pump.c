@@ -176,6 +176,15 @@ wait_for(int fd, short events, int ms)
 	return (poll(&p, 1, ms) > 0);
 }
 
+/* Something of its output is here; what it has started itself may keep that open behind its end. */
+static int
+wait_for_output(const struct pump *P, int ms)
+{
+	struct pollfd p[2] = { { .fd = P->output, .events = POLLIN }, { .fd = P->status, .events = POLLIN } };
+
+	return (poll(p, 2, ms) > 0 && p[0].revents != 0);
+}
+
 ssize_t
 pump_write(struct pump *P, const void *buf, size_t n, int ms)
 {
@@ -197,7 +206,7 @@ pump_read(struct pump *P, void *buf, size_t n, int ms)
 
 	if (P->output < 0)
 		return (0);
-	if ((got = read(P->output, buf, n)) < 0 && errno == EAGAIN && wait_for(P->output, POLLIN, ms))
+	if ((got = read(P->output, buf, n)) < 0 && errno == EAGAIN && ms > 0 && wait_for_output(P, ms))
 		got = read(P->output, buf, n);
 	return (got >= 0 ? got : errno == EAGAIN || errno == EINTR ? -1 : 0);
 }

@@ -42,7 +42,7 @@ void pump_close_output(struct pump *P);
  */
 ssize_t pump_write(struct pump *P, const void *buf, size_t n, int ms);
 
-/* Read some of it, waiting at most ms: how many; 0: it is at its end; -1: nothing within that time. */
+/* Read some of it, waiting at most ms, and not behind its end: how many; 0: it is at its end; -1: there is nothing now. */
 ssize_t pump_read(struct pump *P, void *buf, size_t n, int ms);
 
 /* Has it ended within ms?  1, and how; 0; once it has, the result stays. */
