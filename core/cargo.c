@@ -48,7 +48,10 @@ look_at_primary(struct cargo *c, const struct site *S)
 	if (primary_look(&P, S, c->uuid) != 0)
 		return (-1);
 	snprintf(c->vm, sizeof c->vm, "%s", P->vm);
-	c->last = primary_last(P) == NULL ? 0 : primary_last(P)->point.seq;
+	if (primary_last(P) != NULL) {
+		c->last = primary_last(P)->point.seq;
+		c->epoch = primary_last(P)->point.epoch;
+	}
 	for (unsigned i = 0; i < P->nreplicated; i++)
 		c->size += P->disks[i].size;
 	t = e == NULL ? NULL : primary_target_of(P, e);

@@ -13,7 +13,7 @@ struct cargo {
 	enum role_side side; /* a replica's is forwarded as it came */
 	uint64_t size;       /* bytes of the disks, as far as they are known; else 0 */
 	/* At a primary: */
-	uint64_t last;             /* its newest point; 0: none */
+	uint64_t last, epoch;      /* its newest point; 0: none */
 	uint64_t acked;            /* the newest one that the other site has acknowledged; so at a replica */
 	char mailed[LIMIT_NAME + 1]; /* where an initial copy for it lies that it has not acknowledged; "" if none does */
 	int is_cut_short;          /* an export to a pipe was begun, and can be gone on with */

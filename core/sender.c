@@ -216,6 +216,15 @@ feed(struct sender *s, struct pump *P)
 	return (0);
 }
 
+/* Does what the other site says it has, as its receipt does, differ from what is known? */
+static int
+is_news(const struct sender *s)
+{
+	return (s->cargo.side != ROLE_PRIMARY || s->have.held != s->cargo.acked || s->have.seq != s->cargo.acked ||
+	        s->have.epoch != s->cargo.epoch ||
+	        strcmp(s->have.state, role_state_text(ROLE_REPLICATING)) != 0);
+}
+
 /* Take in the receipt that came, if one did: 0; 1 or -1, said. */
 static int
 use_receipt(struct sender *s)
@@ -724,6 +733,8 @@ sender_run(struct sender *s, struct channel *C, int is_known)
 	s->is_sure = s->is_cut = s->is_done = s->has_answer = 0;
 	s->result.why[0] = '\0';
 	if ((rc = prepare(s, is_known)) == 0) {
+		if (s->P == NULL && !is_news(s))
+			drop_receipt(s);
 		if (s->P != NULL)
 			rc = take_up(s);
 		else if ((rc = use_receipt(s)) > 0 && s->o.resync)
