@@ -612,6 +612,12 @@ program_talk_hear(struct program_talk *T, const char **line)
 }
 
 int
+program_talk_say(struct program_talk *T, const char *line, size_t size)
+{
+	return (io_write(T->to, T->running.path, line, size));
+}
+
+int
 program_talk_end(struct program_talk *T, const char *line)
 {
 	int64_t until = clock_ms() + (int64_t)T->program.seconds * 1000;

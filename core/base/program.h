@@ -66,6 +66,9 @@ int program_talk(const struct program *P, struct program_talk **T);
 /* Its next line, without the newline, valid until the next call.  0; 1, said, if it ended instead with status 1; -1, said. */
 int program_talk_hear(struct program_talk *T, const char **line);
 
+/* Say a line, which ends in a newline, before that: 0; -1, said. */
+int program_talk_say(struct program_talk *T, const char *line, size_t size);
+
 /**
  * Say the last line (NULL: nothing), close its input, wait for its end and release T.  0 if it ended with 0; 1, said, with
  * 1; -1, said.  One that does not end in P->seconds is left to itself.

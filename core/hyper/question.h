@@ -36,6 +36,7 @@ struct question {
 	/* of a view: */
 	char token[HOST_TOKEN], since[HOST_TOKEN], prefix[HOST_TOKEN]; /* since may be empty */
 	int quiesce;
+	int more; /* behind the answer another question may come, of the same VM at the same host */
 };
 
 /**
@@ -45,6 +46,10 @@ struct question {
  */
 int question_read(struct question **Q, int argc, char *const argv[]);
 void question_free(struct question *Q);
+
+/* Answer Q, and what is asked behind it where more may come, as long as that goes well: what answer returned last. */
+int question_each(
+    const struct question *Q, int (*answer)(void *context, const struct question *Q), void *context);
 
 /* How a view ends. */
 enum question_end {
