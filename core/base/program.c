@@ -30,9 +30,10 @@ struct running {
 	int output, errors; /* where we read */
 	int its_output, its_errors;
 	int pidfd;
-	int stays;           /* it is not killed when we are */
-	int listening;       /* what a server is to listen on */
-	char **env;          /* a server's own; NULL: it gets ours */
+	int stays;     /* it is not killed when we are */
+	int is_kept;   /* it is a fork of one that is kept ready: pidfd is a pipe that brings its status */
+	int listening; /* what a server is to listen on */
+	char **env;    /* a server's own; NULL: it gets ours */
 	char listen_pid[32]; /* one of env: a server wants its own number there, which only it knows */
 	size_t nwords;       /* bytes in words, the end of what it said */
 	char words[PROGRAM_WORDS / 2];
@@ -279,7 +280,7 @@ wait_for(const struct running *R, int64_t until)
 	/* A second, since a wish to stop may come just before. */
 	if (poll(p, 3, left < 0 || left > 1000 ? 1000 : (int)left) < 0 && errno != EINTR)
 		return (say_failed("%s: cannot wait for it: %s", R->path, strerror(errno)));
-	return ((p[0].revents & POLLIN) != 0);
+	return (p[0].revents != 0);
 }
 
 /* What was said, on one line: ends of lines become "; ", so it can be twice as long. */
@@ -306,12 +307,25 @@ put_words(const struct running *R, char out[PROGRAM_WORDS])
 	out[n] = '\0';
 }
 
+/* Of a process that is not our child its parent tells; who is gone without a word was killed. */
+static int
+collect_kept(struct running *R)
+{
+	int status = 0;
+	ssize_t n = io_read(R->pidfd, R->path, &status, sizeof status);
+
+	R->pid = -1;
+	return (n < 0 ? -1 : n == (ssize_t)sizeof status && status >= 0 ? status : SIGKILL);
+}
+
 /* The process is gone after this, and not a zombie. */
 static int
 collect(struct running *R)
 {
 	int status = 0;
 
+	if (R->is_kept)
+		return (collect_kept(R));
 	while (waitpid(R->pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return (say_failed("%s: cannot wait for it: %s", R->path, strerror(errno)));
@@ -544,6 +558,93 @@ talk_free(struct program_talk *T)
 	free(T);
 }
 
+/* --- kept ready --- */
+
+/* One program of this process and those forked from it, so that it is known wherever a program is talked with. */
+static struct {
+	char path[PATH_MAX];
+	int fd;
+} kept = { "", -1 };
+
+/* Where its process that is to come finds its ends, in this order: PROGRAM_KEPT_FDS. */
+static int
+send_ends(const struct running *R, int status)
+{
+	const int fds[PROGRAM_KEPT_FDS] = { R->input, R->its_output, R->its_errors, status };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof fds)];
+	} c = { .room = { 0 } };
+	char text[PROGRAM_KEPT_TEXT];
+	int n = snprintf(text, sizeof text, "%s%c%s", R->P->argv[1], '\0', R->P->argv[2]);
+	struct iovec part = { text, (size_t)n + 1 };
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = c.room, .msg_controllen = sizeof c.room
+	};
+
+	if (n < 0 || (size_t)n >= sizeof text)
+		return (-1);
+	c.head = (struct cmsghdr){ CMSG_LEN(sizeof fds), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(&c.head), fds, sizeof fds);
+	return (sendmsg(kept.fd, &m, MSG_NOSIGNAL) < 0 ? -1 : 0);
+}
+
+/* Have it from the one that is kept: 0; 1, unsaid, if that is not it, or has gone. */
+static int
+start_kept(struct running *R)
+{
+	int status[2];
+
+	if (kept.fd < 0 || strcmp(kept.path, R->path) != 0 || pipe2(status, O_CLOEXEC) != 0)
+		return (1);
+	if (send_ends(R, status[1]) != 0) {
+		close(status[0]);
+		close(status[1]);
+		return (1);
+	}
+	close(status[1]);
+	R->pidfd = status[0];
+	R->is_kept = 1;
+	R->pid = 0;
+	close_one(&R->input);
+	close_one(&R->its_output);
+	close_one(&R->its_errors);
+	return (0);
+}
+
+int
+program_keep(const char *path)
+{
+	const char *argv[] = { path, "--stay", NULL };
+	struct program P = { .argv = argv };
+	struct running R = nothing_yet(&P);
+	int pair[2] = { -1, -1 }, rc = -1;
+
+	program_keep_none();
+	if (io_path(R.path, "%s", path) != 0 || io_path(kept.path, "%s", path) != 0)
+		return (-1);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return (say_failed("%s: cannot prepare to run it: %s", path, strerror(errno)));
+	R.input = pair[0];
+	/* What its processes say goes to pipes of their own; what it says itself, where ours goes. */
+	if ((R.its_output = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0 &&
+	    (R.its_errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
+		rc = start(&R);
+	kept.fd = rc == 0 ? pair[1] : -1;
+	if (rc != 0)
+		close(pair[1]);
+	R.pid = rc == 0 ? -1 : R.pid; /* it ends when nobody has the other end any more */
+	end(&R);
+	return (rc);
+}
+
+void
+program_keep_none(void)
+{
+	io_close(kept.fd);
+	kept.fd = -1;
+}
+
 int
 program_talk(const struct program *P, struct program_talk **out)
 {
@@ -560,7 +661,8 @@ program_talk(const struct program *P, struct program_talk **out)
 	T->running.stays = 1;
 	T->to = -1;
 	if (stop_check() == 0 && program_find(T->running.path, P->argv[0], P->package) == 0 &&
-	    make_ends(&T->running) == 0 && make_talk(T) == 0 && start(&T->running) == 0 &&
+	    make_ends(&T->running) == 0 && make_talk(T) == 0 &&
+	    (start_kept(&T->running) == 0 || start(&T->running) == 0) &&
 	    io_write(T->to, T->running.path, P->input, P->input_size) == 0) {
 		*out = T;
 		return (0);

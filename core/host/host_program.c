@@ -20,6 +20,13 @@
 /* All that may be in a question: paths and names at their longest, as JSON escapes them, and the definition. */
 #define QUESTION_MAX (8u * HOST_DEFINITION + HOST_DISKS * 12u * PATH_MAX)
 
+void
+host_program_keep(const struct host_program *E)
+{
+	if (E->host != NULL)
+		(void)program_keep(E->path);
+}
+
 /* --- the question ------------------------------------------------------------------------------------- */
 
 json_t *

@@ -20,6 +20,9 @@ struct host_program {
 int host_program_talk(const struct host_program *E, const char *verb, const char *name, json_t *question,
     struct program_talk **T);
 
+/* As host_keep. */
+void host_program_keep(const struct host_program *E);
+
 /* The disks of a VM as the host is to have it, as other programs are told of them; NULL if there is no memory. */
 json_t *host_program_disks(const struct host_vm *vm);
 

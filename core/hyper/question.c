@@ -180,7 +180,7 @@ is_another(struct question **Q)
 }
 
 int
-question_read(struct question **Q, int argc, char *const argv[])
+question_read(struct question **Q, int argc, const char *const argv[])
 {
 	int rc = read_question(Q);
 

@@ -44,7 +44,7 @@ struct question {
  * is the program's, PROGRAM VERB NAME, and must say the same.  0, Q being the caller's to free with question_free;
  * 1, said, if it is no question.
  */
-int question_read(struct question **Q, int argc, char *const argv[]);
+int question_read(struct question **Q, int argc, const char *const argv[]);
 void question_free(struct question *Q);
 
 /* Answer Q, and what is asked behind it where more may come, as long as that goes well: what answer returned last. */
