@@ -131,6 +131,32 @@ obey(struct sender *s, uint64_t rate)
 	return (0);
 }
 
+/* What the other site has answered, as a result. */
+static int
+is_answered(struct sender *s)
+{
+	if (s->answer.rc == 0)
+		return (0);
+	say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to,
+	    s->answer.text[0] == '\0' ? "it could not be taken" : s->answer.text);
+	say_last(s->result.why);
+	return (s->answer.rc == 1 ? 1 : -1);
+}
+
+/* It answers before it was told anything: nobody is served who is not meant. */
+static int
+hear_refusal(struct sender *s, const uint8_t *body, size_t n)
+{
+	const char *why = session_decode_answer(&s->answer, body, n);
+
+	if (why != NULL)
+		return (say_failed("the answer of site '%s' is not understood: %s", s->to, why));
+	if (s->answer.rc == 0)
+		return (ferry_astray(SESSION_ANSWER));
+	s->is_sure = 1;
+	return (is_answered(s));
+}
+
 /* It says what it has; its receipt comes behind that. */
 static int
 hear(struct sender *s)
@@ -142,6 +168,8 @@ hear(struct sender *s)
 
 	if (ferry_next(s->C, &kind, &body, &n) != 0)
 		return (-1);
+	if (kind == SESSION_ANSWER)
+		return (hear_refusal(s, body, n));
 	if (kind != SESSION_HAVE)
 		return (ferry_astray(kind));
 	if ((why = session_decode_have(&s->have, body, n)) != NULL)
@@ -178,8 +206,8 @@ sender_test(struct sender *s, struct channel *C, struct session_have *h)
 		return (rc);
 	if (cargo_measure(&s->cargo, s->S, &all, &taken) == 0 && all > s->cargo.size)
 		s->cargo.size = all;
-	if (ask(s, SESSION_TEST) != 0)
-		return (-1);
+	if ((rc = ask(s, SESSION_TEST)) != 0)
+		return (rc);
 	*h = s->have;
 	return (0);
 }
@@ -528,18 +556,6 @@ send_stream(struct sender *s)
 	}
 }
 
-/* What the other site has answered, as a result. */
-static int
-is_answered(struct sender *s)
-{
-	if (s->answer.rc == 0)
-		return (0);
-	say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to,
-	    s->answer.text[0] == '\0' ? "it could not be taken" : s->answer.text);
-	say_last(s->result.why);
-	return (s->answer.rc == 1 ? 1 : -1);
-}
-
 /* The stream is at its end, or was answered before it was: how it went. */
 static int
 finish_stream(struct sender *s)
@@ -712,8 +728,8 @@ prepare(struct sender *s, int is_known)
 	int rc = 0;
 
 	/* Who fetches says it without being asked. */
-	if (s->o.is_called && hear(s) != 0)
-		return (-1);
+	if (s->o.is_called && (rc = hear(s)) != 0)
+		return (rc);
 	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called && (!is_known || s->P != NULL))
 		rc = ask(s, s->o.resync && s->P == NULL ? SESSION_DIFFER : SESSION_SEND);
 	if (rc != 0)

@@ -1,6 +1,7 @@
 #include "sync.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
 #include "cargo.h"
@@ -17,6 +19,8 @@
 #include "receiver.h"
 #include "schedule/routes.h"
 #include "sender.h"
+#include "side.h"
+#include "tally/tally.h"
 #include "trial.h"
 
 #define PATIENCE 60000u /* ms that a line kept open is tried again for */
@@ -252,6 +256,18 @@ run_sender(struct sync_line *L, struct work *w)
 	return (rc);
 }
 
+/* A cycle was begun, and nothing came of it: so the record's figures say. */
+static void
+note_failure(const struct sync_line *L, const char *uuid, const char *why)
+{
+	char dir[PATH_MAX];
+	int is_replica = side_is_replica(L->S, uuid);
+
+	if (is_replica >= 0 &&
+	    io_path(dir, "%s/%s/%s", site_home(L->S), is_replica ? "replicas" : "primaries", uuid) == 0)
+		tally_note_failure(dir, L->to, why);
+}
+
 static int
 send_vm(struct sync_line *L, struct sender_options *o, int is_known, struct sync_result *out)
 {
@@ -277,6 +293,9 @@ send_vm(struct sync_line *L, struct sender_options *o, int is_known, struct sync
 		memcpy(out->why, r.why, sizeof out->why);
 	if (out->rc != 0 && out->why[0] == '\0')
 		say_last(out->why);
+	/* That an initial copy waits for its time is no failure. */
+	if (out->rc != 0 && !out->needs_seed)
+		note_failure(L, o->uuid, out->why);
 	return (out->rc);
 }
 
@@ -348,10 +367,16 @@ fetch_vm(struct sync_line *L, const struct cargo_way *way)
 {
 	struct session_ask a = { .verb = SESSION_FETCH, .time = (int64_t)time(NULL) };
 	struct work w = { .run = run_fetch, .ask = &a };
+	char why[SAY_LAST];
+	int rc;
 
 	snprintf(a.vm, sizeof a.vm, "%s", way->vm);
 	snprintf(a.uuid, sizeof a.uuid, "%s", way->uuid);
-	return (persist(L, &w));
+	if ((rc = persist(L, &w)) != 0) {
+		say_last(why);
+		note_failure(L, way->uuid, why);
+	}
+	return (rc);
 }
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
