@@ -33,17 +33,26 @@ def twice(lab, via):
     same_as_disks(lab)
 
 
-def no_process_of(lab):
-    """Nobody is left who works in the lab's folder."""
+def processes():
+    """The words of each that runs, by its number."""
+    found = {}
     for p in glob.glob('/proc/[0-9]*/cmdline'):
         try:
             with open(p, 'rb') as f:
-                line = f.read()
+                found[int(p.split('/')[2])] = f.read().split(b'\0')
         except OSError:
-            continue
-        if lab.dir.encode() in line and b'vmferry-' in line:
-            return False
-    return True
+            pass
+    return found
+
+
+def process_of(tool, home):
+    """The first one of that tool and home, whose children have later numbers."""
+    return min(p for p, w in processes().items() if w[0].endswith(tool) and home.encode() in w)
+
+
+def no_process_of(lab):
+    """Nobody is left who works in the lab's folder."""
+    return not any(b'vmferry-' in w[0] and any(lab.dir.encode() in x for x in w) for w in processes().values())
 
 
 def until(what, *why):
@@ -251,7 +260,7 @@ def test_the_way_back_after_a_planned_failover():
     sync(lab)
     lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', lab.path('final'))
     lab.dr('import', lab.path('final'))
-    lab.dr('failover', 'web1', '--planned')
+    lab.dr('failover', 'web1', '--planned', '--complete')
     lab.dr('reverse', 'web1', '--to', 'hq')
     p = sync(lab, at=lab.dr, via=serve(lab.hq))
     check('delta' in p.stderr, p.stderr)
@@ -339,26 +348,19 @@ def test_without_a_way_it_says_how_to_name_one():
 # --- how it ends ---
 
 def test_a_stop_leaves_nobody_and_what_came_is_kept():
-    lab = Lab(sizes=(8 * M, 64 * K))
-    lab.write(lab.disks['vda'], 0, 8 * M)
-    for whom in ('sync', 'serve'):
+    for tool in (b'vmferry-sync', b'vmferry-serve'):
+        lab = Lab(sizes=(8 * M, 64 * K))
+        lab.write(lab.disks['vda'], 0, 8 * M)
         p = start(VMFERRY, '--home', lab.hq.home, 'sync', 'web1', '--via', serve(lab.dr), '--rate', '2M', '--patience', '0',
                   stderr=subprocess.DEVNULL)
         until(lambda: glob.glob(lab.dr.home + '/replicas/*-*/inbox/*.part'), 'nothing came')
-        if whom == 'sync':
-            p.terminate()
-        else:
-            for c in glob.glob('/proc/[0-9]*/cmdline'):
-                with open(c, 'rb') as f:
-                    argv = f.read().split(b'\0')
-                if argv[0].endswith(b'vmferry-serve') and lab.dr.home.encode() in argv:
-                    os.kill(int(c.split('/')[2]), signal.SIGTERM)
-                    break
-        check(p.wait(60) == 3, 'exit', p.returncode, whom)
-        until(lambda: no_process_of(lab), 'somebody is left')
+        os.kill(process_of(tool, lab.hq.home if tool == b'vmferry-sync' else lab.dr.home), signal.SIGTERM)
+        check(p.wait(60) == 3, 'exit', p.returncode, tool)
+        until(lambda: no_process_of(lab), 'somebody is left of', tool)
         check(glob.glob(lab.dr.home + '/replicas/*-*/inbox/*.part'), 'what came is gone')
-    sync(lab)
-    same_as_disks(lab)
+        sync(lab)
+        same_as_disks(lab)
+        lab.close()
 
 
 if __name__ == '__main__':
