@@ -63,7 +63,8 @@ set(struct route *r, const char *key, const char *value)
 	if (strcmp(key, "take") == 0)
 		return (set_folder(r->take, value));
 	if (strcmp(key, "rate") == 0)
-		return (setting_size(value, &r->rate) != NULL ? "has a rate= that is no size, such as 2M" : NULL);
+		return (
+		    setting_size(value, &r->rate) != NULL ? "has a rate= that is no size, such as 2M" : NULL);
 	if (strcmp(key, "every") == 0)
 		return (setting_time(value, &r->every) != NULL || r->every == 0
 		            ? "has an every= that is no time, such as 5m"

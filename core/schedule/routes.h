@@ -32,9 +32,9 @@ struct route {
 };
 
 struct routes {
-	uint64_t rate;     /* over all; 0: no limit */
-	unsigned parallel; /* over all; 0: the default */
-	int has_overall;   /* a line said so */
+	uint64_t rate;                /* over all; 0: no limit */
+	unsigned parallel;            /* over all; 0: the default */
+	int has_overall;              /* a line said so */
 	char initial[ROUTES_INITIAL]; /* of the routes that do not say otherwise */
 	unsigned n;
 	struct route *routes;

@@ -174,8 +174,7 @@ covers(const struct window_span *p, const struct tm *t)
 int
 window_is_open(const struct window *W, const struct tm *t)
 {
-	if (W->start >
-	    number(t->tm_year + 1900, t->tm_mon + 1, t->tm_mday, t->tm_hour, t->tm_min))
+	if (W->start > number(t->tm_year + 1900, t->tm_mon + 1, t->tm_mday, t->tm_hour, t->tm_min))
 		return (0);
 	for (unsigned i = 0; i < W->n; i++)
 		if (covers(&W->spans[i], t))

@@ -31,7 +31,8 @@ bad(const char *text, unsigned wanted)
 Test(routes, are_what_a_person_wrote)
 {
 	good("# how to get there\n"
-	     "site=\"dr\" via=\"ssh dr vmferry serve\" rate=2M parallel=2 initial=\"22:00-06:00\"   # at night\n"
+	     "site=\"dr\" via=\"ssh dr vmferry serve\" rate=2M parallel=2 initial=\"22:00-06:00\"   # at "
+	     "night\n"
 	     "\n"
 	     "  site=far mailbox=\"/srv/mail box/far\"\n"
 	     "take=/srv/mailbox/in every=5m\n"
@@ -65,11 +66,11 @@ Test(routes, may_be_none_at_all)
 Test(routes, name_the_line_that_is_none)
 {
 	static const char *const lines[] = { "dr", "site=dr", "site=dr via=", "via=x", "site=-x via=x",
-		"site=dr via=x mailbox=/x", "site=dr mailbox=x", "take=x", "take=/x rate=1M", "take=/x site=dr via=x",
-		"site=dr via=x every=5m", "site=dr via=x rate=fast", "site=dr via=x parallel=0",
-		"site=dr via=x parallel=65", "site=dr via=x initial=never", "site=dr via=x via=y",
-		"site=dr mailbox=/x rate=1M", "take=/x every=0", "take=/x every=soon", "speed=1M",
-		"site=dr via=\"x", "site=dr via=x\"y\"", "every=5m" };
+		"site=dr via=x mailbox=/x", "site=dr mailbox=x", "take=x", "take=/x rate=1M",
+		"take=/x site=dr via=x", "site=dr via=x every=5m", "site=dr via=x rate=fast",
+		"site=dr via=x parallel=0", "site=dr via=x parallel=65", "site=dr via=x initial=never",
+		"site=dr via=x via=y", "site=dr mailbox=/x rate=1M", "take=/x every=0", "take=/x every=soon",
+		"speed=1M", "site=dr via=\"x", "site=dr via=x\"y\"", "every=5m" };
 	char text[256];
 
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

@@ -7,7 +7,11 @@
 static int
 is_open(const char *words, int day, int hour, int minute)
 {
-	struct tm t = { .tm_year = 126, .tm_mon = 10, .tm_mday = day, .tm_hour = hour, .tm_min = minute,
+	struct tm t = { .tm_year = 126,
+		.tm_mon = 10,
+		.tm_mday = day,
+		.tm_hour = hour,
+		.tm_min = minute,
 		.tm_wday = (day - 22 + 7) % 7 };
 	struct window W;
 
@@ -69,8 +73,8 @@ Test(window, refuses_words_that_are_none)
 {
 	static const char *const bad[] = { "always", "22:00", "22:00-", "22-06", "22:00-25:00", "22:60-23:00",
 		"24:00-06:00", "08:00-08:00", "Mo", "Monday", "Mon-", "Mon-Fri 20:00", "22:00-06:00,", ",",
-		"22:00-06:00 Mon", "22:00-06:00;23:00-24:00", "2026-13-01T10:00", "2026-11-24 22:00", "2026-11-24T24:00",
-		"2026-11-24T22:00, 2026-11-25T22:00", "22:00-06:00 x", "20:00 - 22:00",
+		"22:00-06:00 Mon", "22:00-06:00;23:00-24:00", "2026-13-01T10:00", "2026-11-24 22:00",
+		"2026-11-24T24:00", "2026-11-24T22:00, 2026-11-25T22:00", "22:00-06:00 x", "20:00 - 22:00",
 		"Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon,Mon" };
 	struct window W;
 
