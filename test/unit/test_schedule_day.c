@@ -108,7 +108,7 @@ count_missed(struct vm *v, int64_t now)
 static void
 good(struct vm *v, int64_t now)
 {
-	int64_t first = INT64_MAX;
+	int64_t first = INT64_MAX, over = 0;
 
 	count_missed(v, v->began);
 	/* One that comes later than its time may have the next one sooner. */
@@ -118,15 +118,16 @@ good(struct vm *v, int64_t now)
 	for (unsigned i = 0; i < d.noutages; i++) {
 		struct outage *o = &d.outages[i];
 
-		/* The first one after it, or after several in a row, comes soon; the others have five minutes to catch up. */
 		if (o->well == INT64_MAX && v->began >= o->to) {
 			first = first < o->from ? first : o->from;
-			d.late += v->began - o->to > (o->to - first < 25 * MINUTE
-			                                     ? (o->to - first) * 6 / 5 + 2 * MINUTE
-			                                     : 31 * MINUTE);
-			o->well = now + FREQUENCY;
+			over = o->to;
+			o->well = now + FREQUENCY; /* in which the others catch up */
 		}
 	}
+	/* The first one after an outage, or after several in a row: it is to come soon. */
+	if (over != 0)
+		d.late += v->began - over >
+		          (over - first < 25 * MINUTE ? (over - first) * 6 / 5 + 2 * MINUTE : 31 * MINUTE);
 }
 
 static void
