@@ -1,0 +1,59 @@
+#ifndef REPORT_SVG_H_
+#define REPORT_SVG_H_
+
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * Charts over time as inline SVG, in colours that the page's style gives their classes.  However much goes in, what comes
+ * out has at most a few hundred marks: what falls into one column of the chart is shown as the worst of it.  Pure: all
+ * goes to out, whose errors are its owner's to see.
+ */
+struct report_svg {
+	const char *id;    /* letters and digits, no two charts of a page alike */
+	const char *title; /* what it shows, and what it comes to, for those who do not see it */
+	const char *text;
+	int64_t from, to; /* seconds since 1970: the left and the right edge; from < to */
+};
+
+/* At that time, what was there for sure was as new as point_at. */
+struct report_svg_arrival {
+	int64_t at, point_at;
+};
+
+/**
+ * How old what is there for sure has been, and the goal for that (seconds; 0: there is none), as a line.  Arrivals ascend
+ * by at; those in front of from count for what was there then.  The largest age shown, in seconds.
+ */
+uint64_t report_svg_ages(
+    FILE *out, const struct report_svg *c, const struct report_svg_arrival *a, unsigned n, uint64_t goal);
+
+/* The largest age alone. */
+uint64_t report_svg_largest(const struct report_svg *c, const struct report_svg_arrival *a, unsigned n);
+
+/* Sizes in bytes, in any order: a bar for each column, as high as the largest in it. */
+#define REPORT_SVG_BARS 60u
+struct report_svg_bar {
+	int64_t at;
+	uint64_t bytes;
+};
+void report_svg_bars(FILE *out, const struct report_svg *c, const struct report_svg_bar *b, unsigned n);
+
+/* Points on lines, one below the other. */
+enum report_svg_shape { REPORT_SVG_ROUND, REPORT_SVG_DIAMOND, REPORT_SVG_SQUARE };
+struct report_svg_mark {
+	int64_t at;
+	uint64_t seq;
+	enum report_svg_shape shape;
+	int is_open;   /* on its way, or not for sure */
+	int is_pinned; /* gets a ring */
+	int is_bad;    /* gets a cross */
+};
+struct report_svg_lane {
+	const char *label;
+	const struct report_svg_mark *marks; /* ascending by at */
+	unsigned n;
+};
+void report_svg_lanes(FILE *out, const struct report_svg *c, const struct report_svg_lane *lanes, unsigned n);
+
+#endif
