@@ -143,29 +143,65 @@ span_text(char text[PLAN_TEXT], uint64_t s)
 
 #define UNKNOWN UINT64_MAX
 
-/* For every column the largest age within it; UNKNOWN before anything was there.  The largest of all, or 0. */
-static uint64_t
-ages(uint64_t largest[COLUMNS], const struct report_svg *c, const struct report_svg_arrival *a, unsigned n)
+/* The end of a column, which is the beginning of the next. */
+static int64_t
+end_of(const struct report_svg *c, unsigned column)
 {
-	double width = (double)(c->to - c->from) / COLUMNS;
+	if (column + 1 == COLUMNS)
+		return (c->to);
+	return (c->from + (int64_t)((double)(c->to - c->from) / COLUMNS * (column + 1)));
+}
+
+static void
+raise(uint64_t *largest, int64_t age)
+{
+	if (age >= 0 && (*largest == UNKNOWN || (uint64_t)age > *largest))
+		*largest = (uint64_t)age;
+}
+
+/* Of the time of which there are only peaks: in front of one, what was there grew older until then. */
+static void
+ages_of_peaks(uint64_t largest[COLUMNS], const struct report_svg *c, const struct report_svg_ages *a)
+{
+	unsigned i = 0;
+
+	for (unsigned k = 0; k < COLUMNS; k++) {
+		int64_t end = end_of(c, k);
+
+		largest[k] = UNKNOWN;
+		while (i < a->npeaks && a->peaks[i].to < end)
+			i++;
+		if (i == a->npeaks || (a->n > 0 && end > a->arrivals[0].at))
+			continue;
+		if (a->peaks[i].from <= end)
+			largest[k] = a->peaks[i].age;
+		else
+			raise(&largest[k], (int64_t)a->peaks[i].age - (a->peaks[i].from - end));
+	}
+}
+
+/* For every column the largest age within it, UNKNOWN where nothing is known of it.  The largest of all, or 0. */
+static uint64_t
+ages(uint64_t largest[COLUMNS], const struct report_svg *c, const struct report_svg_ages *a)
+{
 	uint64_t most = 0;
 	int64_t newest = 0;
 	unsigned i = 0;
 
+	ages_of_peaks(largest, c, a);
 	for (unsigned k = 0; k < COLUMNS; k++) {
-		int64_t end = k + 1 == COLUMNS ? c->to : c->from + (int64_t)(width * (k + 1));
+		int64_t end = end_of(c, k);
 
-		largest[k] = UNKNOWN;
 		/* An age is largest just before something newer comes, or where the column ends. */
-		for (; i < n && a[i].at <= end; i++) {
-			if (i > 0 && a[i].at > c->from && a[i].at > newest &&
-			    (largest[k] == UNKNOWN || (uint64_t)(a[i].at - newest) > largest[k]))
-				largest[k] = (uint64_t)(a[i].at - newest);
-			newest = i == 0 || a[i].point_at > newest ? a[i].point_at : newest;
+		for (; i < a->n && a->arrivals[i].at <= end; i++) {
+			const struct report_svg_arrival *next = &a->arrivals[i];
+
+			if (i > 0 && next->at > c->from)
+				raise(&largest[k], next->at - newest);
+			newest = i == 0 || next->point_at > newest ? next->point_at : newest;
 		}
-		if (i > 0 && end >= newest &&
-		    (largest[k] == UNKNOWN || (uint64_t)(end - newest) > largest[k]))
-			largest[k] = (uint64_t)(end - newest);
+		if (i > 0)
+			raise(&largest[k], end - newest);
 		if (largest[k] != UNKNOWN && largest[k] > most)
 			most = largest[k];
 	}
@@ -173,42 +209,69 @@ ages(uint64_t largest[COLUMNS], const struct report_svg *c, const struct report_
 }
 
 uint64_t
-report_svg_largest(const struct report_svg *c, const struct report_svg_arrival *a, unsigned n)
+report_svg_largest(const struct report_svg *c, const struct report_svg_ages *a)
 {
 	uint64_t largest[COLUMNS];
 
-	return (ages(largest, c, a, n));
+	return (ages(largest, c, a));
+}
+
+/* The line, and the area below it: each stretch of which something is known. */
+static void
+put_ages(FILE *out, const uint64_t largest[COLUMNS], uint64_t top)
+{
+	for (unsigned k = 0, end; k < COLUMNS; k = end + 1) {
+		for (end = k; end < COLUMNS && largest[end] != UNKNOWN; end++)
+			;
+		if (end == k)
+			continue;
+		for (int is_line = 0; is_line < 2; is_line++) {
+			fprintf(out, "<path class=\"%s\" d=\"M", is_line ? "ln" : "ar");
+			if (!is_line)
+				fprintf(out, "%u %dL", LEFT + k, BOTTOM);
+			for (unsigned i = k; i < end; i++)
+				fprintf(out, "%u %.1f ", LEFT + i, y_of(largest[i], top));
+			/* A stretch of one column is a line too. */
+			fprintf(out, is_line ? "h1\"/>\n" : "V%d\"/>\n", BOTTOM);
+		}
+	}
+}
+
+static void
+put_failures(FILE *out, const struct report_svg *c, const struct report_svg_ages *a)
+{
+	int64_t last = -1;
+
+	for (unsigned i = 0; i < a->nfailed; i++) {
+		int64_t column = place(c, a->failed[i]) / 400;
+
+		if (a->failed[i] < c->from || a->failed[i] > c->to || column == last)
+			continue;
+		fprintf(out, "<g><path class=\"cr\" d=\"M%.1f %dl6 6m0-6l-6 6\"/></g>\n",
+		    x_of(c, a->failed[i]) - 3, BOTTOM - 7);
+		last = column;
+	}
 }
 
 uint64_t
-report_svg_ages(
-    FILE *out, const struct report_svg *c, const struct report_svg_arrival *a, unsigned n, uint64_t goal)
+report_svg_ages(FILE *out, const struct report_svg *c, const struct report_svg_ages *a)
 {
-	uint64_t largest[COLUMNS], most = ages(largest, c, a, n), top = top_span(most > goal ? most : goal);
+	uint64_t largest[COLUMNS], most = ages(largest, c, a),
+	                           top = top_span(most > a->goal ? most : a->goal);
 	char high[PLAN_TEXT], middle[PLAN_TEXT];
-	unsigned first = 0;
+	double y = y_of(a->goal, top);
 
-	while (first < COLUMNS && largest[first] == UNKNOWN)
-		first++;
 	begin(out, c, BOTTOM + FOOT);
 	span_text(high, top);
 	span_text(middle, top / 2);
 	value_axis(out, high, middle);
-	if (first < COLUMNS) {
-		fprintf(out, "<path class=\"ar\" d=\"M%u %dL", LEFT + first, BOTTOM);
-		for (unsigned k = first; k < COLUMNS; k++)
-			fprintf(out, "%u %.1f ", LEFT + k, y_of(largest[k], top));
-		fprintf(out, "L%d %d\"/>\n<path class=\"ln\" d=\"M", RIGHT - 1, BOTTOM);
-		for (unsigned k = first; k < COLUMNS; k++)
-			fprintf(out, "%u %.1f ", LEFT + k, y_of(largest[k], top));
-		fputs("\"/>\n", out);
-	}
-	if (goal != 0)
+	put_ages(out, largest, top);
+	if (a->goal != 0)
 		fprintf(out,
-		    "<path class=\"go\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" class=\"end "
-		    "gt\">goal</text>\n",
-		    LEFT, y_of(goal, top), RIGHT, RIGHT - 2,
-		    y_of(goal, top) + (goal * 4 > top * 3 ? 12 : -4));
+		    "<path class=\"go\" d=\"M%d %.1fH%d\"/>"
+		    "<text x=\"%d\" y=\"%.1f\" class=\"end gt\">goal</text>\n",
+		    LEFT, y, RIGHT, RIGHT - 2, y < TOP + 12 ? y + 12 : y - 4);
+	put_failures(out, c, a);
 	time_axis(out, c, BOTTOM);
 	fputs("</svg>\n", out);
 	return (most);

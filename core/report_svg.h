@@ -21,15 +21,30 @@ struct report_svg_arrival {
 	int64_t at, point_at;
 };
 
-/**
- * How old what is there for sure has been, and the goal for that (seconds; 0: there is none), as a line.  Arrivals ascend
- * by at; those in front of from count for what was there then.  The largest age shown, in seconds.
- */
-uint64_t report_svg_ages(
-    FILE *out, const struct report_svg *c, const struct report_svg_arrival *a, unsigned n, uint64_t goal);
+/* The largest age that came to an end in that time. */
+struct report_svg_peak {
+	int64_t from, to;
+	uint64_t age; /* seconds */
+};
 
-/* The largest age alone. */
-uint64_t report_svg_largest(const struct report_svg *c, const struct report_svg_arrival *a, unsigned n);
+struct report_svg_ages {
+	const struct report_svg_arrival
+	    *arrivals; /* ascending by at; those in front of the left edge count too */
+	unsigned n;
+	const struct report_svg_peak
+	    *peaks; /* ascending: what is known of the time in front of the arrivals */
+	unsigned npeaks;
+	uint64_t goal;         /* seconds; 0: there is none */
+	const int64_t *failed; /* when cycles failed; in any order */
+	unsigned nfailed;
+};
+
+/**
+ * How old what is there for sure has been, and the goal for that, as a line, with a cross for each failure.  The largest
+ * age that is shown, which report_svg_largest gives without showing it: seconds.
+ */
+uint64_t report_svg_ages(FILE *out, const struct report_svg *c, const struct report_svg_ages *a);
+uint64_t report_svg_largest(const struct report_svg *c, const struct report_svg_ages *a);
 
 /* Sizes in bytes, in any order: a bar for each column, as high as the largest in it. */
 #define REPORT_SVG_BARS 60u
