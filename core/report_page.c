@@ -77,6 +77,12 @@ put_head(FILE *out, const struct report_page *p)
 	report_text_put(out, p->site);
 	fputs("</bdi></h1>\n<p>", out);
 	put_verdict(out, p);
+	if (p->is_partial)
+		fputs("</p>\n<p class=\"badly\"><strong>This is not all of it:</strong> some records could "
+		      "not be "
+		      "read. "
+		      "Run <code>vmferry status</code> and see what it says.",
+		    out);
 	fputs("</p>\n<p class=\"soft\">As of ", out);
 	report_text_time(out, p->now);
 	fputs(". Figures and charts: the last ", out);

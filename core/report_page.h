@@ -32,6 +32,7 @@ struct report_page {
 	const char *vm; /* the only one, or NULL: all */
 	int64_t now;
 	uint64_t interval;
+	int is_partial; /* some records could not be read */
 	unsigned n;
 	struct report_row *rows; /* in the order in which they are to be shown */
 };

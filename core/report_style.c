@@ -47,6 +47,7 @@ static const char *const style[] = {
 	"b{display:block;font-size:1.35rem;line-height:1.25;font-weight:650}",
 	".tiles .t-critical b{color:var(--bad)}.tiles .t-warning b{color:var(--warn)}.tiles .t-normal "
 	"b{color:var(--good)}",
+	".badly{color:var(--bad)}",
 	".todo li{padding:11px 14px;border-top:1px solid var(--rule);display:grid;gap:2px 12px;"
 	"grid-template-columns:6.6em minmax(0,1fr)}.todo li:first-child{border-top:0}",
 	".todo .b{justify-self:start;align-self:start;margin-top:2px}.todo p{margin:0}",

@@ -6,7 +6,7 @@
 
 #include "health.h"
 #include "site/site.h"
-#include "tally/tally.h"
+#include "tally/figures.h"
 
 /* What the page says of one VM: it points into what the caller has. */
 struct report_vm {
@@ -16,6 +16,7 @@ struct report_vm {
 	const struct primary *P; /* its record: one of these two; the other is NULL */
 	const struct replica *R;
 	const struct health *health;
+	const struct figures *figures;
 	unsigned nevents; /* the last ones, ascending by time */
 	const struct tally_event *events;
 	unsigned nhours; /* ascending */
