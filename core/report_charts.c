@@ -50,6 +50,14 @@ is_of(const struct tally_event *e, const char *site)
 	return (site == NULL || e->site[0] == '\0' || strncmp(e->site, site, TALLY_SITE - 1) == 0);
 }
 
+static int
+by_arrival(const void *a, const void *b)
+{
+	const struct report_svg_arrival *x = a, *y = b;
+
+	return (x->at < y->at ? -1 : x->at > y->at);
+}
+
 struct ages {
 	struct report_svg_arrival arrivals[TALLY_EVENTS];
 	int64_t failed[TALLY_EVENTS];
@@ -72,6 +80,8 @@ gather_ages(struct ages *a, const struct report_vm *v, const char *site, int has
 		if (e->kind == TALLY_FAILED && is_of(e, site))
 			a->failed[a->all.nfailed++] = e->at;
 	}
+	/* They are in the order in which they were noted: a clock may have gone back. */
+	qsort(a->arrivals, a->all.n, sizeof *a->arrivals, by_arrival);
 	for (unsigned i = 0; has_hours && i < v->nhours && i < TALLY_HOURS; i++)
 		if (v->hours[i].n[kind] != 0)
 			a->peaks[a->all.npeaks++] = (struct report_svg_peak){ v->hours[i].hour * 3600,
@@ -88,10 +98,9 @@ put_ages(FILE *out, const struct report_vm *v, const char *site, int has_hours, 
 
 	if (a == NULL)
 		return;
-	frame(&d, v, "a", number, "Age of the newest safe point over time");
+	frame(&d, v, "a", number, "RPO over time");
 	gather_ages(a, v, site, has_hours);
-	caption(out, v->P != NULL ? "Age of the newest point at" : "Age of the newest point from",
-	    v->P != NULL ? site : v->R->primary);
+	caption(out, v->P != NULL ? "RPO at" : "RPO here, from", v->P != NULL ? site : v->R->primary);
 	if (a->all.n + a->all.npeaks == 0) {
 		fputs("Nothing was counted yet.</small></figcaption></figure>\n", out);
 		free(a);
@@ -99,10 +108,12 @@ put_ages(FILE *out, const struct report_vm *v, const char *site, int has_hours, 
 	}
 	plan_time_text(most, report_svg_largest(&d.frame, &a->all));
 	plan_time_text(goal, a->all.goal);
-	snprintf(d.words, sizeof d.words, "At most %s%s%s; %u cycles failed.", most,
+	snprintf(d.words, sizeof d.words,
+	    "How old the newest point was that is there for sure: at most %s%s%s; %u cycles failed.", most,
 	    a->all.goal == 0 ? "" : ", where the goal is ", a->all.goal == 0 ? "" : goal, a->all.nfailed);
-	fprintf(out, "at most %s%s%s%s</small></figcaption>\n", most, a->all.goal == 0 ? "" : ", goal ",
-	    a->all.goal == 0 ? "" : goal, a->all.nfailed == 0 ? "" : "; &times; a failed cycle");
+	fprintf(out, "age of the newest safe point: at most %s%s%s%s</small></figcaption>\n", most,
+	    a->all.goal == 0 ? "" : ", goal ", a->all.goal == 0 ? "" : goal,
+	    a->all.nfailed == 0 ? "" : "; &times; a failed cycle");
 	report_svg_ages(out, &d.frame, &a->all);
 	fputs("</figure>\n", out);
 	free(a);
@@ -247,7 +258,7 @@ primary_lanes(struct lanes *L, const struct primary *P)
 		return (-1);
 	for (unsigned i = 0; i < P->npoints; i++)
 		L->next[n++] = mark_of(&P->points[i].point);
-	end_lane(L, "here, for deltas to start from", n);
+	end_lane(L, "kept here", n);
 	for (unsigned i = 0; i < P->ntargets; i++)
 		target_lane(L, P, &P->targets[i]);
 	return (0);

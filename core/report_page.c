@@ -49,9 +49,9 @@ put_verdict(FILE *out, const struct report_page *p)
 	else if (bad + warned == 0)
 		fputs(p->n == 1 ? "All is well." : "All is well with all of them.", out);
 	else if (p->n == 1)
-		fputs("It needs a person.", out);
+		fputs("It needs a look.", out);
 	else
-		fprintf(out, "%u of %u need%s a person.", bad + warned, p->n, bad + warned == 1 ? "s" : "");
+		fprintf(out, "%u of %u VMs need%s a look.", bad + warned, p->n, bad + warned == 1 ? "s" : "");
 }
 
 static void
@@ -117,7 +117,7 @@ put_worst(FILE *out, const struct report_page *p)
 	if (oldest != NULL) {
 		fputs("<li class=\"card\"><b>", out);
 		report_text_span(out, p->now > oldest->safe ? (uint64_t)(p->now - oldest->safe) : 0);
-		fputs("</b>the oldest newest point, of <bdi>", out);
+		fputs("</b>the largest RPO now, of <bdi>", out);
 		report_text_short(out, oldest->vm, 40);
 		fputs("</bdi></li>\n", out);
 	}
@@ -134,7 +134,7 @@ put_tiles(FILE *out, const struct report_page *p)
 {
 	fputs("<ul class=\"tiles\">\n", out);
 	put_tile(out, " t-critical", count(p, HEALTH_CRITICAL), "critical");
-	put_tile(out, " t-warning", count(p, HEALTH_WARNING), "with a warning");
+	put_tile(out, " t-warning", count(p, HEALTH_WARNING), "warning");
 	put_tile(out, " t-normal", count(p, HEALTH_NORMAL), "normal");
 	put_worst(out, p);
 	fputs("</ul>\n", out);
@@ -248,7 +248,7 @@ put_rpo(FILE *out, const struct report_row *r, int64_t now)
 	else
 		report_text_span(out, now > r->safe ? (uint64_t)(now - r->safe) : 0);
 	if (r->goal != 0) {
-		fputs(" <small class=\"nw\">of ", out);
+		fputs(" <small class=\"nw\">goal ", out);
 		report_text_span(out, r->goal);
 		fputs("</small>", out);
 	}
@@ -274,7 +274,7 @@ put_table(FILE *out, const struct report_page *p)
 {
 	fputs("<section aria-labelledby=\"all\">\n<h2 id=\"all\">Virtual machines</h2>\n"
 	      "<table class=\"card\">\n<thead><tr><th scope=\"col\">VM</th><th scope=\"col\">Health</th>"
-	      "<th scope=\"col\">Newest point</th><th scope=\"col\" class=\"w\">Safe point's age</th>"
+	      "<th scope=\"col\">Newest point</th><th scope=\"col\" class=\"w\">RPO now</th>"
 	      "<th scope=\"col\" class=\"w num\">On the way</th><th scope=\"col\" class=\"w num\">Points</th>"
 	      "</tr></thead>\n<tbody>\n",
 	    out);

@@ -52,39 +52,45 @@ static const char *const style[] = {
 	"grid-template-columns:6.6em minmax(0,1fr)}.todo li:first-child{border-top:0}",
 	".todo .b{justify-self:start;align-self:start;margin-top:2px}.todo p{margin:0}",
 	".why li{display:grid;grid-template-columns:6.6em minmax(0,1fr);gap:2px 12px;padding:4px 0}",
-	".why .b{justify-self:start;align-self:start;margin-top:2px}.why p{margin:0}",
+	".why .b{justify-self:start;align-self:start;margin-top:2px}.why p{margin:0}.why "
+	"p::first-letter{text-transform:uppercase}",
 	"table{border-collapse:collapse;width:100%;font-size:.92rem}",
 	"th,td{text-align:left;vertical-align:top;padding:7px 12px;border-top:1px solid var(--rule)}",
 	"thead th{border-top:0;font-size:.8rem;font-weight:600;color:var(--soft)}tbody th{font-weight:600}",
-	"tbody th small{display:block;font-weight:400}.num{text-align:right}td,.num{overflow-wrap:anywhere}",
+	"tbody th small{display:block;font-weight:400}.num{text-align:right}td,thead "
+	"th{overflow-wrap:break-word}time{white-space:nowrap}",
 	".nw{white-space:nowrap}",
 	".vm{padding:16px 18px 18px;margin:0 0 14px}.vm>.soft{margin:2px 0 8px}",
 	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:14px "
 	"24px;margin-top:12px}",
 	"figure{margin:0;min-width:0}figcaption{font-size:.9rem;font-weight:600}figcaption "
 	"small{display:block;font-weight:400}",
-	"svg{display:block;width:100%;height:auto;max-width:520px;margin-top:4px}",
-	"svg text{font:10.5px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto "
+	"svg{display:block;width:100%;height:auto;max-width:400px;margin-top:4px}",
+	"svg text{font:10px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto "
 	"Sans\",sans-serif;fill:var(--soft)}",
 	".end{text-anchor:end}.mid{text-anchor:middle}",
 	"svg path,svg circle{fill:none}",
 	".ax{stroke:var(--soft)}.gr{stroke:var(--grid)}.ln{stroke:var(--line);stroke-width:1.5;stroke-"
 	"linejoin:round}",
 	"svg .ar{fill:var(--area)}svg .ba{fill:var(--line)}",
-	".go{stroke:var(--goal);stroke-width:1.2;stroke-dasharray:5 3}svg text.gt{fill:var(--goal)}",
+	".go{stroke:var(--goal);stroke-width:1.2;stroke-dasharray:5 3}svg text.gt{fill:var(--goal);paint-order:stroke;stroke:var(--card);stroke-width:3px}",
 	"svg .fi>*{fill:var(--line)}svg .op>*{fill:var(--card);stroke:var(--line);stroke-width:1.4}",
 	"svg g>.ri{fill:none;stroke:var(--line);stroke-width:1.2}svg "
 	"g>.cr{fill:none;stroke:var(--bad);stroke-width:1.8}",
 	".figs{display:grid;grid-template-columns:repeat(auto-fill,minmax(135px,1fr));gap:10px "
 	"18px;margin:8px 0 0}",
+	".figs div{display:flex;flex-direction:column;justify-content:flex-end}",
 	".figs dt{font-size:.8rem;color:var(--soft)}.figs dd{margin:0;font-weight:600}",
-	".scroll{max-width:100%}.list th,.list td{padding:5px 14px 5px 0}.list td:last-child,.list "
+	"table.list{width:auto;min-width:min(100%,560px)}.list th,.list td{padding:5px 14px 5px 0}.list "
+	"td:last-child,.list "
 	"th:last-child{padding-right:0}",
 	"body>footer{margin:28px auto 32px}",
-	"@media (max-width:640px){.w{display:none}body{font-size:16px}th,td{padding:7px 8px}"
+	"@media (max-width:640px){.w{display:none}body{font-size:16px}"
 	".vm{padding:14px 12px}.todo li,.why li{grid-template-columns:minmax(0,1fr)}h1{margin-top:16px}"
-	".tiles{grid-template-columns:1fr 1fr}}",
-	"@media (min-width:641px){.p{display:none}}",
+	".tiles{grid-template-columns:repeat(6,1fr)}.tiles li{grid-column:span 2;padding:7px 10px}.tiles "
+	"li:nth-child(n+4){grid-column:span 3}thead "
+	"th{white-space:normal}table{font-size:.88rem}th,td{padding:7px 6px}.b{font-size:.75rem;padding:0 "
+	".45em}}",
 	"@page{margin:14mm}",
 	"@media print{body{font-size:10.5pt}main,body>header,body>footer{max-width:none;padding:0}"
 	".vm,.todo "
@@ -92,7 +98,7 @@ static const char *const style[] = {
 	"group}"
 	".vm{border:0;border-top:1px solid var(--rule);border-radius:0;padding:12px "
 	"0}a{color:inherit;text-decoration:none}"
-	".charts{grid-template-columns:1fr 1fr}.vm time[title]::after{content:\" (\" attr(title) "
+	".charts{grid-template-columns:1fr 1fr 1fr;gap:10px 16px}.vm time[title]::after{content:\" (\" attr(title) "
 	"\")\";font-weight:400}"
 	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}",
 };

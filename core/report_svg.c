@@ -8,16 +8,16 @@
 #include "report_text.h"
 
 /* The plot within the picture, in its own units, which are about a pixel of a phone. */
-#define WIDTH 360
-#define LEFT 52
-#define COLUMNS 300
+#define WIDTH 300
+#define LEFT 50
+#define COLUMNS 240
 #define RIGHT (LEFT + COLUMNS)
 #define TOP 12
 #define HEIGHT 84
 #define BOTTOM (TOP + HEIGHT)
 #define FOOT 22
 #define LANE 34
-#define LABEL 44u /* characters of a lane's name */
+#define LABEL 40u /* characters of a lane's name */
 
 static void
 begin(FILE *out, const struct report_svg *c, int height)

@@ -47,7 +47,7 @@ uint64_t report_svg_ages(FILE *out, const struct report_svg *c, const struct rep
 uint64_t report_svg_largest(const struct report_svg *c, const struct report_svg_ages *a);
 
 /* Sizes in bytes, in any order: a bar for each column, as high as the largest in it. */
-#define REPORT_SVG_BARS 60u
+#define REPORT_SVG_BARS 48u
 struct report_svg_bar {
 	int64_t at;
 	uint64_t bytes;

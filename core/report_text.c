@@ -8,6 +8,7 @@
 #include "primary/plan.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define JUST_NOW 5 /* seconds */
 #define ELLIPSIS "\xe2\x80\xa6"
 
 /* The next character, of n bytes: 0 where it is not printable, which is one byte of the text. */
@@ -113,8 +114,13 @@ report_text_age(FILE *out, int64_t at, int64_t now)
 	point_time_text(iso, at);
 	report_text_clock(clock, at);
 	plan_time_text(age, (uint64_t)(at > now ? at - now : now - at));
-	fprintf(out, "<time datetime=\"%s\" title=\"%s\">%s%s%s</time>", iso, clock, at > now ? "in " : "",
-	    age, at > now ? "" : " ago");
+	fprintf(out, "<time datetime=\"%s\" title=\"%s\">", iso, clock);
+	if (at > now)
+		fprintf(out, "in %s</time>", age);
+	else if (now - at < JUST_NOW)
+		fputs("just now</time>", out);
+	else
+		fprintf(out, "%s ago</time>", age);
 }
 
 void

@@ -66,11 +66,13 @@ put_causes(FILE *out, const struct health *h)
 
 		fputs("<li>", out);
 		report_page_badge(out, c->grade);
-		fputs("<p>", out);
+		fputs("<div><p>", out);
 		report_text_advice(out, c->text);
-		fputs(c->remedy[0] == '\0' ? "" : ". Next: ", out);
-		report_text_advice(out, c->remedy);
-		fputs(".</p></li>\n", out);
+		if (c->remedy[0] != '\0') {
+			fputs(".</p><p>Next: ", out);
+			report_text_advice(out, c->remedy);
+		}
+		fputs(".</p></div></li>\n", out);
 	}
 	fputs("</ul>\n", out);
 }
@@ -134,7 +136,7 @@ put_bundles(FILE *out, const struct report_vm *v)
 	put_number(out, "Cycles missed", f->missed);
 	put_number(out, "Cycles failed", f->failed);
 	if (f->bundles > f->seeds) {
-		put_size(out, "Delta, on average", f->average_size);
+		put_size(out, "Average delta", f->average_size);
 		put_size(out, "Largest delta", f->largest_size);
 	}
 	if (f->bundles > 0)
@@ -152,9 +154,8 @@ put_times(FILE *out, const struct report_vm *v)
 	const struct figures *f = v->figures;
 
 	if (f->ok > 0) {
-		put_span(out, v->P != NULL ? "Cut to receipt, on average" : "Cut to arrival, on average",
-		    f->average_latency);
-		put_span(out, "And at most", f->largest_latency);
+		put_span(out, "Average latency", f->average_latency);
+		put_span(out, "Largest latency", f->largest_latency);
 	}
 	if (f->longest_ms > 0)
 		put_milliseconds(out, v->P != NULL ? "Longest sending" : "Longest merging", f->longest_ms);
@@ -179,14 +180,14 @@ put_figures(FILE *out, const struct report_vm *v)
 	fputs("<h4>Figures since ", out);
 	report_text_time(out, f->since);
 	fputs("</h4>\n<dl class=\"figs\">\n", out);
-	begin(out, v->P != NULL ? "Would be lost now" : "Behind the primary");
+	begin(out, "RPO now");
 	if (f->has_rpo)
 		report_text_span(out, f->rpo);
 	else
 		fputs("not known", out);
 	end(out);
 	if (f->has_rpo)
-		put_span(out, "At most, in this time", f->largest_rpo);
+		put_span(out, "Largest RPO", f->largest_rpo);
 	put_bundles(out, v);
 	put_times(out, v);
 	fputs("</dl>\n", out);
