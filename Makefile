@@ -1,6 +1,8 @@
 # vmferry: "make demo" and "make test" do everything on a fresh Debian 12 machine.
 
 PREFIX ?= /usr/local
+# Where zsh looks: in a package, "make ZSH_DIR=vendor-completions".
+ZSH_DIR ?= site-functions
 DESTDIR ?=
 B ?= build
 CFLAGS ?= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -49,7 +51,16 @@ $(B)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icmd -Icore -Iformat -MMD -MP -c -o $@ $<
 
-$(B)/libvmferry.a: $(OBJ)
+# What shells offer, from the man pages.
+$(B)/complete_table.c: doc/completion/table.awk $(MAN1)
+	@mkdir -p $(@D)
+	awk -f doc/completion/table.awk $(MAN1) >$@.part
+	mv $@.part $@
+
+$(B)/complete_table.o: $(B)/complete_table.c
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -c -o $@ $<
+
+$(B)/libvmferry.a: $(OBJ) $(B)/complete_table.o
 	rm -f $@
 	ar rcs $@ $^
 
@@ -128,6 +139,9 @@ install: all
 	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 README.md doc/DESIGN.md doc/ROLES.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
 	install -m 644 $(wildcard doc/examples/*) $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
+	install -D -m 644 doc/completion/vmferry.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vmferry
+	install -D -m 644 doc/completion/vmferry.zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_DIR)/_vmferry
+	install -D -m 644 doc/completion/vmferry.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vmferry.fish
 
 clean:
 	rm -rf $(B)

@@ -9,6 +9,7 @@
 
 #include "base/say.h"
 #include "hyper/question.h"
+#include "version.h"
 
 void
 args_misuse(const struct args_tool *t, const char *format, ...)
@@ -36,6 +37,10 @@ args_next(const struct args_tool *t, int argc, char *argv[], const char *shorts,
 		}
 		if (c == 'h') {
 			fputs(t->usage, stdout);
+			exit(fflush(stdout) == 0 ? 0 : 3);
+		}
+		if (c == 'V') {
+			printf("%s %s\n", t->name, VERSION);
 			exit(fflush(stdout) == 0 ? 0 : 3);
 		}
 		if (c == '?' || c == ':')
