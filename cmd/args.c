@@ -9,6 +9,7 @@
 
 #include "base/say.h"
 #include "hyper/question.h"
+#include "hyper/stay.h"
 #include "version.h"
 
 void
@@ -124,6 +125,8 @@ args_level(const struct args_tool *t, const char *s)
 int
 args_answer(const struct args_tool *t, int argc, char *argv[], int (*answer)(const struct question *Q))
 {
+	const char *asked[4] = { t->name, NULL, NULL, NULL };
+	char text[PROGRAM_KEPT_TEXT];
 	struct question *Q = NULL;
 	int rc;
 
@@ -132,9 +135,17 @@ args_answer(const struct args_tool *t, int argc, char *argv[], int (*answer)(con
 		fputs(t->usage, stdout);
 		return (say_exit(0));
 	}
-	if (argc != 3 || argv[1][0] == '-')
+	if (argc == 2 && strcmp(argv[1], "--stay") == 0) {
+		if ((rc = stay(asked, text)) != 1)
+			return (say_exit(rc));
+		argc = 3;
+	} else if (argc != 3 || argv[1][0] == '-') {
 		args_misuse(t, "a verb and a name are wanted");
-	if ((rc = question_read(&Q, argc, argv)) == 0)
+	} else {
+		asked[1] = argv[1];
+		asked[2] = argv[2];
+	}
+	if ((rc = question_read(&Q, argc, asked)) == 0)
 		rc = answer(Q);
 	question_free(Q);
 	return (say_exit(rc));

@@ -10,6 +10,7 @@
 #include "replica/intake.h"
 #include "replica/missing.h"
 #include "replica/outbox.h"
+#include "tally/figures.h"
 
 /* --- causes ------------------------------------------------------------------------------------------- */
 
@@ -181,15 +182,6 @@ look_at_script(struct health *h, const char *vm, const struct reminders *m)
 
 /* --- a primary ---------------------------------------------------------------------------------------- */
 
-/* Cycles in a time of that length, to the nearest: one whose cut comes a little early or late is none missed. */
-static uint64_t
-cycles_in(int64_t from, int64_t to, uint64_t every)
-{
-	uint64_t length = to > from ? (uint64_t)(to - from) : 0;
-
-	return ((length + every / 2) / every);
-}
-
 uint64_t
 health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
 {
@@ -208,12 +200,12 @@ health_cycles(const struct primary *P, int64_t now, uint64_t *missed)
 		/* Longer ago than is looked at, or of a time to come: the clock went back. */
 		if (c->at[i] < at || c->at[i] > now)
 			continue;
-		n = cycles_in(at, c->at[i], every);
+		n = figures_cycles(at, c->at[i], every);
 		all += n;
 		*missed += n > 0 ? n - 1 : 0;
 		at = c->at[i];
 	}
-	n = cycles_in(at, now, every);
+	n = figures_cycles(at, now, every);
 	n -= n > 0; /* the one that is due now may still come */
 	*missed += n;
 	return (all + n);

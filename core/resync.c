@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/arrival.h"
 #include "replica/branch.h"
 #include "replica/compare.h"
 #include "replica/failover.h"
@@ -88,7 +89,9 @@ say_what_is_here(struct replica *R, const struct site *S, const struct resync_op
 	if (rc != 0)
 		return (rc);
 	role_step(&R->role, ROLE_RESYNC);
-	return (compare_open(R, S, &c));
+	if ((rc = compare_open(R, S, &c)) == 0)
+		arrival_resync(R);
+	return (rc);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "primary/cycle.h"
 #include "primary/ledger.h"
 #include "base/say.h"
 
@@ -93,6 +94,16 @@ is_step(const struct taking *k)
 	return (k->P->role.state != ROLE_RESYNCING || k->H->to.seq >= k->t->sent);
 }
 
+static unsigned
+on_the_way(const struct primary *P, const struct primary_target *t)
+{
+	unsigned i = 0, n = 0;
+
+	while (ledger_next(P, t, &i) != NULL)
+		n++;
+	return (n);
+}
+
 static int
 take(struct taking *k)
 {
@@ -101,6 +112,7 @@ take(struct taking *k)
 	char words[ROLE_WORDS];
 	const char *why = role_objection(&P->role, ROLE_RECEIPT, words);
 	enum ledger_news news;
+	unsigned before;
 	int rc, disk;
 
 	if (why != NULL)
@@ -109,6 +121,7 @@ take(struct taking *k)
 		return (rc);
 	if ((disk = parted(k)) >= 0)
 		return (part(k, disk));
+	before = on_the_way(P, t);
 	news = ledger_acked(P, k->t, k->H, (int64_t)time(NULL));
 	if (is_step(k))
 		role_step(&P->role, ROLE_RECEIPT);
@@ -117,6 +130,8 @@ take(struct taking *k)
 		role_drop_claim(&P->role, k->e->card.sign);
 	if (primary_save(P) != 0)
 		return (-1);
+	if (news == LEDGER_NEWER)
+		cycle_acked(P, t, before, on_the_way(P, t));
 	if (news == LEDGER_NEWER)
 		say_note("%s: site '%s' has point %" PRIu64, P->vm, t->name, t->acked);
 	else if (news == LEDGER_KNOWN)

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 #include "primary/cut.h"
+#include "primary/cycle.h"
 #include "primary/live.h"
 #include "primary/resume.h"
 #include "primary/ship.h"
@@ -62,10 +64,12 @@ static void
 reset(struct ship *s)
 {
 	struct cut *c = s->cut;
+	int64_t begun = s->begun;
 
 	ship_free(s);
 	memset(s, 0, sizeof *s);
 	s->cut = c;
+	s->begun = begun;
 	cut_close(c);
 	c->base = 0;
 }
@@ -92,6 +96,7 @@ export_opened(const struct site *S, struct primary *P, const struct export_optio
 {
 	struct cut *c = calloc(1, sizeof *c);
 	struct ship *s = calloc(1, sizeof *s);
+	int64_t begun = clock_ms();
 	int rc = -1;
 
 	if (c == NULL || s == NULL) {
@@ -100,10 +105,13 @@ export_opened(const struct site *S, struct primary *P, const struct export_optio
 		goto done;
 	}
 	s->cut = c;
+	s->begun = begun;
 	if ((rc = cut_begin(c, S, o, P)) == 0)
 		rc = run(s);
-	if (rc != 0)
+	if (rc != 0) {
+		cycle_failed(s, rc);
 		rc = ship_stop(s, rc);
+	}
 	ship_free(s);
 	cut_free(c);
 done:

@@ -11,6 +11,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "medium/logbook.h"
+#include "primary/cycle.h"
 #include "primary/definition.h"
 #include "primary/ledger.h"
 #include "primary/live.h"
@@ -203,6 +204,7 @@ ship_done(struct ship *s)
 		return (-1);
 	if (enter_ledger(s) != 0 || pending_remove(s->cut->P) != 0)
 		return (-1);
+	cycle_sent(s);
 	say_note("%s: %s to point %" PRIu64 ", %" PRIu64 " bytes (%" PRIu64 " of data)", s->cut->P->vm,
 	    s->header.type == BUNDLE_SEED ? "seed" : "delta", s->header.to.seq, p->bytes, p->data);
 	pending_places(p, places, sizeof places);

@@ -17,6 +17,7 @@ struct ship {
 	struct cut *cut;
 	struct pending *pending;
 	int is_resumed;                      /* it was begun earlier */
+	int64_t begun;                       /* by clock_ms, this time */
 	struct changelog *logs[LIMIT_DISKS]; /* NULL once the point is cut */
 	struct pack_disk disks[LIMIT_DISKS];
 	struct header header;

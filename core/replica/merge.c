@@ -11,7 +11,9 @@
 #include "bundle/unpack.h"
 #include "bundle/writer.h"
 #include "disk/source.h"
+#include "base/clock.h"
 #include "base/io.h"
+#include "replica/arrival.h"
 #include "replica/combined.h"
 #include "replica/definitions.h"
 #include "replica/disks.h"
@@ -36,6 +38,7 @@ struct merging {
 	struct combined *combined;
 	const struct inbox *inbox;
 	struct header header; /* of the bundle that is applied */
+	int64_t begun;        /* by clock_ms */
 };
 
 /* --- plan: where does it lead, and what does it replace? ---------------------------------------------- */
@@ -291,7 +294,10 @@ conclude(struct merging *m)
 	R->keep = m->header.keep;
 	R->nexcluded = m->header.nexcluded;
 	memcpy(R->excluded, m->header.excluded, sizeof R->excluded);
-	return (replica_save(R) != 0 || replica_prune(R) != 0 ? -1 : replica_tidy(R));
+	if (replica_save(R) != 0)
+		return (-1);
+	arrival_merged(R, &p.point, clock_ms() - m->begun);
+	return (replica_prune(R) != 0 ? -1 : replica_tidy(R));
 }
 
 /* Apply the first staged bundle, which the record says to be on its way; may be done again. */
@@ -368,6 +374,7 @@ merge_one(struct replica *R, const struct site *S)
 	m->R = R;
 	m->S = S;
 	m->known = R->ndisks;
+	m->begun = clock_ms();
 	if ((rc = R->merging ? disks_open(&m->disks, R) : prepare(m)) == 0)
 		rc = apply_staged(m);
 	disks_close(&m->disks);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/say.h"
+#include "replica/arrival.h"
 #include "replica/merge.h"
 #include "replica/standing.h"
 
@@ -87,7 +88,10 @@ end_test(struct replica *R, const struct site *S, const struct failover_options 
 	t->last = t->at;
 	t->ended = (int64_t)time(NULL);
 	snprintf(t->result, sizeof t->result, "%s", o->result == NULL ? "passed" : o->result);
-	return (replica_save(R) != 0 ? -1 : overlays_remove(R, OVERLAYS_TEST));
+	if (replica_save(R) != 0)
+		return (-1);
+	arrival_tested(R);
+	return (overlays_remove(R, OVERLAYS_TEST));
 }
 
 int

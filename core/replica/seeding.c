@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "replica/adopted.h"
+#include "replica/arrival.h"
 #include "replica/definitions.h"
 #include "replica/disks.h"
 #include "replica/intake.h"
@@ -135,6 +136,8 @@ conclude(struct replica *R, const struct replica_staged *s, const struct unpack 
 		return (-1);
 	definitions_mark(R, H, &p);
 	R->role.history = s->history;
+	/* The entry is gone then. */
+	arrival_taken(R, s);
 	if (intake_moved(R, &p) != 0)
 		return (-1);
 	R->keep = H->keep;

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "replica/arrival.h"
 #include "replica/combined.h"
 #include "replica/forward.h"
 #include "replica/inbox.h"
@@ -81,6 +82,7 @@ static int
 copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W, struct combined *combined)
 {
 	struct copying k = { W, c->U->reader, combined };
+	const struct replica_staged *s;
 	int rc;
 
 	c->U->context = &k;
@@ -97,7 +99,12 @@ copy(struct replica *R, struct receiving *c, struct outfile *F, struct writer *W
 		outbox_forget(R, c->U->header->id);
 	else
 		meeting_received(R, c->S, c->U->header);
-	return (replica_save(R) != 0 ? -1 : rc);
+	if (replica_save(R) != 0)
+		return (-1);
+	s = intake_find(R, c->U->header->id);
+	if (rc == 0 && s != NULL && s->is_whole)
+		arrival_taken(R, s);
+	return (rc);
 }
 
 int
