@@ -11,37 +11,7 @@
 
 #include "name.h"
 #include "point.h"
-
-/* Take the next word key="value" or key=value off *p: 0; 1 at the end of the line; -1 if it is none. */
-static int
-word(const char **p, char *key, size_t key_size, char *value, size_t value_size)
-{
-	const char *s = *p + strspn(*p, " \t"), *eq, *end;
-
-	if (*s == '\0' || *s == '#')
-		return (1);
-	if ((eq = strchr(s, '=')) == NULL || (size_t)(eq - s) >= key_size)
-		return (-1);
-	memcpy(key, s, (size_t)(eq - s));
-	key[eq - s] = '\0';
-	s = eq + 1;
-	if (*s == '"') {
-		if ((end = strchr(++s, '"')) == NULL)
-			return (-1);
-		*p = end + 1;
-	} else {
-		end = s + strcspn(s, " \t");
-		*p = end;
-	}
-	/* A quote stands around a whole value or nowhere. */
-	if ((**p != '\0' && strchr(" \t", **p) == NULL) || memchr(s, '"', (size_t)(end - s)) != NULL)
-		return (-1);
-	if ((size_t)(end - s) >= value_size)
-		return (-1);
-	memcpy(value, s, (size_t)(end - s));
-	value[end - s] = '\0';
-	return (0);
-}
+#include "setting.h"
 
 static int
 bytes(uint8_t *out, size_t n, const char *hex)
@@ -150,7 +120,7 @@ decode_line(struct trust_entry *e, const char *line)
 	int rc;
 
 	memset(e, 0, sizeof *e);
-	while ((rc = word(&line, key, sizeof key, value, sizeof value)) == 0)
+	while ((rc = setting_next(&line, key, sizeof key, value, sizeof value)) == 0)
 		if (set(e, key, value) != 0)
 			return (-1);
 	if (rc < 0)
