@@ -33,6 +33,7 @@ look_at_pending(struct cargo *c, const struct primary *P)
 	int rc = pending_read(&p, P);
 
 	c->is_cut_short = rc == 0 && p->way == PENDING_PIPE;
+	c->was_seed = c->is_cut_short && strstr(p->wish, "--seed") != NULL;
 	pending_free(p);
 	return (rc < 0 ? -1 : 0);
 }

@@ -16,7 +16,8 @@ struct cargo {
 	uint64_t last, epoch;      /* its newest point; 0: none */
 	uint64_t acked;            /* the newest one that the other site has acknowledged; so at a replica */
 	char mailed[LIMIT_NAME + 1]; /* where an initial copy for it lies that it has not acknowledged; "" if none does */
-	int is_cut_short;          /* an export to a pipe was begun, and can be gone on with */
+	int is_cut_short;          /* an export to a pipe was begun, and can be gone on with, */
+	int was_seed;              /* and --seed was said for it */
 	int was_replica;           /* what was kept to be forwarded goes first */
 	/* At a replica, of what waits for the other site: */
 	unsigned volumes, sent;    /* how many, and how many of them went before */

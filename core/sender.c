@@ -367,9 +367,10 @@ start(struct sender *s, int is_rest)
 
 	m.o = (struct export_options){ .vm = s->uuid, .to = s->to };
 	m.f = (struct onward_options){ .vm = s->uuid, .to = s->to };
-	if (is_rest)
+	if (is_rest) {
 		m.o.resume = "-";
-	else if (s->o.resync)
+		m.o.seed = s->cargo.was_seed;
+	} else if (s->o.resync)
 		m.o.against = "-";
 	else
 		m.o.seed = is_seed(s) && !s->cargo.was_replica;
@@ -381,17 +382,12 @@ start(struct sender *s, int is_rest)
 	return (pump_start(&s->P, &work));
 }
 
-/* Its input is where the other site stands. */
-static int
+/* Its input is where the other site stands, which a pipe takes at once; one that does not read it says itself why. */
+static void
 give_position(struct sender *s)
 {
-	size_t n = strlen(s->have.position);
-
-	/* A pipe takes so much at once. */
-	if (pump_write(s->P, s->have.position, n, FERRY_TICK) != (ssize_t)n)
-		return (say_failed("the export does not take where it is to go on"));
+	(void)pump_write(s->P, s->have.position, strlen(s->have.position), FERRY_TICK);
 	pump_close_input(s->P);
-	return (0);
 }
 
 /* Its input is what comes of the comparison there: 0; 1, unsaid: there is none, and an answer why; -1, said. */
@@ -660,8 +656,8 @@ begin(struct sender *s, int is_rest)
 	int rc = start(s, is_rest);
 
 	if (rc == 0 && is_rest)
-		return (give_position(s));
-	if (rc != 0 || !s->o.resync || (rc = give_comparison(s)) == 0)
+		give_position(s);
+	if (rc != 0 || is_rest || !s->o.resync || (rc = give_comparison(s)) == 0)
 		return (rc);
 	if (rc < 0)
 		return (-1);
