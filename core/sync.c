@@ -381,15 +381,35 @@ fetch_vm(struct sync_line *L, const struct cargo_way *way)
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
-/* The words of the way there: those that were said, or those of HOME/routes.  0; 1 or -1, said. */
-static int
-find_words(struct route *way, const struct site *S, const struct sync_options *o, const char *to)
+/* The lower of two limits, where 0 is none. */
+static uint64_t
+lower(uint64_t a, uint64_t b)
 {
-	(void)S;
+	return (a == 0 || (b != 0 && b < a) ? b : a);
+}
+
+/*
+ * The words of the way there: those that were said, or those of HOME/routes, whose limits hold in any case.  0; 1 or
+ * -1, said.
+ */
+static int
+find_way(struct route *way, const struct site *S, const struct sync_options *o, const char *to)
+{
+	const struct route *known;
+	struct routes T;
+	int rc = routes_read(&T, site_home(S));
+
 	memset(way, 0, sizeof *way);
-	if (o->via == NULL)
-		return (say_refused("%s: no way to site '%s' is known; say --via", o->vm, to));
-	if (snprintf(way->via, sizeof way->via, "%s", o->via) >= (int)sizeof way->via)
+	if (rc != 0)
+		return (rc);
+	if ((known = routes_to(&T, to)) != NULL)
+		*way = *known;
+	way->rate = lower(lower(way->rate, T.rate), o->rate);
+	routes_free(&T);
+	if (o->via == NULL && way->via[0] == '\0')
+		return (say_refused("%s: no way to site '%s' is known; say --via, or name it in %s/routes", o->vm, to,
+		    site_home(S)));
+	if (o->via != NULL && snprintf(way->via, sizeof way->via, "%s", o->via) >= (int)sizeof way->via)
 		return (say_refused("--via: is longer than %u bytes", ROUTES_VIA));
 	return (0);
 }
@@ -407,9 +427,8 @@ go(struct sync_line *L, const struct sync_options *o, const struct cargo_way *w)
 	return (fetch_vm(L, w));
 }
 
-/* The limits that hold: what was said, or what the route has. */
 static int
-set_limits(struct sync_line *L, struct rate **own, uint64_t bytes)
+set_limit(struct sync_line *L, struct rate **own, uint64_t bytes)
 {
 	if (bytes == 0)
 		return (0);
@@ -428,11 +447,11 @@ sync_vm(struct site *S, const struct sync_options *o)
 	struct route way;
 	int rc;
 
-	if ((rc = cargo_find(&w, S, o->vm, o->to)) != 0 || (rc = find_words(&way, S, o, w.site)) != 0 ||
+	if ((rc = cargo_find(&w, S, o->vm, o->to)) != 0 || (rc = find_way(&way, S, o, w.site)) != 0 ||
 	    (rc = new_line(&L, S, w.site, way.via)) != 0)
 		return (rc);
 	L->patience = o->patience * 1000;
-	if ((rc = set_limits(L, &own, o->rate != 0 ? o->rate : way.rate)) == 0)
+	if ((rc = set_limit(L, &own, way.rate)) == 0)
 		rc = o->test ? trial(S, &w, way.via, L->e, o->json) : go(L, o, &w);
 	sync_close(L);
 	rate_free(own);

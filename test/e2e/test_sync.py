@@ -342,7 +342,11 @@ def test_the_answers_of_a_test_are_what_a_sync_would_meet():
 def test_without_a_way_it_says_how_to_name_one():
     lab = Lab()
     p = lab.hq('sync', 'web1', rc=1)
-    check('--via' in p.stderr, p.stderr)
+    check('--via' in p.stderr and 'routes' in p.stderr, p.stderr)
+    with open(os.path.join(lab.hq.home, 'routes'), 'w') as f:
+        f.write('site="dr" via="%s"\n' % serve(lab.dr))
+    lab.hq('sync', 'web1')
+    same_as_disks(lab)
 
 
 # --- how it ends ---
