@@ -248,8 +248,8 @@ feed(struct sender *s, struct pump *P)
 static int
 is_news(const struct sender *s)
 {
-	return (s->cargo.side != ROLE_PRIMARY || s->have.held != s->cargo.acked || s->have.seq != s->cargo.acked ||
-	        s->have.epoch != s->cargo.epoch ||
+	return (s->cargo.side != ROLE_PRIMARY || s->have.held != s->cargo.acked ||
+	        s->have.seq != s->cargo.acked || s->have.epoch != s->cargo.epoch ||
 	        strcmp(s->have.state, role_state_text(ROLE_REPLICATING)) != 0);
 }
 
@@ -257,9 +257,10 @@ is_news(const struct sender *s)
 static int
 use_receipt(struct sender *s)
 {
-	const struct pump_work work = {
-		.run = do_receipt, .context = site_home(s->S), .what = "the import of the receipt", .has_input = 1
-	};
+	const struct pump_work work = { .run = do_receipt,
+		.context = site_home(s->S),
+		.what = "the import of the receipt",
+		.has_input = 1 };
 	struct pump_result r = { .rc = -1 };
 	struct pump *P;
 
@@ -281,17 +282,19 @@ use_receipt(struct sender *s)
 static int
 lost(const struct sender *s)
 {
-	return (say_refused("%s: site '%s' has nothing of it, and had acknowledged point %" PRIu64
-	                    "; what has become of that is to be known first: --seed sends an initial copy, and where its "
-	                    "disks are there still, 'vmferry adopt' there and --resync here compare them",
+	return (say_refused(
+	    "%s: site '%s' has nothing of it, and had acknowledged point %" PRIu64
+	    "; what has become of that is to be known first: --seed sends an initial copy, and where its "
+	    "disks are there still, 'vmferry adopt' there and --resync here compare them",
 	    s->cargo.vm, s->to, s->cargo.acked));
 }
 
 static int
 mailed(const struct sender *s)
 {
-	return (say_refused("%s: an initial copy for site '%s' is on its way (%s), and has not come there; import it "
-	                    "there, or say --seed to send another one over this line",
+	return (say_refused(
+	    "%s: an initial copy for site '%s' is on its way (%s), and has not come there; import it "
+	    "there, or say --seed to send another one over this line",
 	    s->cargo.vm, s->to, s->cargo.mailed));
 }
 
@@ -308,8 +311,9 @@ consider_seed(struct sender *s)
 	if (s->o.seed || s->have.position[0] != '\0')
 		return (0);
 	if (strcmp(s->have.state, "adopted") == 0)
-		return (say_refused("%s: site '%s' has adopted disks for it; say --resync, which compares them",
-		    s->cargo.vm, s->to));
+		return (
+		    say_refused("%s: site '%s' has adopted disks for it; say --resync, which compares them",
+		        s->cargo.vm, s->to));
 	if (s->cargo.acked != 0)
 		return (lost(s));
 	return (s->cargo.mailed[0] != '\0' ? mailed(s) : 0);
@@ -352,7 +356,8 @@ do_make(const void *context, uint64_t *value)
 static int
 is_seed(const struct sender *s)
 {
-	return (s->o.seed || (s->has_have && s->have.seq == 0 && s->have.held == 0 && s->have.state[0] != '\0'));
+	return (
+	    s->o.seed || (s->has_have && s->have.seq == 0 && s->have.held == 0 && s->have.state[0] != '\0'));
 }
 
 static int
@@ -645,8 +650,8 @@ take_up(struct sender *s)
 static int
 has_rest(const struct sender *s)
 {
-	return (s->has_have && s->have.position[0] != '\0' && s->cargo.is_cut_short && !s->o.seed && !s->o.resync &&
-	        s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
+	return (s->has_have && s->have.position[0] != '\0' && s->cargo.is_cut_short && !s->o.seed &&
+	        !s->o.resync && s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
 }
 
 /* Start the process that makes the stream, and give it what it needs: 0; 1 or -1, said. */
@@ -662,7 +667,8 @@ begin(struct sender *s, int is_rest)
 	if (rc < 0)
 		return (-1);
 	s->is_sure = 1;
-	return (s->answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
+	return (
+	    s->answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
 }
 
 /* One bundle, from its beginning or from where it was cut: 0; 1 or -1, said. */
@@ -726,7 +732,8 @@ prepare(struct sender *s, int is_known)
 	/* Who fetches says it without being asked. */
 	if (s->o.is_called && (rc = hear(s)) != 0)
 		return (rc);
-	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called && (!is_known || s->P != NULL))
+	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called &&
+	    (!is_known || s->P != NULL))
 		rc = ask(s, s->o.resync && s->P == NULL ? SESSION_DIFFER : SESSION_SEND);
 	if (rc != 0)
 		return (rc);

@@ -102,8 +102,8 @@ new_line(struct sync_line **out, struct site *S, const char *to, const char *via
 }
 
 int
-sync_open(struct sync_line **out, struct site *S, const char *to, const char *via,
-    struct rate *const *limits, unsigned n)
+sync_open(struct sync_line **out, struct site *S, const char *to, const char *via, struct rate *const *limits,
+    unsigned n)
 {
 	struct sync_line *L;
 	int rc = new_line(&L, S, to, via);
@@ -341,25 +341,25 @@ run_fetch(struct sync_line *L, struct work *w)
 	uint64_t sent;
 	const char *why;
 	size_t n;
-	int rc;
 
 	memcpy(R.peer, L->e->card.sign, RECORD_KEY);
 	if (ferry_ask(L->C, w->ask) != 0 || receiver_tell(&R, w->ask) != 0)
 		return (-1);
-	while ((rc = ferry_next(L->C, &kind, &body, &n)) == 0) {
+	while (ferry_next(L->C, &kind, &body, &n) == 0) {
 		if (kind == SESSION_ANSWER) {
 			if ((why = session_decode_answer(&m, body, n)) != NULL)
-				return (say_failed("the answer of site '%s' is not understood: %s", L->to, why));
+				return (
+				    say_failed("the answer of site '%s' is not understood: %s", L->to, why));
 			w->is_cut = 0;
 			return (is_fetched(L, &m));
 		}
 		if (kind != SESSION_OPEN || n != 1 || body[0] != SESSION_BUNDLE)
 			return (ferry_astray(kind));
-		if ((rc = receiver_take(&R, &m)) < 0)
+		if (receiver_take(&R, &m) < 0)
 			return (-1);
 		channel_count(L->C, &sent, &w->bytes);
 	}
-	return (rc);
+	return (-1);
 }
 
 static int
@@ -407,8 +407,8 @@ find_way(struct route *way, const struct site *S, const struct sync_options *o, 
 	way->rate = lower(lower(way->rate, T.rate), o->rate);
 	routes_free(&T);
 	if (o->via == NULL && way->via[0] == '\0')
-		return (say_refused("%s: no way to site '%s' is known; say --via, or name it in %s/routes", o->vm, to,
-		    site_home(S)));
+		return (say_refused("%s: no way to site '%s' is known; say --via, or name it in %s/routes",
+		    o->vm, to, site_home(S)));
 	if (o->via != NULL && snprintf(way->via, sizeof way->via, "%s", o->via) >= (int)sizeof way->via)
 		return (say_refused("--via: is longer than %u bytes", ROUTES_VIA));
 	return (0);
