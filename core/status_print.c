@@ -239,9 +239,8 @@ rpo_text(char out[TEXT], const struct figures *f)
 	point_age_text(age, (int64_t)f->rpo);
 	point_age_text(goal, (int64_t)f->goal);
 	point_age_text(most, (int64_t)f->largest_rpo);
-	snprintf(out, TEXT, "%s now%s%s%s%s%s", f->has_rpo ? age : "nothing to count from",
-	    f->has_rpo && f->goal != 0 && f->rpo > f->goal ? ", and late" : "",
-	    f->goal == 0 ? "" : "; one cycle is ", f->goal == 0 ? "" : goal,
+	snprintf(out, TEXT, "%s%s%s%s%s%s", f->has_rpo ? age : "nothing is there for sure",
+	    f->has_rpo ? " now" : "", f->goal == 0 ? "" : "; one cycle is ", f->goal == 0 ? "" : goal,
 	    f->largest_rpo == 0 ? "" : "; at most ", f->largest_rpo == 0 ? "" : most);
 }
 
