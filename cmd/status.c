@@ -52,9 +52,7 @@ main(int argc, char *argv[])
 		if (c == 'i')
 			o.interval = interval(optarg);
 		if (c == 'j' || c == 'p' || c == OPEN)
-			o.form = c == 'j'   ? STATUS_JSON
-			         : c == 'p' ? STATUS_PROMETHEUS
-			                    : STATUS_OPENMETRICS;
+			o.form = c == 'j' ? STATUS_JSON : c == 'p' ? STATUS_PROMETHEUS : STATUS_OPENMETRICS;
 	}
 	args_words(&tool, argc, is_reset, 1);
 	if (forms > 1 || (is_branches && o.form > STATUS_JSON) || (is_reset && (forms || is_branches)))

@@ -208,12 +208,12 @@ put_lines(const struct showing *w, size_t n)
 	for (size_t i = 0; i < n; i++)
 		lines += w->items[i].lines;
 	is_short = t->is_one && t->rows != 0 && w->o->vm == NULL && lines > t->rows;
-	if (n > 0)
+	for (size_t i = 0; i < n; i++)
+		normal += is_short && w->items[i].is_normal;
+	if (n > normal)
 		status_print_head(stdout, t);
 	for (size_t i = 0; i < n; i++)
-		if (is_short && w->items[i].is_normal)
-			normal++;
-		else
+		if (!is_short || !w->items[i].is_normal)
 			fwrite(w->items[i].text, 1, w->items[i].size, stdout);
 	if (normal > 0)
 		status_print_rest(stdout, t, normal, (unsigned)n);
@@ -246,8 +246,8 @@ put_metrics(const struct showing *w, size_t n)
 		return (say_failed("out of memory"));
 	for (size_t i = 0; i < n; i++)
 		all[i] = w->items[i].metrics;
-	metrics_write(stdout, all, n, site_card(w->view.S)->name, w->view.now,
-	    w->o->form == STATUS_OPENMETRICS);
+	metrics_write(
+	    stdout, all, n, site_card(w->view.S)->name, w->view.now, w->o->form == STATUS_OPENMETRICS);
 	free(all);
 	return (0);
 }
@@ -315,9 +315,8 @@ status_reset(const struct site *S, const char *vm)
 	char uuid[HEADER_UUID], dir[PATH_MAX];
 	int primary = primary_find(S, vm, uuid), replica, rc = 0;
 
-	if (primary < 0 ||
-	    (primary > 0 &&
-	        (io_path(dir, "%s/primaries/%s", site_home(S), uuid) != 0 || tally_reset(dir) != 0)))
+	if (primary < 0 || (primary > 0 && (io_path(dir, "%s/primaries/%s", site_home(S), uuid) != 0 ||
+	                                       tally_reset(dir) != 0)))
 		return (-1);
 	if ((replica = replica_find(S, vm, uuid)) < 0 ||
 	    (replica > 0 &&

@@ -34,8 +34,8 @@ folders_may_be(const struct site *S, const char *kind, const char *uuid, const c
 {
 	char path[PATH_MAX];
 
-	return (io_path(path, "%s/%s/%s/state", site_home(S), kind, uuid) != 0 ? -1
-	                                                                       : state_may_have(path, name));
+	return (
+	    io_path(path, "%s/%s/%s/state", site_home(S), kind, uuid) != 0 ? -1 : state_may_have(path, name));
 }
 
 int
