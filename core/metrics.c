@@ -276,8 +276,8 @@ put_states(const struct page *p)
 			unsigned before = 0;
 
 			/* One that is there of each target is there once. */
-			while (
-			    before < c && strcmp(p->all[i]->causes[before].name, p->all[i]->causes[c].name))
+			while (before < c &&
+			       strcmp(p->all[i]->causes[before].name, p->all[i]->causes[c].name) != 0)
 				before++;
 			if (before == c)
 				fprintf(p->out, "%s{%s,cause=\"%s\",grade=\"%s\"} 1\n", cause.name,

@@ -240,7 +240,7 @@ put_json(const struct showing *w, size_t n)
 static int
 put_metrics(const struct showing *w, size_t n)
 {
-	struct metrics **all = calloc(n + 1, sizeof *all);
+	struct metrics **all = calloc(n + 1, sizeof(struct metrics *));
 
 	if (all == NULL)
 		return (say_failed("out of memory"));
