@@ -348,8 +348,8 @@ put_points(FILE *out, const struct report_vm *v)
 	} else {
 		report_text_clock(oldest, L.lanes[0].marks[0].at);
 		report_text_clock(newest, L.lanes[0].marks[L.lanes[0].n - 1].at);
-		snprintf(d.words, sizeof d.words, "%u points %s, from %s to %s; %u line%s.", L.lanes[0].n,
-		    L.lanes[0].label, oldest, newest, L.n, L.n == 1 ? "" : "s");
+		snprintf(d.words, sizeof d.words, "%u point%s %s, from %s to %s; %u line%s.", L.lanes[0].n,
+		    L.lanes[0].n == 1 ? "" : "s", L.lanes[0].label, oldest, newest, L.n, L.n == 1 ? "" : "s");
 		put_legend(out, &L);
 		fputs("</small></figcaption>\n", out);
 		stretch(&d.frame, &L);
