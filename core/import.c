@@ -11,6 +11,7 @@
 #include "bundle/mend.h"
 #include "bundle/unpack.h"
 #include "base/io.h"
+#include "base/program.h"
 #include "disk/relay.h"
 #include "follow.h"
 #include "primary/acknowledge.h"
@@ -252,6 +253,7 @@ import_confine(const struct site *S, const char *folder, int insist)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
+	program_keep_none();
 	if (rc == 0 && (rc = relay_start(&N)) == 0)
 		rc = sandbox_enter(B);
 	relay_free(&N);

@@ -66,11 +66,29 @@ int program_talk(const struct program *P, struct program_talk **T);
 /* Its next line, without the newline, valid until the next call.  0; 1, said, if it ended instead with status 1; -1, said. */
 int program_talk_hear(struct program_talk *T, const char **line);
 
+/* Say a line, which ends in a newline, before that: 0; -1, said. */
+int program_talk_say(struct program_talk *T, const char *line, size_t size);
+
 /**
  * Say the last line (NULL: nothing), close its input, wait for its end and release T.  0 if it ended with 0; 1, said, with
  * 1; -1, said.  One that does not end in P->seconds is left to itself.
  */
 int program_talk_end(struct program_talk *T, const char *line);
+
+/**
+ * Keep a program of ours ready, since to load it takes longer than what it does: it is run as PATH --stay, and from now on
+ * program_talk with it (its arguments being two), here and in processes forked from here, is with a process that it forks.
+ * Where it has gone, programs are run as ever.  It ends when all who could ask it are gone.  Only one is kept.  0; -1, said.
+ */
+int program_keep(const char *path);
+
+/* From here on none is, in this process: of one that parses what comes from outside nobody forks anything. */
+void program_keep_none(void);
+
+/* What it is sent for each, in one packet: its two arguments, each with its NUL; and its input, output, errors, and a pipe
+ * that its status, an int as wait(2) has it, is to be written to. */
+#define PROGRAM_KEPT_FDS 4
+#define PROGRAM_KEPT_TEXT 1024u
 
 /* Where the program of that name, or path, is: 0; -1, said with the package where there is one. */
 int program_find(char out[PATH_MAX], const char *name, const char *package);

@@ -38,10 +38,9 @@ struct file {
 int
 source_file_in_use(const char *path, const char *by)
 {
-	return (
-	    say_refused("%s: %s has it open for writing; shut the VM down, export a snapshot of it, or say "
-	                "--live-unsafe",
-	        path, by));
+	return (say_refused("%s: %s has it open for writing; shut the VM down (an export can be one of a "
+	                    "snapshot, too, or say --live-unsafe)",
+	    path, by));
 }
 
 static int

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "host/host_program.h"
 
 struct host {
 	const struct host_kind *kind;
@@ -79,6 +80,18 @@ host_open(struct host **out, const char *spec)
 	}
 	*out = H;
 	return (0);
+}
+
+void
+host_keep(const char *spec)
+{
+	struct host *H;
+
+	if (strcmp(spec, "none") == 0 || host_open(&H, spec) != 0)
+		return;
+	if (H->kind == &host_program)
+		host_program_keep(H->state);
+	host_close(H);
 }
 
 void

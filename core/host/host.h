@@ -99,6 +99,12 @@ const char *host_check_spec(const char *spec);
  * program is not there to be run; -1.  Nothing is asked yet.
  */
 int host_open(struct host **H, const char *spec);
+
+/**
+ * For who asks again and again, in processes forked from this one: keep the program of that host ready, if it is one of
+ * ours, in place of the one that was kept before (program_keep).  Where that cannot be nothing is lost but time.
+ */
+void host_keep(const char *spec);
 void host_close(struct host *H);
 
 /* The name it was opened by, and whether there is nobody to ask. */

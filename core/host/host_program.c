@@ -20,6 +20,13 @@
 /* All that may be in a question: paths and names at their longest, as JSON escapes them, and the definition. */
 #define QUESTION_MAX (8u * HOST_DEFINITION + HOST_DISKS * 12u * PATH_MAX)
 
+void
+host_program_keep(const struct host_program *E)
+{
+	if (E->host != NULL)
+		(void)program_keep(E->path);
+}
+
 /* --- the question ------------------------------------------------------------------------------------- */
 
 json_t *
@@ -147,6 +154,23 @@ ask(const struct host_program *E, const char *verb, const char *name, const stru
     struct program_result *R)
 {
 	return (ask_this(E, verb, name, encode(E, verb, name, vm), R));
+}
+
+int
+host_program_talk(const struct host_program *E, const char *verb, const char *name, json_t *question,
+    struct program_talk **T)
+{
+	const char *argv[] = { E->path, verb, name, NULL };
+	struct program P = { .argv = argv, .seconds = HOST_PROGRAM_QUICK };
+	char *text = host_program_text(question, name, &P.input_size);
+	int rc;
+
+	if (text == NULL)
+		return (-1);
+	P.input = text;
+	rc = program_talk(&P, T);
+	free(text);
+	return (rc);
 }
 
 /* The same where it may not know the verb: then HOST_NOTHING, unsaid. */
@@ -369,27 +393,65 @@ decode_machine(const json_t *o, struct host_machine *M)
 	return (M->definition == NULL ? "more than there is memory for" : NULL);
 }
 
-/* A program of somebody else's need not know this verb. */
+/* Of a VM that is off, and of which it knows nothing then, the answer is empty. */
 static int
-program_machine(void *state, const char *name, struct host_machine *M)
+take_machine(
+    const struct host_program *E, const char *name, const char *text, size_t size, struct host_machine *M)
 {
-	const struct host_program *E = state;
-	struct program_result R;
+	json_t *o = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	const char *why;
-	json_t *o;
-	int rc = E->host == NULL ? ask_quietly(E, "machine", name, &R) : ask(E, "machine", name, NULL, &R);
+	int rc = 0;
 
-	if (rc != 0)
-		return (rc);
-	o = json_loadb(R.output, R.size, JSON_REJECT_DUPLICATES, NULL);
-	/* Of a verb that it does not know, or of a VM that is off and of which it knows nothing then. */
-	if ((E->host == NULL && R.size == 0) || (json_is_object(o) && json_object_size(o) == 0))
+	if (json_is_object(o) && json_object_size(o) == 0)
 		rc = HOST_NOTHING;
-	program_release(&R);
-	if (rc == 0 && (why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
+	else if ((why = o == NULL ? "what is no JSON object" : decode_machine(o, M)) != NULL)
 		rc = host_program_bad(E, "machine", name, why);
 	json_decref(o);
 	return (rc);
+}
+
+/* A program of somebody else's need not know this verb. */
+static int
+ask_theirs(const struct host_program *E, const char *name, struct host_machine *M)
+{
+	struct program_result R;
+	int rc = ask_quietly(E, "machine", name, &R);
+
+	if (rc != 0)
+		return (rc);
+	rc = R.size == 0 ? HOST_NOTHING : take_machine(E, name, R.output, R.size, M);
+	program_release(&R);
+	return (rc);
+}
+
+/* One of ours stays, to be asked for a view of a VM that runs: to start it twice costs more than what it does. */
+static int
+ask_ours(struct host_program *E, const char *name, struct host_machine *M)
+{
+	json_t *question = host_program_question(E, "machine", name);
+	const char *line;
+	int bad = json_object_set_new(question, "more", json_true()), rc;
+
+	if (E->talk != NULL)
+		program_talk_end(E->talk, NULL);
+	E->talk = NULL;
+	if (host_program_talk(E, "machine", name, jsontext_whole(question, bad), &E->talk) != 0)
+		return (-1);
+	if ((rc = program_talk_hear(E->talk, &line)) == 0)
+		rc = take_machine(E, name, line, strlen(line), M);
+	if (rc == 0 && (M->run == HOST_RUNNING || M->run == HOST_PAUSED))
+		return (0);
+	program_talk_end(E->talk, NULL);
+	E->talk = NULL;
+	return (rc);
+}
+
+static int
+program_machine(void *state, const char *name, struct host_machine *M)
+{
+	struct host_program *E = state;
+
+	return (E->host == NULL ? ask_theirs(E, name, M) : ask_ours(E, name, M));
 }
 
 static int
@@ -411,6 +473,8 @@ program_close(void *state)
 {
 	struct host_program *E = state;
 
+	if (E->talk != NULL)
+		program_talk_end(E->talk, NULL);
 	free(E->host);
 	free(E);
 }

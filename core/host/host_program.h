@@ -12,7 +12,16 @@ struct host_program {
 	char path[PATH_MAX];
 	char *host;        /* of ours: what it is told behind the colon of --host; NULL: another's program */
 	int knows_running; /* it knows a VM that runs, and no others: to define and start one is a person's */
+	struct program_talk
+	    *talk; /* one of ours that has said what a VM is, and may be asked for a view of it; or NULL */
 };
+
+/* Ask it a question, which is taken, and talk on with it: 0; -1, said. */
+int host_program_talk(const struct host_program *E, const char *verb, const char *name, json_t *question,
+    struct program_talk **T);
+
+/* As host_keep. */
+void host_program_keep(const struct host_program *E);
 
 /* The disks of a VM as the host is to have it, as other programs are told of them; NULL if there is no memory. */
 json_t *host_program_disks(const struct host_vm *vm);

@@ -73,25 +73,35 @@ decode(const char *line, struct host_view *V)
 	return (why);
 }
 
+/* Who has said what the VM is may still be there to be asked. */
+static int
+begin(struct host_program *E, const char *name, struct host_view *V)
+{
+	char *text;
+	size_t size;
+	int rc;
+
+	if (E->talk == NULL)
+		return (host_program_talk(E, "view", name, encode(E, name, V), &V->talk));
+	V->talk = E->talk;
+	E->talk = NULL;
+	if ((text = host_program_text(encode(E, name, V), name, &size)) == NULL)
+		return (-1);
+	rc = program_talk_say(V->talk, text, size);
+	free(text);
+	return (rc);
+}
+
 int
 host_program_view(void *state, const char *name, struct host_view *V)
 {
-	const struct host_program *E = state;
-	const char *argv[] = { E->path, "view", name, NULL }, *line, *why;
-	struct program P = { .argv = argv, .seconds = HOST_PROGRAM_QUICK };
-	size_t size;
-	char *text = host_program_text(encode(E, name, V), name, &size);
-	int rc;
+	struct host_program *E = state;
+	const char *line, *why;
+	int rc = begin(E, name, V);
 
-	if (text == NULL)
+	if (V->talk == NULL)
 		return (-1);
-	P.input = text;
-	P.input_size = size;
-	rc = program_talk(&P, &V->talk);
-	free(text);
-	if (rc != 0)
-		return (-1);
-	if ((rc = program_talk_hear(V->talk, &line)) == 0 && (why = decode(line, V)) != NULL)
+	if (rc == 0 && (rc = program_talk_hear(V->talk, &line)) == 0 && (why = decode(line, V)) != NULL)
 		rc = host_program_bad(E, "view", name, why);
 	if (rc == 0)
 		return (0);

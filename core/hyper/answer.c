@@ -44,9 +44,8 @@ encode(const struct host_view *V)
 }
 
 int
-answer_view(const struct host_view *V)
+answer_object(json_t *o)
 {
-	json_t *o = encode(V);
 	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 	size_t n = text == NULL ? 0 : strlen(text);
 	int rc = -1;
@@ -60,4 +59,10 @@ answer_view(const struct host_view *V)
 	free(text);
 	json_decref(o);
 	return (rc);
+}
+
+int
+answer_view(const struct host_view *V)
+{
+	return (answer_object(encode(V)));
 }

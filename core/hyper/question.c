@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 /* As much as our own tools ask at their longest: see host_program.c. */
 #define QUESTION_MAX (8u * HOST_DEFINITION + HOST_DISKS * 12u * PATH_MAX)
 #define INPUT "standard input"
+#define NOTHING 2 /* the end of it */
 
 /* --- read ----------------------------------------------------------------------------------------------- */
 
@@ -132,6 +134,7 @@ decode(const json_t *o, struct question *Q)
 	Q->is_isolated = text != NULL && strcmp(text, "isolated") == 0;
 	Q->may_start = json_is_true(json_object_get(o, "may_start"));
 	Q->quiesce = json_is_true(json_object_get(o, "quiesce"));
+	Q->more = json_is_true(json_object_get(o, "more"));
 	if ((text = json_string_value(json_object_get(o, "definition"))) == NULL)
 		return (NULL);
 	if (strlen(text) > HOST_DEFINITION)
@@ -139,27 +142,75 @@ decode(const json_t *o, struct question *Q)
 	return ((Q->definition = strdup(text)) == NULL ? "there is no memory" : NULL);
 }
 
-int
-question_read(struct question **out, int argc, char *const argv[])
+/* The next line as a question: 0; NOTHING: there is none; 1, said. */
+static int
+read_question(struct question **out)
 {
 	struct question *Q = calloc(1, sizeof *Q);
 	const char *why = "it is no JSON of a bearable length";
 	size_t size = 0;
 	char *text = Q == NULL ? NULL : read_line(&size);
 	json_t *o = text == NULL ? NULL : json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+	int is_there = text == NULL || size > 0;
 
-	if (o != NULL && (why = decode(o, Q)) == NULL &&
-	    (argc != 3 || strcmp(argv[1], Q->verb) != 0 || strcmp(argv[2], Q->name) != 0))
-		why = "it is about something else than the arguments";
+	if (o != NULL)
+		why = decode(o, Q);
 	json_decref(o);
 	free(text);
-	if (why != NULL) {
-		question_free(Q);
-		*out = NULL;
-		return (say_refused("%s: is no question to a host: %s; see vmferry-host(7)", INPUT, why));
+	if (why == NULL) {
+		*out = Q;
+		return (0);
 	}
-	*out = Q;
-	return (0);
+	question_free(Q);
+	*out = NULL;
+	return (is_there ? say_refused("%s: is no question to a host: %s; see vmferry-host(7)", INPUT, why)
+	                 : NOTHING);
+}
+
+/* A question about something else than it was to be. */
+static int
+is_another(struct question **Q)
+{
+	question_free(*Q);
+	*Q = NULL;
+	return (
+	    say_refused("%s: is no question to a host: it is about something else than what was asked; see "
+	                "vmferry-host(7)",
+	        INPUT));
+}
+
+int
+question_read(struct question **Q, int argc, const char *const argv[])
+{
+	int rc = read_question(Q);
+
+	if (rc == NOTHING)
+		return (say_refused("%s: there is no question in it; see vmferry-host(7)", INPUT));
+	if (rc == 0 && (argc != 3 || strcmp(argv[1], (*Q)->verb) != 0 || strcmp(argv[2], (*Q)->name) != 0))
+		return (is_another(Q));
+	return (rc);
+}
+
+int
+question_each(
+    const struct question *first, int (*answer)(void *context, const struct question *Q), void *context)
+{
+	const struct question *Q = first;
+	struct question *next = NULL, *last;
+	int rc;
+
+	while ((rc = answer(context, Q)) == 0 && Q->more && fflush(stdout) == 0) {
+		last = next;
+		rc = read_question(&next);
+		question_free(last);
+		if (rc == 0 && (strcmp(next->name, first->name) != 0 || strcmp(next->host, first->host) != 0))
+			rc = is_another(&next);
+		if (rc != 0)
+			break;
+		Q = next;
+	}
+	question_free(next);
+	return (rc == NOTHING ? 0 : rc);
 }
 
 void

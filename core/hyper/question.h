@@ -36,6 +36,7 @@ struct question {
 	/* of a view: */
 	char token[HOST_TOKEN], since[HOST_TOKEN], prefix[HOST_TOKEN]; /* since may be empty */
 	int quiesce;
+	int more; /* behind the answer another question may come, of the same VM at the same host */
 };
 
 /**
@@ -43,8 +44,12 @@ struct question {
  * is the program's, PROGRAM VERB NAME, and must say the same.  0, Q being the caller's to free with question_free;
  * 1, said, if it is no question.
  */
-int question_read(struct question **Q, int argc, char *const argv[]);
+int question_read(struct question **Q, int argc, const char *const argv[]);
 void question_free(struct question *Q);
+
+/* Answer Q, and what is asked behind it where more may come, as long as that goes well: what answer returned last. */
+int question_each(
+    const struct question *Q, int (*answer)(void *context, const struct question *Q), void *context);
 
 /* How a view ends. */
 enum question_end {

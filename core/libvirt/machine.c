@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/say.h"
+#include "hyper/answer.h"
 #include "jsontext.h"
 #include "libvirt/connect.h"
 #include "libvirt/domstate.h"
@@ -256,22 +257,17 @@ add_state(json_t *o, virDomainPtr D)
 static int
 print(virConnectPtr C, virDomainPtr D, const struct question *Q, xmlNodePtr top, const char *text)
 {
-	char uuid[VIR_UUID_STRING_BUFLEN] = "", *answer;
+	char uuid[VIR_UUID_STRING_BUFLEN] = "";
 	json_t *disks = describe_all(C, D, top);
 	json_t *o =
 	    json_pack("{s:s,s:o*}", "uuid", virDomainGetUUIDString(D, uuid) == 0 ? uuid : "", "disks", disks);
-	size_t n;
 
 	if (o == NULL || disks == NULL || json_object_set_new(o, "definition", json_string(text)) != 0 ||
 	    add_state(o, D) != 0 || json_array_size(disks) > HOST_DISKS) {
 		json_decref(o);
 		return (say_failed("%s: its definition has too many disks, or is no UTF-8", Q->name));
 	}
-	if ((answer = jsontext_dump(o, 4 * HOST_DEFINITION, &n)) == NULL)
-		return (say_failed("%s: there is no memory for its definition", Q->name));
-	fputs(answer, stdout);
-	free(answer);
-	return (0);
+	return (answer_object(o));
 }
 
 int

@@ -32,19 +32,34 @@ static const struct verb {
 	{ NULL, NULL },
 };
 
+static const struct verb *
+find(const struct question *Q)
+{
+	for (const struct verb *v = verbs; v->name != NULL; v++)
+		if (strcmp(v->name, Q->verb) == 0)
+			return (v);
+	say_refusal("%s: '%s' is no verb that this host knows", Q->name, Q->verb);
+	return (NULL);
+}
+
+static int
+answer(void *C, const struct question *Q)
+{
+	const struct verb *v = find(Q);
+
+	return (v == NULL ? 1 : v->answer(C, Q));
+}
+
 int
 verbs_answer(const struct question *Q)
 {
-	const struct verb *v = verbs;
 	virConnectPtr C;
 	int rc = -1;
 
-	while (v->name != NULL && strcmp(v->name, Q->verb) != 0)
-		v++;
-	if (v->name == NULL)
-		return (say_refused("%s: '%s' is no verb that this host knows", Q->name, Q->verb));
+	if (find(Q) == NULL)
+		return (1);
 	if ((C = connect_open(Q->host)) != NULL)
-		rc = v->answer(C, Q);
+		rc = question_each(Q, answer, C);
 	connect_close(C);
 	return (rc);
 }

@@ -7,7 +7,9 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "jsontext.h"
+#include "hyper/answer.h"
 #include "qmp/drives.h"
+#include "qmp/power.h"
 #include "qmp/recall.h"
 
 #define WHAT "machine"
@@ -116,30 +118,18 @@ encode(struct monitor *M, const struct drives *D)
 	return (jsontext_whole(o, bad));
 }
 
-static int
-show(const struct question *Q, const json_t *o)
-{
-	if (json_dumpf(o, stdout, JSON_COMPACT) != 0)
-		return (say_failed("%s: cannot tell what it is", Q->name));
-	putchar('\n');
-	return (0);
-}
-
 /* Of a VM that is off, what it was the last time that somebody asked. */
 static int
 tell_from_memory(const struct endpoint *E, const struct question *Q)
 {
 	json_t *o = recall_get(Q->name, WHAT);
-	int rc;
 
 	if (o == NULL)
 		return (say_refused(
 		    "%s: no QEMU listens at %s: the VM is off, and nobody asked before what disks it "
 		    "has: start it, or name them with --disk",
 		    Q->name, E->monitor));
-	rc = show(Q, o);
-	json_decref(o);
-	return (rc);
+	return (answer_object(o));
 }
 
 int
@@ -148,6 +138,7 @@ hardware_tell(const struct endpoint *E, const struct question *Q)
 	struct monitor *M = NULL;
 	struct drives *D = NULL;
 	json_t *o = NULL;
+	const char *state;
 	int rc = endpoint_open(E, Q, &M);
 
 	if (rc == MONITOR_OFF)
@@ -158,8 +149,9 @@ hardware_tell(const struct endpoint *E, const struct question *Q)
 		rc = drives_read(M, &D);
 	if (rc == 0 && (o = encode(M, D)) == NULL)
 		rc = say_failed("%s: cannot tell what it is", Q->name);
-	if (rc == 0 && (rc = recall_keep(Q->name, WHAT, json_incref(o))) == 0)
-		rc = show(Q, o);
+	if (rc == 0 && (rc = recall_keep(Q->name, WHAT, json_incref(o))) == 0 &&
+	    (rc = power_state(M, &state)) == 0 && json_object_set_new(o, "state", json_string(state)) == 0)
+		rc = answer_object(json_incref(o));
 	json_decref(o);
 	free(D);
 	monitor_close(M);

@@ -38,10 +38,23 @@ static const struct {
 };
 
 int
+power_state(struct monitor *M, const char **state)
+{
+	char status[32];
+	int rc = endpoint_status(M, status);
+
+	*state = "paused";
+	for (size_t i = 0; rc == 0 && i < sizeof states / sizeof states[0]; i++)
+		if (strcmp(states[i].qemu, status) == 0)
+			*state = states[i].state;
+	return (rc);
+}
+
+int
 power_tell(const struct endpoint *E, const struct question *Q)
 {
 	struct monitor *M = NULL;
-	char status[32];
+	const char *state;
 	int rc = endpoint_open(E, Q, &M);
 
 	if (rc == MONITOR_OFF)
@@ -51,14 +64,8 @@ power_tell(const struct endpoint *E, const struct question *Q)
 		return (answer("running", NULL));
 	if (rc == 1)
 		return (answer("absent", NULL));
-	if (rc == 0 && (rc = endpoint_status(M, status)) == 0) {
-		const char *state = "paused";
-
-		for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-			if (strcmp(states[i].qemu, status) == 0)
-				state = states[i].state;
+	if (rc == 0 && (rc = power_state(M, &state)) == 0)
 		answer(state, strcmp(state, "off") == 0 ? "unknown" : NULL);
-	}
 	monitor_close(M);
 	return (rc);
 }

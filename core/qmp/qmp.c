@@ -31,14 +31,20 @@ static const struct {
 	{ "forget", fleece_forget },
 };
 
+static int
+answer(void *context, const struct question *Q)
+{
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(verbs[i].name, Q->verb) == 0)
+			return (verbs[i].answer(context, Q));
+	return (say_refused("%s: '%s' is no verb that this host knows", Q->name, Q->verb));
+}
+
 int
 qmp_answer(const struct question *Q)
 {
 	struct endpoint E;
 	int rc = endpoint_parse(&E, Q->host);
 
-	for (size_t i = 0; rc == 0 && i < sizeof verbs / sizeof verbs[0]; i++)
-		if (strcmp(verbs[i].name, Q->verb) == 0)
-			return (verbs[i].answer(&E, Q));
-	return (rc != 0 ? rc : say_refused("%s: '%s' is no verb that this host knows", Q->name, Q->verb));
+	return (rc == 0 ? question_each(Q, answer, &E) : rc);
 }

@@ -8,7 +8,7 @@ what it must be: a wrong one is printed as WRONG and makes the exit status 1.  A
 Set in the environment:
     VMFERRY         the program to measure                          build/bin/vmferry
     BENCH_JOBS      some of: export import delta scan apply scatter verify memory media pending combine
-                    failover live
+                    failover live stream
     BENCH_ROUNDS    how often each command runs                     3
     BENCH_SIZE_MIB  size of the images                              4096
     BENCH_DIR       a folder to work in; images made there earlier are used again
@@ -28,6 +28,7 @@ import time
 import failover
 import media
 import peers
+import stream
 import workload
 from measure import (Bench, Command, Failed, Goal, bring_back, ensure, fail, median, note, quietly, remove, run_job,
                      run_once, same, say, size_of)
@@ -302,7 +303,8 @@ def job_live(bench):
 JOBS = {'export': job_export, 'import': job_import, 'delta': job_delta, 'scan': job_scan, 'apply': job_apply,
         'scatter': job_scatter, 'verify': job_verify, 'memory': job_memory,
         'media': lambda bench: media.job_media(bench, peers.day(bench, 1)), 'pending': media.job_pending,
-        'combine': media.job_combine, 'failover': failover.job_failover, 'live': job_live}
+        'combine': media.job_combine, 'failover': failover.job_failover, 'live': job_live,
+        'stream': lambda bench: stream.job_stream(bench, peers.day(bench, 1))}
 
 
 def conclude(bench, started):

@@ -43,7 +43,7 @@ def test_import_from_a_medium():
         check(len([n for n in names(lab) if '-receipt-' in n and n.endswith('.vmf')]) == 1, *names(lab))
         swept(lab)
 
-    kill.Sweep('import --media', lab, argv, ['dr', 'hq', 'usb'], after_kill, lambda k: run(*argv), finish, threads=2).run()
+    kill.Sweep('import --media', lab, argv, ['dr', 'hq', 'usb'], after_kill, lambda k: run(*argv), finish, threads=3).run()
 
 
 def test_clean():

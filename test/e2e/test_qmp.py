@@ -453,7 +453,7 @@ def test_disks_have_names_that_stay_and_reasons_that_are_said():
     check(state(lab, sock) == {'state': 'off', 'stopped': 'unknown'})
     for verb in ('shutdown', 'networks'):
         ask(lab, verb, sock)
-    check(json.loads(ask(lab, 'machine', sock).stdout) == o, 'what it was is forgotten')
+    check(o.pop('state') == 'paused' and json.loads(ask(lab, 'machine', sock).stdout) == o, 'what it was is forgotten')
     ask(lab, 'forget', sock, prefix=PREFIX)
     check('is off' in ask(lab, 'machine', sock, rc=1).stderr)
     lab.close()

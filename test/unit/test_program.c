@@ -238,3 +238,53 @@ Test(program, that_serves_many_gets_our_connections_and_nobody_elses)
 	cr_expect_eq(program_serve_many(&P, &S, fds, 3), -1);
 	cr_expect(S == NULL && fds[0] == -1 && fds[1] == -1 && fds[2] == -1);
 }
+
+/* Our program for QEMU, as a copy that can be taken away. */
+static void
+copy_ours(void)
+{
+	const char *bin = getenv("VMFERRY_BIN");
+	char line[3 * PATH_MAX];
+
+	cr_assert(snprintf(line, sizeof line, "cp '%s/vmferry-qmp' '%s'", bin != NULL ? bin : "build/bin",
+	              at("ours")) > 0);
+	cr_assert_eq(system(line), 0);
+}
+
+/* Ask it with that verb: what the talk came to, and its line. */
+static int
+ask_ours(const char *verb, char line[64])
+{
+	const char *argv[] = { at("ours"), verb, "web1", NULL }, *heard = "";
+	char question[256];
+	struct program P = { .argv = argv, .input = question, .seconds = 20 };
+	struct program_talk *T;
+	int rc;
+
+	P.input_size = (size_t)snprintf(question, sizeof question,
+	    "{\"version\": 1, \"verb\": \"%s\", \"name\": \"web1\", \"host\": \"/nowhere\"}\n", verb);
+	if (program_talk(&P, &T) != 0)
+		return (-1);
+	if ((rc = program_talk_hear(T, &heard)) == 0)
+		snprintf(line, 64, "%s", heard);
+	return (program_talk_end(T, NULL) == 0 ? rc : rc != 0 ? rc : -1);
+}
+
+Test(program, that_is_kept_ready_answers_in_a_process_of_its_own_each_time)
+{
+	char line[64] = "";
+
+	copy_ours();
+	cr_assert_eq(ask_ours("networks", line), 0);
+	cr_assert_eq(program_keep(at("ours")), 0);
+	/* So nobody but the one that is kept can answer. */
+	cr_assert_eq(unlink(at("ours")), 0);
+	for (int i = 0; i < 3; i++) {
+		line[0] = '\0';
+		cr_expect_eq(ask_ours("networks", line), 0);
+		cr_expect_str_eq(line, "{}");
+		cr_expect_eq(ask_ours("fly", line), 1, "a verb that it does not know");
+	}
+	program_keep_none();
+	cr_expect_eq(ask_ours("networks", line), -1, "somebody has answered");
+}
