@@ -161,7 +161,7 @@ return {texts, low, wide, width: document.documentElement.scrollWidth, inner: in
 
 def test_a_browser_shows_it_on_a_phone_a_desk_and_paper_in_the_light_and_the_dark():
     if browser.CHROMIUM is None:
-        print('skipped: there is no chromium here')
+        print('        skipped: there is no chromium here')
         return
     lab = Lab(enable=False)
     several(lab)
