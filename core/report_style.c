@@ -1,49 +1,58 @@
 #include "report_style.h"
 
 /* Colours by what they mean: in the light (and on paper), and in the dark; texts keep a contrast of 4.5 : 1 at least. */
-#define LIGHT                                                                                         \
-	"color-scheme:light;--bg:#f7f7f5;--card:#fff;--text:#1c2127;--soft:#565f6b;--rule:#e0e2e6;"   \
-	"--grid:#e8eaed;--line:#2a5fb4;--area:#2a5fb41f;--goal:#8a4b08;--bad:#a8201a;--badb:#fdeceb;" \
-	"--warn:#7a4f00;--warnb:#fdf3dd;--good:#1d6b40;--goodb:#e7f4ec;--note:#4a5663;--noteb:#eef0f3"
-#define DARK                                                                                          \
-	"color-scheme:dark;--bg:#13161a;--card:#1a1e24;--text:#e3e7ec;--soft:#a0aab7;--rule:#2d343d;" \
-	"--grid:#262c34;--line:#82b1ff;--area:#82b1ff26;--goal:#e9b46a;--bad:#ff9a92;--badb:#3a1d1c;" \
-	"--warn:#f2c06b;--warnb:#33290f;--good:#83cda0;--goodb:#15291d;--note:#b3bcc8;--noteb:#252b33"
+#define LIGHT                                                                                \
+	"color-scheme:light;--bg:#f7f7f5;--card:#fff;--text:#1c2127;--soft:#565f6b;",        \
+	    "--rule:#e0e2e6;--grid:#e8eaed;--line:#2a5fb4;--area:#2a5fb41f;--goal:#8a4b08;", \
+	    "--bad:#a8201a;--badb:#fdeceb;--warn:#7a4f00;--warnb:#fdf3dd;",                  \
+	    "--good:#1d6b40;--goodb:#e7f4ec;--note:#4a5663;--noteb:#eef0f3;"
+#define DARK                                                                                 \
+	"color-scheme:dark;--bg:#13161a;--card:#1a1e24;--text:#e3e7ec;--soft:#a0aab7;",      \
+	    "--rule:#2d343d;--grid:#262c34;--line:#82b1ff;--area:#82b1ff26;--goal:#e9b46a;", \
+	    "--bad:#ff9a92;--badb:#3a1d1c;--warn:#f2c06b;--warnb:#33290f;",                  \
+	    "--good:#83cda0;--goodb:#15291d;--note:#b3bcc8;--noteb:#252b33;"
 
+/* Lines: a rule, or a part of one. */
 static const char *const style[] = {
-	":root{" LIGHT "}",
+	":root{",
+	LIGHT,
+	"}",
 	"@media (prefers-color-scheme:dark){",
-	":root{" DARK "}",
+	":root{",
+	DARK,
+	"}",
 	"}",
 	"@media print{",
-	":root{" LIGHT ";--bg:#fff}",
+	":root{",
+	LIGHT,
+	"--bg:#fff}",
 	"}",
 	"*{box-sizing:border-box}",
 	"html{-webkit-text-size-adjust:100%;text-size-adjust:100%}",
-	"body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,-apple-system,"
-	"\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;font-variant-numeric:tabular-nums;"
+	"body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,-apple-system,",
+	"\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;font-variant-numeric:tabular-nums;",
 	"overflow-wrap:anywhere}",
 	"main,body>header,body>footer{max-width:1180px;margin:0 auto;padding:0 16px}",
 	"h1{font-size:1.5rem;line-height:1.25;margin:24px 0 2px;font-weight:650}",
 	"h2{font-size:1.1rem;margin:32px 0 10px;font-weight:650}",
-	"h3{font-size:1.05rem;margin:0;font-weight:650;display:flex;flex-wrap:wrap;gap:4px 10px;"
+	"h3{font-size:1.05rem;margin:0;font-weight:650;display:flex;flex-wrap:wrap;gap:4px 10px;",
 	"align-items:center}",
 	"h4{font-size:.9rem;margin:18px 0 4px;font-weight:600}",
 	"p{margin:.3em 0}",
 	"a{color:var(--line)}",
 	"small,.soft{color:var(--soft);font-size:.86rem}",
-	"code{font:.88em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
+	"code{font:.88em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;",
 	"background:var(--noteb);padding:.1em .35em;border-radius:4px}",
 	"ul,ol{margin:0;padding:0;list-style:none}",
 	".card{background:var(--card);border:1px solid var(--rule);border-radius:8px}",
-	".b{display:inline-block;white-space:nowrap;font-size:.8rem;font-weight:600;line-height:1.5;"
+	".b{display:inline-block;white-space:nowrap;font-size:.8rem;font-weight:600;line-height:1.5;",
 	"padding:0 .55em;border-radius:99px;border:1px solid currentColor;overflow-wrap:normal}",
 	/* What a health is: a shape, a word, and then a colour. */
 	".critical{color:var(--bad);background:var(--badb)}",
 	".warning{color:var(--warn);background:var(--warnb)}",
 	".normal{color:var(--good);background:var(--goodb)}",
 	".note{color:var(--note);background:var(--noteb)}",
-	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:10px;"
+	".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:10px;",
 	"margin:16px 0 0}",
 	".tiles li{padding:9px 13px}",
 	".tiles b{display:block;font-size:1.35rem;line-height:1.25;font-weight:650}",
@@ -51,7 +60,7 @@ static const char *const style[] = {
 	".tiles .t-warning b{color:var(--warn)}",
 	".tiles .t-normal b{color:var(--good)}",
 	".badly{color:var(--bad)}",
-	".todo li{padding:11px 14px;border-top:1px solid var(--rule);display:grid;gap:2px 12px;"
+	".todo li{padding:11px 14px;border-top:1px solid var(--rule);display:grid;gap:2px 12px;",
 	"grid-template-columns:6.6em minmax(0,1fr)}",
 	".todo li:first-child{border-top:0}",
 	".todo .b{justify-self:start;align-self:start;margin-top:2px}",
@@ -71,14 +80,14 @@ static const char *const style[] = {
 	".nw{white-space:nowrap}",
 	".vm{padding:16px 18px 18px;margin:0 0 14px}",
 	".vm>.soft{margin:2px 0 8px}",
-	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));"
+	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,270px),1fr));",
 	"gap:14px 24px;margin-top:12px}",
 	"figure{margin:0;min-width:0}",
 	"figcaption{font-size:.9rem;font-weight:600}",
 	"figcaption small{display:block;font-weight:400}",
 	/* Charts. */
 	"svg{display:block;width:100%;height:auto;max-width:400px;margin-top:4px}",
-	"svg text{font:10px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;"
+	"svg text{font:10px system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",sans-serif;",
 	"fill:var(--soft)}",
 	".end{text-anchor:end}",
 	".mid{text-anchor:middle}",
@@ -94,7 +103,7 @@ static const char *const style[] = {
 	"svg .op>*{fill:var(--card);stroke:var(--line);stroke-width:1.4}",
 	"svg g>.ri{fill:none;stroke:var(--line);stroke-width:1.2}",
 	"svg g>.cr{fill:none;stroke:var(--bad);stroke-width:1.8}",
-	".figs{display:grid;grid-template-columns:repeat(auto-fill,minmax(135px,1fr));gap:10px 18px;"
+	".figs{display:grid;grid-template-columns:repeat(auto-fill,minmax(135px,1fr));gap:10px 18px;",
 	"margin:8px 0 0}",
 	".figs div{display:flex;flex-direction:column;justify-content:flex-end}",
 	".figs dt{font-size:.8rem;color:var(--soft)}",

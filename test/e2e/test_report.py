@@ -72,7 +72,7 @@ def page(site, *args, **kw):
 
 def several(lab, deltas=8):
     """web1: replicated for a while; web2: late; web3: sent and not acknowledged; web<script>...: hostile."""
-    lab.hq('enable', 'web1', '--to', 'dr', '--frequency', '1h', *lab.disk_args())
+    lab.hq('enable', 'web1', '--to', 'dr', '--frequency', '1h', '--points', 24, *lab.disk_args())
     for n, vm in enumerate(['web2', 'web3', HOSTILE]):
         lab.hq('enable', vm, '--to', 'dr', '--frequency', '15m', '--disk', 'vda=' + lab.make_disk('other%d.img' % n, M))
     for vm in 'web1', 'web2', 'web3', HOSTILE:
