@@ -59,7 +59,7 @@ struct showing_one {
 };
 
 static int
-show(void *context, const struct status_line *l, const struct primary *P)
+show(void *context, const struct status_line *l)
 {
 	const struct showing_one *one = context;
 	struct item *i = one->item;
@@ -69,7 +69,7 @@ show(void *context, const struct status_line *l, const struct primary *P)
 	if ((i->vm = strdup(l->vm)) == NULL)
 		return (say_failed("out of memory"));
 	if (one->w->o->form >= STATUS_PROMETHEUS) {
-		i->metrics = metrics_of(l, P);
+		i->metrics = metrics_of(l, l->P);
 		return (i->metrics == NULL ? say_failed("out of memory") : 0);
 	}
 	if ((out = open_memstream(&i->text, &i->size)) == NULL)

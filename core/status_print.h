@@ -16,6 +16,8 @@ struct status_line {
 	struct point last; /* seq 0: none */
 	unsigned points, staged;
 	int64_t now;
+	const struct primary *P; /* its record: one of these two; the other is NULL */
+	const struct replica *R;
 	json_t *more; /* for programs: an object with what only this kind has; or NULL */
 };
 

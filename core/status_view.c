@@ -141,6 +141,7 @@ view_primary(struct status_view *v, const struct primary *P, void *context)
 		.health = &h,
 		.gauge = &g,
 		.now = v->now,
+		.P = P,
 		.points = P->npoints };
 	int rc;
 
@@ -154,7 +155,7 @@ view_primary(struct status_view *v, const struct primary *P, void *context)
 	gather_pending(P, &f, places);
 	f.home = home_of(v->S, &P->reminders, &f, name);
 	health_primary(&h, P, &f);
-	rc = v->show(context, &l, P);
+	rc = v->show(context, &l);
 	json_decref(l.more);
 	return (rc);
 }
@@ -319,6 +320,7 @@ view_replica(struct status_view *v, const struct replica *R, void *context)
 		.health = &h,
 		.gauge = &g,
 		.now = v->now,
+		.R = R,
 		.points = R->npoints,
 		.staged = R->nstaged };
 	int rc;
@@ -330,7 +332,7 @@ view_replica(struct status_view *v, const struct replica *R, void *context)
 	if (v->has_more)
 		l.more = gather_rest(R);
 	health_replica(&h, R, &f);
-	if (v->show(context, &l, NULL) != 0)
+	if (v->show(context, &l) != 0)
 		rc = -1;
 	json_decref(l.more);
 	return (rc);

@@ -22,8 +22,8 @@ struct status_view {
 	int64_t now;
 	int64_t interval; /* of the figures; 0: none are needed */
 	int has_more;     /* what only a program wants to know is needed too */
-	/* Gets each line; P at a primary.  0 or -1. */
-	int (*show)(void *context, const struct status_line *l, const struct primary *P);
+	/* Gets each line, which is gone when it returns.  0; -1, said. */
+	int (*show)(void *context, const struct status_line *l);
 	pthread_mutex_t lock; /* of what is below */
 	unsigned nstores;
 	struct status_store stores[STATUS_STORES];
