@@ -65,7 +65,8 @@ channel_keep(struct channel *C)
 {
 	if (C->frames.is_over)
 		return (-1);
-	if (clock_ms() - C->frames.line.said < C->keep)
+	/* Where what was sent has not arrived, one more sign is none. */
+	if (clock_ms() - C->frames.line.said < C->keep || !line_has_room(&C->frames.line))
 		return (0);
 	return (channel_send(C, SESSION_WAIT, NULL, 0));
 }
