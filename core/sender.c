@@ -192,7 +192,9 @@ ask(struct sender *s, enum session_verb verb)
 	snprintf(a.vm, sizeof a.vm, "%s", s->cargo.vm);
 	snprintf(a.uuid, sizeof a.uuid, "%s", s->uuid);
 	drop_receipt(s);
-	return (ferry_ask(s->C, &a) != 0 ? -1 : hear(s));
+	if (ferry_ask(s->C, &a) != 0)
+		return (-1);
+	return (verb == SESSION_NEXT ? 0 : hear(s));
 }
 
 int
@@ -214,11 +216,16 @@ sender_test(struct sender *s, struct channel *C, struct session_have *h)
 
 /* --- its receipt ----------------------------------------------------------------------------------------- */
 
+struct receipt {
+	const char *home, *uuid;
+};
+
 static int
 do_receipt(const void *context, uint64_t *value)
 {
-	const struct import_options o = { .input = NULL };
-	struct site *S = site_open(context);
+	const struct receipt *w = context;
+	const struct import_options o = { .only = w->uuid };
+	struct site *S = site_open(w->home);
 	int rc = S == NULL ? -1 : import(S, &o);
 
 	(void)value;
@@ -257,10 +264,10 @@ is_news(const struct sender *s)
 static int
 use_receipt(struct sender *s)
 {
-	const struct pump_work work = { .run = do_receipt,
-		.context = site_home(s->S),
-		.what = "the import of the receipt",
-		.has_input = 1 };
+	const struct receipt w = { site_home(s->S), s->uuid };
+	const struct pump_work work = {
+		.run = do_receipt, .context = &w, .what = "the import of the receipt", .has_input = 1
+	};
 	struct pump_result r = { .rc = -1 };
 	struct pump *P;
 
@@ -732,9 +739,10 @@ prepare(struct sender *s, int is_known)
 	/* Who fetches says it without being asked. */
 	if (s->o.is_called && (rc = hear(s)) != 0)
 		return (rc);
-	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called &&
-	    (!is_known || s->P != NULL))
-		rc = ask(s, s->o.resync && s->P == NULL ? SESSION_DIFFER : SESSION_SEND);
+	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called)
+		rc = ask(s, is_known && s->P == NULL      ? SESSION_NEXT
+		            : s->o.resync && s->P == NULL ? SESSION_DIFFER
+		                                          : SESSION_SEND);
 	if (rc != 0)
 		return (rc);
 	s->is_sure = 1;
