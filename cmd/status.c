@@ -21,6 +21,17 @@ static const struct args_tool tool = { "vmferry-status",
 
 enum { OPEN = 256, RESET };
 
+/* Seconds, of which figures are kept. */
+static int64_t
+interval(const char *text)
+{
+	uint64_t n = args_time(&tool, text);
+
+	if (n == 0 || n > STATUS_MOST)
+		args_misuse(&tool, "figures are kept of the last 31 days");
+	return ((int64_t)n);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -39,11 +50,9 @@ main(int argc, char *argv[])
 		is_reset |= c == RESET;
 		forms += c == 'j' || c == 'p' || c == OPEN;
 		if (c == 'i')
-			o.interval = (int64_t)args_time(&tool, optarg);
+			o.interval = interval(optarg);
 		if (c == 'j' || c == 'p' || c == OPEN)
-			o.form = c == 'j'   ? STATUS_JSON
-			         : c == 'p' ? STATUS_PROMETHEUS
-			                    : STATUS_OPENMETRICS;
+			o.form = c == 'j' ? STATUS_JSON : c == 'p' ? STATUS_PROMETHEUS : STATUS_OPENMETRICS;
 	}
 	args_words(&tool, argc, is_reset, 1);
 	if (forms > 1 || (is_branches && o.form > STATUS_JSON) || (is_reset && (forms || is_branches)))

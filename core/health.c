@@ -263,8 +263,8 @@ look_at_target(struct health *h, const struct primary *P, const struct primary_t
 
 /* What a site has for sure is older than it may be, though newer points were cut. */
 static void
-look_at_rpo(struct health *h, const struct primary *P, const struct primary_target *t,
-    const struct health_facts *f)
+look_at_rpo(
+    struct health *h, const struct primary *P, const struct primary_target *t, const struct health_facts *f)
 {
 	const struct primary_point *p = t->acked == 0 ? NULL : primary_point(P, t->acked);
 	uint64_t every = P->wishes.frequency, most = every * HEALTH_LATE_CYCLES;
@@ -285,8 +285,8 @@ look_at_rpo(struct health *h, const struct primary *P, const struct primary_targ
 
 /* Cycles that came to nothing, with that site or any, and one that it takes longer than it may. */
 static void
-look_at_tally(struct health *h, const struct primary *P, const struct tally_site *s,
-    const struct health_facts *f)
+look_at_tally(
+    struct health *h, const struct primary *P, const struct tally_site *s, const struct health_facts *f)
 {
 	char age[POINT_AGE], kept[POINT_AGE], wished[POINT_AGE], site[TALLY_SITE + 16] = "";
 	uint64_t every = P->wishes.frequency;
@@ -304,8 +304,8 @@ look_at_tally(struct health *h, const struct primary *P, const struct tally_site
 		return;
 	point_age_text(kept, (int64_t)s->cycle);
 	point_age_text(wished, (int64_t)every);
-	remedy(cause(h, "slow-cycle", HEALTH_WARNING,
-	           "a cycle%s takes longer than %s: one of %s is kept to", site, wished, kept),
+	remedy(cause(h, "slow-cycle", HEALTH_WARNING, "a cycle%s takes longer than %s: one of %s is kept to",
+	           site, wished, kept),
 	    "give it more of the line, or a lower frequency");
 }
 

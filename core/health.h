@@ -51,10 +51,10 @@ struct health_facts {
 	const char *pending;   /* at a primary, an export that is not finished: where it goes; NULL: none */
 	int64_t pending_since; /* when that was begun */
 	const char *const
-	    *flight;   /* at a primary, for each target: what is on its way, in words; NULL: nothing */
+	    *flight; /* at a primary, for each target: what is on its way, in words; NULL: nothing */
 	const struct tally_now *tally; /* what became of its cycles; NULL: not known */
-	int has_space; /* at a replica, of the file system it lies on, these are known: */
-	uint64_t space_free, space; /* bytes */
+	int has_space;                 /* at a replica, of the file system it lies on, these are known: */
+	uint64_t space_free, space;    /* bytes */
 };
 
 void health_primary(struct health *h, const struct primary *P, const struct health_facts *f);

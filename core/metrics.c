@@ -36,7 +36,8 @@ static const struct kind kinds[FAMILIES] = {
 	    "When the newest recovery point was cut." },
 	[POINTS] = { "vmferry_points", "gauge", NULL, "Recovery points that are kept." },
 	[STAGED] = { "vmferry_staged_bundles", "gauge", NULL, "Bundles that wait to be merged." },
-	[GOAL] = { "vmferry_rpo_goal_seconds", "gauge", "seconds", "One cycle: what may be lost, as wished." },
+	[GOAL] = { "vmferry_rpo_goal_seconds", "gauge", "seconds",
+	    "One cycle: what may be lost, as wished." },
 	[PENDING_BYTES] = { "vmferry_pending_bytes", "gauge", "bytes",
 	    "Bundles that are on the way, or not merged: their size." },
 	[PENDING_BUNDLES] = { "vmferry_pending_bundles", "gauge", NULL,
@@ -186,10 +187,7 @@ metrics_of(const struct status_line *l, const struct primary *P)
 	if (m == NULL || (m->labels = labels_of(l, NULL)) == NULL)
 		goto failed;
 	m->state = role_state_text(l->role->state);
-	set(m, HEALTH,
-	    h->grade == HEALTH_CRITICAL  ? 2
-	    : h->grade == HEALTH_WARNING ? 1
-	                                 : 0);
+	set(m, HEALTH, h->grade == HEALTH_CRITICAL ? 2 : h->grade == HEALTH_WARNING ? 1 : 0);
 	set_time(m, LAST_POINT, l->last.seq == 0 ? 0 : l->last.time);
 	set(m, POINTS, l->points);
 	set(m, STAGED, l->staged);
@@ -278,7 +276,8 @@ put_states(const struct page *p)
 			unsigned before = 0;
 
 			/* One that is there of each target is there once. */
-			while (before < c && strcmp(p->all[i]->causes[before].name, p->all[i]->causes[c].name))
+			while (before < c &&
+			       strcmp(p->all[i]->causes[before].name, p->all[i]->causes[c].name) != 0)
 				before++;
 			if (before == c)
 				fprintf(p->out, "%s{%s,cause=\"%s\",grade=\"%s\"} 1\n", cause.name,

@@ -16,6 +16,7 @@ struct metrics *metrics_of(const struct status_line *l, const struct primary *P)
 void metrics_free(struct metrics *m);
 
 /* Write all of them, as those of the site of that name. */
-void metrics_write(FILE *out, struct metrics *const *all, size_t n, const char *site, int64_t now, int is_open);
+void metrics_write(
+    FILE *out, struct metrics *const *all, size_t n, const char *site, int64_t now, int is_open);
 
 #endif

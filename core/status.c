@@ -208,12 +208,12 @@ put_lines(const struct showing *w, size_t n)
 	for (size_t i = 0; i < n; i++)
 		lines += w->items[i].lines;
 	is_short = t->is_one && t->rows != 0 && w->o->vm == NULL && lines > t->rows;
-	if (n > 0)
+	for (size_t i = 0; i < n; i++)
+		normal += is_short && w->items[i].is_normal;
+	if (n > normal)
 		status_print_head(stdout, t);
 	for (size_t i = 0; i < n; i++)
-		if (is_short && w->items[i].is_normal)
-			normal++;
-		else
+		if (!is_short || !w->items[i].is_normal)
 			fwrite(w->items[i].text, 1, w->items[i].size, stdout);
 	if (normal > 0)
 		status_print_rest(stdout, t, normal, (unsigned)n);
@@ -240,7 +240,7 @@ put_json(const struct showing *w, size_t n)
 static int
 put_metrics(const struct showing *w, size_t n)
 {
-	struct metrics **all = calloc(n + 1, sizeof *all);
+	struct metrics **all = calloc(n + 1, sizeof(struct metrics *));
 
 	if (all == NULL)
 		return (say_failed("out of memory"));

@@ -10,10 +10,11 @@ enum status_form {
 	STATUS_OPENMETRICS
 };
 
+#define STATUS_MOST (UINT64_C(31) * 24 * 3600)
 struct status_options {
 	const char *vm; /* a name or UUID; NULL: all */
 	enum status_form form;
-	int64_t interval; /* seconds that the figures are of; 0: FIGURES_INTERVAL */
+	int64_t interval; /* seconds that the figures are of; 0: FIGURES_INTERVAL; at most STATUS_MOST */
 };
 
 /**

@@ -93,7 +93,7 @@ put_grade(FILE *out, const struct terminal *t, enum health_grade grade, int widt
 #define SIDE 7
 #define STATE 21
 #define LEAD (NAME + 1 + SIDE + 1 + STATE)
-#define WHOLE 99u  /* columns of all of it */
+#define WHOLE 99u /* columns of all of it */
 #define SHORT 76u /* with an age, and no counts */
 
 static const char *
@@ -110,7 +110,8 @@ status_print_head(FILE *out, const struct terminal *t)
 {
 	if (t->columns < SHORT)
 		return;
-	fprintf(out, "%-*s %-*s %-*s %-8s %7s  ", NAME, "VM", SIDE, "ROLE", STATE, "STATE", "HEALTH", "POINT");
+	fprintf(
+	    out, "%-*s %-*s %-*s %-8s %7s  ", NAME, "VM", SIDE, "ROLE", STATE, "STATE", "HEALTH", "POINT");
 	if (t->columns < WHOLE)
 		fprintf(out, "AGE\n");
 	else
@@ -183,13 +184,9 @@ status_print(FILE *out, const struct terminal *t, const struct status_line *l)
 void
 status_print_rest(FILE *out, const struct terminal *t, unsigned normal, unsigned all)
 {
-	char text[160];
+	char text[64];
 
-	if (normal == all)
-		snprintf(text, sizeof text, "All %u are normal.", all);
-	else
-		snprintf(text, sizeof text, "%u of %u need a look; %u are normal, and not shown.", all - normal,
-		    all, normal);
+	snprintf(text, sizeof text, "Normal, and not shown: %u of %u.", normal, all);
 	put_text(out, t, text, 0, 2);
 	put_text(out, t, "'vmferry status | less' shows all of them.", 0, 2);
 }
@@ -239,9 +236,8 @@ rpo_text(char out[TEXT], const struct figures *f)
 	point_age_text(age, (int64_t)f->rpo);
 	point_age_text(goal, (int64_t)f->goal);
 	point_age_text(most, (int64_t)f->largest_rpo);
-	snprintf(out, TEXT, "%s now%s%s%s%s%s", f->has_rpo ? age : "nothing to count from",
-	    f->has_rpo && f->goal != 0 && f->rpo > f->goal ? ", and late" : "",
-	    f->goal == 0 ? "" : "; one cycle is ", f->goal == 0 ? "" : goal,
+	snprintf(out, TEXT, "%s%s%s%s%s%s", f->has_rpo ? age : "nothing is there for sure",
+	    f->has_rpo ? " now" : "", f->goal == 0 ? "" : "; one cycle is ", f->goal == 0 ? "" : goal,
 	    f->largest_rpo == 0 ? "" : "; at most ", f->largest_rpo == 0 ? "" : most);
 }
 
@@ -296,8 +292,8 @@ status_print_figures(FILE *out, const struct terminal *t, const struct status_li
 	put_text(out, t, text, 2, 4);
 	rpo_text(text, f);
 	put_figure(out, t, "RPO", text);
-	snprintf(text, sizeof text, "%" PRIu64 " done, %" PRIu64 " missed, %" PRIu64 " failed", f->ok, f->missed,
-	    f->failed);
+	snprintf(text, sizeof text, "%" PRIu64 " done, %" PRIu64 " missed, %" PRIu64 " failed", f->ok,
+	    f->missed, f->failed);
 	put_figure(out, t, "cycles", text);
 	bundles_text(text, f, is_primary);
 	put_figure(out, t, "bundles", text);

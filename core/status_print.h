@@ -28,7 +28,7 @@ void status_print(FILE *out, const struct terminal *t, const struct status_line 
 /* The figures of one. */
 void status_print_figures(FILE *out, const struct terminal *t, const struct status_line *l);
 
-/* Said of those that were left out, for want of room; and of all, for a person. */
+/* How many of them are normal, and were left out for want of room. */
 void status_print_rest(FILE *out, const struct terminal *t, unsigned normal, unsigned all);
 
 /**

@@ -7,22 +7,16 @@
 
 #include "base/io.h"
 #include "base/say.h"
-#include "base/state.h"
 #include "primary/ledger.h"
 #include "primary/pending.h"
 #include "replica/outbox.h"
+#include "site/folders.h"
 
-/* May it be the VM that is asked for?  Most that are not need not be read.  1 or 0; -1, said. */
+/* 1 or 0; -1, said. */
 static int
 may_be_wanted(const struct status_view *v, const char *kind, const char *uuid)
 {
-	char path[PATH_MAX];
-
-	if (v->vm == NULL || strcmp(v->vm, uuid) == 0)
-		return (1);
-	return (io_path(path, "%s/%s/%s/state", site_home(v->S), kind, uuid) != 0
-	            ? -1
-	            : state_may_have(path, v->vm));
+	return (v->vm == NULL || strcmp(v->vm, uuid) == 0 ? 1 : folders_may_be(v->S, kind, uuid, v->vm));
 }
 
 static int
