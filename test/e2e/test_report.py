@@ -211,7 +211,7 @@ def test_a_browser_shows_it_on_a_phone_a_desk_and_paper_in_the_light_and_the_dar
                 check(r['ground'] == 'rgb(255, 255, 255)', 'paper is white', r)
             bad = [e for e in b.events if e[0] in ('Log.entryAdded', 'Runtime.exceptionThrown', 'Page.javascriptDialogOpening')]
             check(bad == [], what, bad)
-        check(b.pdf().startswith(b'%PDF'), 'it does not print')
+    check(b.pdf().startswith(b'%PDF'), 'it does not print')
     check(len(grounds) == 2, 'the dark is not darker', grounds)
     picture = os.path.join(os.environ['VMFERRY_KEEP'], 'report.png') if 'VMFERRY_KEEP' in os.environ else lab.path('report.png')
     b.show(lab.path('hq.html'), width=360)
