@@ -58,11 +58,36 @@ set_version(struct trust_entry *e, const char *value)
 	            : -1);
 }
 
+/* Where the number of that name belongs; NULL: it is none. */
+static uint64_t *
+number(struct trust_entry *e, const char *key)
+{
+	static const char *const names[] = { "max-size", "inbox", "frequency", "rate", "points" };
+	uint64_t *const places[] = { &e->max_size, &e->inbox, &e->frequency, &e->rate, &e->points };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(key, names[i]) == 0)
+			return (places[i]);
+	return (NULL);
+}
+
 static int
-set(struct trust_entry *e, const char *key, const char *value)
+set_number(uint64_t *place, const char *value)
 {
 	char *end;
 
+	errno = 0;
+	*place = strtoull(value, &end, 10);
+	return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
+}
+
+static int
+set(struct trust_entry *e, const char *key, const char *value)
+{
+	uint64_t *place = number(e, key);
+
+	if (place != NULL)
+		return (set_number(place, value));
 	if (strcmp(key, "site") == 0 && name_check(value) == NULL) {
 		strcpy(e->card.name, value);
 	} else if (strcmp(key, "sign") == 0) {
@@ -75,10 +100,6 @@ set(struct trust_entry *e, const char *key, const char *value)
 		strcpy(e->store, value);
 	} else if (strcmp(key, "host") == 0 && value[0] != '\0') {
 		strcpy(e->host, value);
-	} else if (strcmp(key, "max-size") == 0 || strcmp(key, "inbox") == 0) {
-		errno = 0;
-		*(key[0] == 'm' ? &e->max_size : &e->inbox) = strtoull(value, &end, 10);
-		return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
 	} else if (strcmp(key, "earlier") == 0) {
 		return (set_earlier(e, value));
 	} else if (strcmp(key, "keys") == 0) {
@@ -179,6 +200,12 @@ encode_line(FILE *f, const struct trust_entry *e)
 		fprintf(f, " max-size=%" PRIu64, e->max_size);
 	if (e->inbox != 0)
 		fprintf(f, " inbox=%" PRIu64, e->inbox);
+	if (e->frequency != 0)
+		fprintf(f, " frequency=%" PRIu64, e->frequency);
+	if (e->rate != 0)
+		fprintf(f, " rate=%" PRIu64, e->rate);
+	if (e->points != 0)
+		fprintf(f, " points=%" PRIu64, e->points);
 	if (e->host[0] != '\0')
 		fprintf(f, " host=\"%s\"", e->host);
 	encode_keys(f, e);
@@ -245,6 +272,12 @@ int
 trust_allows(const struct trust_entry *e, const char *vm)
 {
 	return (e->vm[0] != '\0' && fnmatch(e->vm, vm, 0) == 0);
+}
+
+unsigned
+trust_points(const struct trust_entry *e, unsigned wished)
+{
+	return (e != NULL && e->points != 0 && e->points < wished ? (unsigned)e->points : wished);
 }
 
 /* The earlier key of e that signs as key, or NULL. */
@@ -426,6 +459,6 @@ trust_bury(struct trust_entry *e)
 	e->cutoff = 0;
 	e->version = 0;
 	e->vm[0] = e->store[0] = '\0';
-	e->max_size = e->inbox = 0;
+	e->max_size = e->inbox = e->frequency = e->rate = e->points = 0;
 	return (1);
 }
