@@ -81,16 +81,6 @@ say_line(const struct plan_line *l, const char *why, int64_t now)
 }
 
 static void
-note_failure(const struct plan_job *j, const struct sync_result *r, int64_t took)
-{
-	struct tally_event e = { .kind = TALLY_FAILED, .ms = (uint64_t)took };
-
-	snprintf(e.site, sizeof e.site, "%s", j->line->site);
-	tally_note(j->vm->dir, &e);
-	tally_note_failure(j->vm->dir, j->line->site, r->why);
-}
-
-static void
 note_news(struct plan_job *j, enum schedule_news news)
 {
 	uint64_t seconds = (schedule_cycle(j->job) + 999) / 1000;
@@ -118,9 +108,9 @@ went_well(struct plan_job *j)
 }
 
 static void
-went_wrong(struct running *r, struct plan_job *j, const struct sync_result *s, int64_t took, int64_t now)
+went_wrong(struct running *r, struct plan_job *j, const struct sync_result *s, int64_t now)
 {
-	note_failure(j, s, took);
+	tally_note_failure(j->vm->dir, j->line->site, s->why);
 	if (!s->is_line && plan_is_news(&j->said, s->why))
 		say_why(s->rc, j->vm->name, j->line->site, s->why);
 	else if (s->is_line && plan_is_news(&j->line->said, s->why))
@@ -141,7 +131,7 @@ outcome_of(const struct running *r, const struct sync_result *s)
 static void
 conclude(struct running *r, struct bearer *b, const struct sync_result *s)
 {
-	int64_t now = clock_ms(), took = now - b->since;
+	int64_t now = clock_ms();
 	enum schedule_outcome outcome = outcome_of(r, s);
 	struct plan_job *j = b->job;
 	int was_seed = schedule_is_initial(j->job);
@@ -155,7 +145,7 @@ conclude(struct running *r, struct bearer *b, const struct sync_result *s)
 	if (outcome == SCHEDULE_DONE)
 		went_well(j);
 	else if (outcome != SCHEDULE_CUT)
-		went_wrong(r, j, s, took, now);
+		went_wrong(r, j, s, now);
 	if (s->rc == 0)
 		j->least = s->frequency;
 	if (j->is_gone || (r->once && outcome != SCHEDULE_CUT && outcome != SCHEDULE_LINE))
