@@ -7,7 +7,8 @@
 static const struct args_tool tool = { "vmferry-run",
 	"usage: vmferry run [--jobs N] [--rate SIZE] [--once] [--home DIR]\n"
 	"\n"
-	"Keep all replications of this site to their frequencies, until stopped.  How the other sites are reached\n"
+	"Keep all replications of this site to their frequencies, until stopped.  How the other sites are "
+	"reached\n"
 	"is in HOME/routes; see vmferry-routes(5).\n"
 	"  --jobs N      so many cycles at a time (4, if the routes do not say otherwise)\n"
 	"  --rate SIZE   bytes a second that all lines together may take\n"

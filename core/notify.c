@@ -44,7 +44,8 @@ notify_watchdog(void)
 	char *end;
 	unsigned long long v;
 
-	if (usec == NULL || !isdigit((unsigned char)usec[0]) || (pid != NULL && strtoll(pid, NULL, 10) != getpid()))
+	if (usec == NULL || !isdigit((unsigned char)usec[0]) ||
+	    (pid != NULL && strtoll(pid, NULL, 10) != getpid()))
 		return (0);
 	errno = 0;
 	v = strtoull(usec, &end, 10);

@@ -22,13 +22,18 @@ stamp_of(const struct site *S, const char *kind, const char *uuid)
 	return (io_path(path, "%s/%s/%s/state", site_home(S), kind, uuid) == 0 ? io_stamp(path) : 0);
 }
 
+uint64_t
+roster_stamp(const struct site *S, const char *uuid)
+{
+	return (stamp_of(S, "primaries", uuid) + 31 * stamp_of(S, "replicas", uuid));
+}
+
 static int
 meet_primary(void *context, const char *uuid)
 {
 	const struct walk *w = context;
-	uint64_t replica = stamp_of(w->S, "replicas", uuid);
 
-	w->each(w->context, uuid, stamp_of(w->S, "primaries", uuid) + 31 * replica);
+	w->each(w->context, uuid, roster_stamp(w->S, uuid));
 	return (0);
 }
 
@@ -39,12 +44,13 @@ meet_replica(void *context, const char *uuid)
 	const struct walk *w = context;
 
 	if (stamp_of(w->S, "primaries", uuid) == 0)
-		w->each(w->context, uuid, 31 * stamp_of(w->S, "replicas", uuid));
+		w->each(w->context, uuid, roster_stamp(w->S, uuid));
 	return (0);
 }
 
 int
-roster_each(const struct site *S, void (*each)(void *context, const char *uuid, uint64_t stamp), void *context)
+roster_each(
+    const struct site *S, void (*each)(void *context, const char *uuid, uint64_t stamp), void *context)
 {
 	struct walk w = { S, each, context };
 

@@ -13,7 +13,8 @@
 struct roster_target {
 	char site[LIMIT_NAME + 1];
 	int is_initial; /* nothing was sent to it yet, or came there as far as is known */
-	int64_t last;   /* seconds since 1970: when the newest point was cut that it has; 0: none, or not known */
+	int64_t
+	    last; /* seconds since 1970: when the newest point was cut that it has; 0: none, or not known */
 };
 
 struct roster_vm {
@@ -26,7 +27,11 @@ struct roster_vm {
 };
 
 /* Call each with the UUID of every VM, and with what tells whether its records have changed.  0; -1, said. */
-int roster_each(const struct site *S, void (*each)(void *context, const char *uuid, uint64_t stamp), void *context);
+int roster_each(
+    const struct site *S, void (*each)(void *context, const char *uuid, uint64_t stamp), void *context);
+
+/* The same of one: 0: it has no record. */
+uint64_t roster_stamp(const struct site *S, const char *uuid);
 
 /* Look at the records of one: 0; -1, said. */
 int roster_look(struct roster_vm *v, const struct site *S, const char *uuid);

@@ -18,10 +18,10 @@
 #include "run_plan.h"
 #include "tally/tally.h"
 
-#define IDLE 300             /* seconds after which a line without work is closed */
-#define LOOK 2000            /* ms between two looks at the records, at least */
-#define LOOK_PART 1000       /* and so many times as long as a look takes */
-#define FAREWELL 20000       /* ms that carriers have to stop */
+#define IDLE 300       /* seconds after which a line without work is closed */
+#define LOOK 2000      /* ms between two looks at the records, at least */
+#define LOOK_PART 1000 /* and so many times as long as a look takes */
+#define FAREWELL 20000 /* ms that carriers have to stop */
 #define FDS (2 * CARRIERS + 1)
 #define CARRIERS 2048u /* more than any limits allow */
 
@@ -76,8 +76,8 @@ say_why(int rc, const char *what, const char *site, const char *why)
 static void
 say_line(const struct plan_line *l, const char *why, int64_t now)
 {
-	say_failure("site '%s' cannot be reached: %s; tried again in %" PRId64 " min, and further on", l->site, why,
-	    (schedule_retry_at(l->line) - now + 59999) / 60000);
+	say_failure("site '%s' cannot be reached: %s; tried again in %" PRId64 " min, and further on",
+	    l->site, why, (schedule_retry_at(l->line) - now + 59999) / 60000);
 }
 
 static void
@@ -89,7 +89,8 @@ note_news(struct plan_job *j, enum schedule_news news)
 		return;
 	tally_note_cycle(j->vm->dir, j->line->site, news == SCHEDULE_BACK ? 0 : seconds);
 	if (news == SCHEDULE_LENGTHENED)
-		say_note("%s: a cycle takes longer than its frequency of %" PRIu64 " s allows; it gets one each "
+		say_note("%s: a cycle takes longer than its frequency of %" PRIu64
+		         " s allows; it gets one each "
 		         "%" PRIu64 " s until it is faster",
 		    j->vm->name, j->vm->frequency, seconds);
 	else if (news == SCHEDULE_BACK)
@@ -137,6 +138,11 @@ conclude(struct running *r, struct bearer *b, const struct sync_result *s)
 	int was_seed = schedule_is_initial(j->job);
 
 	b->job = NULL;
+	/* It was paused or removed meanwhile: that is no failure. */
+	if (outcome == SCHEDULE_FAILED && !plan_is_wanted(&r->plan, j, now)) {
+		j->is_gone = 1;
+		outcome = SCHEDULE_CUT;
+	}
 	if (s->rc != 0 && s->needs_seed && !was_seed) {
 		j->needs_seed = 1;
 		outcome = SCHEDULE_CUT;
@@ -279,7 +285,8 @@ begin(struct running *r, struct plan_job *j, int64_t now)
 	/* One that has just ended by itself, being idle, is passed over. */
 	while ((b = idle_one(r, j->line)) != NULL && carrier_give(b->carrier, j->vm->uuid, is_seed) != 0)
 		release(r, b, 1000);
-	if (b == NULL && (b = start_for(r, j->line)) != NULL && carrier_give(b->carrier, j->vm->uuid, is_seed) != 0)
+	if (b == NULL && (b = start_for(r, j->line)) != NULL &&
+	    carrier_give(b->carrier, j->vm->uuid, is_seed) != 0)
 		release(r, b, 1000), b = NULL;
 	if (b == NULL) {
 		worst(r, -1);
@@ -333,8 +340,9 @@ tell_status(struct running *r, int64_t now)
 	schedule_count(r->plan.schedule, now, &c);
 	for (struct plan_line *l = r->plan.lines; l != NULL; l = l->next)
 		down += schedule_failures(l->line) > 0;
-	snprintf(status, sizeof status, "%u replications, %u under way, %u behind; %u sites cannot be reached", c.jobs,
-	    c.running, c.behind, down);
+	snprintf(status, sizeof status,
+	    "%u replications, %u under way, %u behind; %u sites cannot be reached", c.jobs, c.running,
+	    c.behind, down);
 	if (strcmp(status, r->status) == 0)
 		return;
 	strcpy(r->status, status);

@@ -11,9 +11,6 @@
 
 #define TAKE_EVERY 60u /* seconds, if nothing is said */
 
-/* Of its frequency so much has passed where a cycle is due that runs once: who calls us may be early by a little. */
-#define ONCE_DUE(ms) ((ms) / 10 * 9)
-
 int
 plan_is_news(uint64_t *said, const char *words)
 {
@@ -85,7 +82,8 @@ static void
 set_line(struct plan_line *l, const struct route *r, const char *initial)
 {
 	static const struct route none;
-	int is_same = r != NULL && strcmp(l->route.via, r->via) == 0 && strcmp(l->route.mailbox, r->mailbox) == 0;
+	int is_same =
+	    r != NULL && strcmp(l->route.via, r->via) == 0 && strcmp(l->route.mailbox, r->mailbox) == 0;
 
 	l->version += !is_same;
 	l->route = r != NULL ? *r : none;
@@ -246,32 +244,31 @@ terms_of(const struct plan_job *j, const struct roster_target *t, uint64_t frequ
 	    .is_initial = j->needs_seed || (t != NULL && t->is_initial) });
 }
 
-/* Is it not yet time for one that runs once? */
+/* Is it not yet time for one that runs once?  Who calls us may be early by a little. */
 static int
-is_early(const struct plan *p, const struct schedule_terms *t, int64_t now)
+is_early(const struct plan *p, const struct plan_vm *v, const struct roster_target *t)
 {
-	return (p->once && t->last != SCHEDULE_NEVER && now - t->last < (int64_t)ONCE_DUE(t->frequency));
+	return (p->once && t->last != 0 &&
+	        (uint64_t)((int64_t)time(NULL) - t->last) < v->frequency - v->frequency / 10);
 }
 
 static int
 add_job(struct plan *p, struct plan_vm *v, struct plan_line *l, const struct roster_target *t, int64_t now)
 {
-	struct plan_job *j = calloc(1, sizeof *j), *other = v->jobs;
+	struct plan_job *j, *other = v->jobs;
 	struct schedule_terms terms;
 
-	if (j == NULL)
+	if (is_early(p, v, t))
+		return (0);
+	if ((j = calloc(1, sizeof *j)) == NULL)
 		return (no_memory(p));
 	j->vm = v;
 	j->line = l;
 	terms = terms_of(j, t, v->frequency, now);
-	if (is_early(p, &terms, now)) {
-		free(j);
-		return (0);
-	}
 	if (p->once)
 		terms.last = SCHEDULE_NEVER;
-	j->job = schedule_add(
-	    p->schedule, l->line, v->uuid, other == NULL ? NULL : other->job, &terms, now, j);
+	j->job =
+	    schedule_add(p->schedule, l->line, v->uuid, other == NULL ? NULL : other->job, &terms, now, j);
 	if (j->job == NULL) {
 		free(j);
 		return (no_memory(p));
@@ -318,11 +315,13 @@ apply(struct plan *p, struct plan_vm *v, const struct roster_vm *r, int64_t now)
 		struct plan_line *l = find_line(p, r->targets[i].site);
 
 		if (l == NULL || !has_way(l))
-			snprintf(words, sizeof words, "no way to site '%s' is in %s/routes; see vmferry-routes(5)",
-			    r->targets[i].site, site_home(p->S));
+			snprintf(words, sizeof words,
+			    "no way to site '%s' is in %s/routes; see vmferry-routes(5)", r->targets[i].site,
+			    site_home(p->S));
 		else if (r->frequency == 0)
-			snprintf(words, sizeof words, "has no frequency, and is left to you; 'vmferry enable VM "
-			                              "--frequency 5m' gives it one");
+			snprintf(words, sizeof words,
+			    "has no frequency, and is left to you; 'vmferry enable --frequency' gives it "
+			    "one");
 		else
 			rc = set_job(p, v, l, &r->targets[i], now);
 	}
@@ -355,22 +354,13 @@ struct looking {
 	struct roster_vm *look;
 };
 
+/* The records of v have changed, and have that stamp now. */
 static void
-look(void *context, const char *uuid, uint64_t stamp)
+look_at(struct looking *k, struct plan_vm *v, uint64_t stamp)
 {
-	struct looking *k = context;
-	struct plan_vm *v = find_vm(k->p, uuid);
-
-	if (v == NULL) {
-		no_memory(k->p);
-		return;
-	}
-	v->seen = k->p->turn;
-	if (v->stamp == stamp && stamp != 0)
-		return;
 	v->stamp = stamp;
 	/* What cannot be read was said, and is as it was until it changes. */
-	if (roster_look(k->look, k->p->S, uuid) != 0)
+	if (roster_look(k->look, k->p->S, v->uuid) != 0)
 		return;
 	if (set_text(&v->name, k->look->vm) != 0 || set_text(&v->dir, k->look->dir) != 0) {
 		v->stamp = 0;
@@ -383,6 +373,35 @@ look(void *context, const char *uuid, uint64_t stamp)
 	if (apply(k->p, v, k->look, k->now) != 0)
 		v->stamp = 0;
 	drop_gone(k->p, v);
+}
+
+static void
+look(void *context, const char *uuid, uint64_t stamp)
+{
+	struct looking *k = context;
+	struct plan_vm *v = find_vm(k->p, uuid);
+
+	if (v == NULL) {
+		no_memory(k->p);
+		return;
+	}
+	v->seen = k->p->turn;
+	if (v->stamp != stamp || stamp == 0)
+		look_at(k, v, stamp);
+}
+
+int
+plan_is_wanted(struct plan *p, const struct plan_job *j, int64_t now)
+{
+	struct looking k = { p, now, malloc(sizeof *k.look) };
+	uint64_t stamp = roster_stamp(p->S, j->vm->uuid);
+
+	if (k.look == NULL)
+		return (1);
+	if (stamp != 0)
+		look_at(&k, j->vm, stamp);
+	free(k.look);
+	return (stamp != 0 && !j->is_gone);
 }
 
 /* Those that no record names any more. */

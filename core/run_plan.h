@@ -30,10 +30,10 @@ struct plan_job {
 	struct plan_vm *vm;
 	struct plan_line *line;
 	struct schedule_job *job;
-	uint64_t least;      /* seconds that the other site wants */
-	int needs_seed;      /* the other site says so */
-	int is_gone;         /* it is to be removed as soon as it does not run */
-	uint64_t said;       /* as of a line */
+	uint64_t least; /* seconds that the other site wants */
+	int needs_seed; /* the other site says so */
+	int is_gone;    /* it is to be removed as soon as it does not run */
+	uint64_t said;  /* as of a line */
 };
 
 struct plan_vm {
@@ -74,6 +74,9 @@ int plan_routes(struct plan *p);
 
 /* Look at the records that have changed, and at the hour: 0; -1, said. */
 int plan_look(struct plan *p, int64_t now);
+
+/* Look at the records of one VM, whose cycle has failed: is this job still wanted?  1 or 0. */
+int plan_is_wanted(struct plan *p, const struct plan_job *j, int64_t now);
 
 /* The frequency that the other site wants, or that it needs a seed, changes what is to be kept. */
 void plan_adjust(struct plan *p, struct plan_job *j, int64_t now);

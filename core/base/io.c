@@ -735,7 +735,8 @@ io_stamp(const char *path)
 	if (stat(path, &st) != 0)
 		return (0);
 	/* A record is replaced whole, so its inode may be told apart where its time cannot. */
-	stamp = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec + st.st_ino * 0x9e3779b97f4a7c15;
+	stamp = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec +
+	        st.st_ino * 0x9e3779b97f4a7c15;
 	return (stamp == 0 ? 1 : stamp);
 }
 
