@@ -139,7 +139,7 @@ conclude(struct running *r, struct bearer *b, const struct sync_result *s)
 
 	b->job = NULL;
 	/* It was paused or removed meanwhile: that is no failure. */
-	if (outcome == SCHEDULE_FAILED && !plan_is_wanted(&r->plan, j, now)) {
+	if ((outcome == SCHEDULE_FAILED || outcome == SCHEDULE_LINE) && !plan_is_wanted(&r->plan, j, now)) {
 		j->is_gone = 1;
 		outcome = SCHEDULE_CUT;
 	}
