@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/say.h"
+#include "base/stop.h"
 #include "carrier.h"
 #include "notify.h"
 #include "run_plan.h"
@@ -545,7 +546,8 @@ prepare(struct running *r, struct site *S, const struct run_options *o)
 	if ((r->plan.schedule = schedule_new(RUN_JOBS)) == NULL || (r->plan.rate = rate_new(0)) == NULL)
 		return (say_failed("out of memory"));
 	r->watchdog = notify_watchdog();
-	return (catch_signals(r));
+	/* One that came before is a wish to stop, and those that we start would take it for their own. */
+	return (catch_signals(r) != 0 ? -1 : stop_check());
 }
 
 int
