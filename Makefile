@@ -1,6 +1,9 @@
 # vmferry: "make demo" and "make test" do everything on a fresh Debian 12 machine.
 
 PREFIX ?= /usr/local
+# Where zsh and systemd look; a Debian package has other places.
+ZSH_DIR ?= site-functions
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 B ?= build
 CFLAGS ?= -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
@@ -20,6 +23,7 @@ OBJ = $(patsubst %.c,$(B)/%.o,$(FORMAT) $(CORE))
 MAN1 = $(sort $(wildcard doc/*.1))
 MAN5 = $(sort $(wildcard doc/*.5))
 MAN7 = $(sort $(wildcard doc/*.7))
+UNITS = $(sort $(wildcard doc/systemd/*.service doc/systemd/*.socket))
 UNIT = $(patsubst test/unit/%.c,$(B)/test/%,$(sort $(wildcard test/unit/test_*.c)))
 COURIER = $(B)/test/courier $(B)/test/roles
 GUEST = $(B)/test/guest/made
@@ -49,7 +53,16 @@ $(B)/cmd/%.o: cmd/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(STD) $(WARN) $(CFLAGS) -Icmd -Icore -Iformat -MMD -MP -c -o $@ $<
 
-$(B)/libvmferry.a: $(OBJ)
+# What shells offer, from the man pages.
+$(B)/complete_table.c: doc/completion/table.awk $(MAN1)
+	@mkdir -p $(@D)
+	awk -f doc/completion/table.awk $(MAN1) >$@.part
+	mv $@.part $@
+
+$(B)/complete_table.o: $(B)/complete_table.c
+	$(CC) $(STD) $(WARN) $(CFLAGS) -Icore -c -o $@ $<
+
+$(B)/libvmferry.a: $(OBJ) $(B)/complete_table.o
 	rm -f $@
 	ar rcs $@ $^
 
@@ -118,20 +131,49 @@ bench:
 	$(BUILD) all $(GUEST)
 	VMFERRY_TEST=$(abspath $(B))/test VMFERRY=$(abspath $(B))/bin/vmferry python3 -B test/bench/bench.py
 
+# Files that name the tools by their path get the right one: put FILE..., to a folder.
+define put
+	install -d $(DESTDIR)$(2)
+	for f in $(1); do \
+	    sed 's|/usr/local/bin/vmferry|$(PREFIX)/bin/vmferry|g; s|/usr/local/share/doc/vmferry|$(PREFIX)/share/doc/vmferry|g' \
+	        "$$f" >"$(DESTDIR)$(2)/$${f##*/}" && chmod 644 "$(DESTDIR)$(2)/$${f##*/}" || exit 1; done
+endef
+SHARE = $(PREFIX)/share
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
+	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 644 $(MAN7) $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 755 doc/rescue.py $(DESTDIR)$(PREFIX)/share/doc/vmferry
-	install -m 644 README.md doc/DESIGN.md doc/ROLES.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/vmferry
-	install -m 644 $(wildcard doc/examples/*) $(DESTDIR)$(PREFIX)/share/doc/vmferry/examples
+	$(call put,$(MAN1),$(SHARE)/man/man1)
+	$(call put,$(MAN5),$(SHARE)/man/man5)
+	$(call put,$(MAN7),$(SHARE)/man/man7)
+	$(call put,README.md LICENSE $(sort $(wildcard doc/*.md)),$(SHARE)/doc/vmferry)
+	$(call put,$(sort $(wildcard doc/howto/*.md)),$(SHARE)/doc/vmferry/howto)
+	$(call put,$(sort $(wildcard doc/examples/*)),$(SHARE)/doc/vmferry/examples)
+	$(call put,$(UNITS),$(UNIT_DIR))
+	install -m 755 doc/rescue.py $(DESTDIR)$(SHARE)/doc/vmferry
+	install -D -m 644 doc/completion/vmferry.bash $(DESTDIR)$(SHARE)/bash-completion/completions/vmferry
+	install -D -m 644 doc/completion/vmferry.zsh $(DESTDIR)$(SHARE)/zsh/$(ZSH_DIR)/_vmferry
+	install -D -m 644 doc/completion/vmferry.fish $(DESTDIR)$(SHARE)/fish/vendor_completions.d/vmferry.fish
+
+# Debian packages in build/deb, held against lintian.  LEAN=BUILD takes the tools that are built in that folder.
+VERSION = $(shell sed -n 's/^\#define VERSION "\(.*\)"/\1/p' cmd/version.h)
+DEB = $(B)/deb/vmferry-$(VERSION)
+
+deb:
+	test/deps.sh deb
+	rm -rf $(B)/deb
+	mkdir -p $(DEB)
+	cp -a Makefile README.md LICENSE cmd core format doc $(DEB)
+	mv $(DEB)/doc/debian $(DEB)
+	printf 'vmferry (%s) unstable; urgency=medium\n\n  * This version; its README says what it does.\n\n -- %s  %s\n' \
+	    '$(VERSION)' "$$(sed -n 's/^Maintainer: //p' doc/debian/control)" "$$(date -R -r cmd/version.h)" >$(DEB)/debian/changelog
+	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u B -u PREFIX -u DESTDIR $(if $(LEAN),VMFERRY_BUILT=$(abspath $(LEAN)) DEB_BUILD_OPTIONS=noautodbgsym) \
+	    dpkg-buildpackage -b -us -uc
+	lintian --fail-on error,warning $(B)/deb/*.changes
 
 clean:
 	rm -rf $(B)
 
 -include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
 .SECONDARY:
-.PHONY: all demo test lint stress fuzz bench install clean
+.PHONY: all demo test lint stress fuzz bench install deb clean

@@ -10,6 +10,7 @@
 #include "hyper/question.h"
 #include "hyper/stay.h"
 #include "setting.h"
+#include "version.h"
 
 void
 args_misuse(const struct args_tool *t, const char *format, ...)
@@ -37,6 +38,10 @@ args_next(const struct args_tool *t, int argc, char *argv[], const char *shorts,
 		}
 		if (c == 'h') {
 			fputs(t->usage, stdout);
+			exit(fflush(stdout) == 0 ? 0 : 3);
+		}
+		if (c == 'V') {
+			printf("%s %s\n", t->name, VERSION);
 			exit(fflush(stdout) == 0 ? 0 : 3);
 		}
 		if (c == '?' || c == ':')

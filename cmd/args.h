@@ -12,11 +12,11 @@ struct args_tool {
 	const char *usage; /* the whole help */
 };
 
-/* --home and --help, to be put in front of a tool's own long options. */
-#define ARGS_COMMON                               \
-	{ "home", required_argument, NULL, 'H' }, \
-	{                                         \
-		"help", no_argument, NULL, 'h'    \
+/* --home, --version and --help, to be put in front of a tool's own long options. */
+#define ARGS_COMMON                                                                      \
+	{ "home", required_argument, NULL, 'H' }, { "version", no_argument, NULL, 'V' }, \
+	{                                                                                \
+		"help", no_argument, NULL, 'h'                                           \
 	}
 
 /* The next option as getopt_long gives it, or -1.  The common ones are dealt with here: *home is set. */

@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "base/say.h"
+#include "version.h"
 
 /* vmferry VERB ...: run vmferry-VERB, which lies beside this program. */
 
 static const char usage[] =
     "usage: vmferry [--home DIR] VERB [ARGUMENT ...]\n"
     "       vmferry VERB --help\n"
+    "       vmferry --version\n"
     "\n"
     "Replicates virtual machines between sites over files and pipes.  The verbs:\n"
     "\n"
@@ -30,7 +32,9 @@ static const char usage[] =
     "  pause     stop a replication for a while             resume   take it up again\n"
     "  disable   end it, keep or remove what is here        confirm  what you have seen to, such as DNS\n"
     "  extend    one site more to replicate to, or fewer    hook     for libvirt: may a VM be started?\n"
+    "  report    how it goes, as a page for a browser\n"
     "  libvirt   is asked by the others of VMs of libvirt   qmp      the same of a QEMU by its monitor\n"
+    "  complete  is asked by shells: what a word may become\n"
     "\n"
     "Exit status: 0 done; 1 refused, nothing changed; 2 misuse; 3 the system failed, safe to repeat.\n";
 
@@ -87,6 +91,10 @@ main(int argc, char *argv[])
 	while (i < argc && argv[i][0] == '-') {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			fputs(usage, stdout);
+			return (say_exit(0));
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("vmferry %s\n", VERSION);
 			return (say_exit(0));
 		}
 		if (strcmp(argv[i], "--home") == 0 && i + 1 < argc) {

@@ -502,13 +502,13 @@ host_exec_open(void **state, const char *rest)
 
 /* One of our own lies beside the tool that asks. */
 static int
-open_ours(void **state, const char *name, const char *host)
+open_ours(void **state, const char *name, const char *package, const char *host)
 {
 	char self[PATH_MAX], path[PATH_MAX];
 
 	if (io_read_link("/proc/self/exe", self) != 0 || io_path(path, "%s/%s", dirname(self), name) != 0)
 		return (-1);
-	if (!io_is_program(path) && program_find(path, name, NULL) != 0)
+	if (!io_is_program(path) && program_find(path, name, package) != 0)
 		return (-1);
 	return (program_new(state, path, host));
 }
@@ -516,13 +516,13 @@ open_ours(void **state, const char *name, const char *host)
 int
 host_libvirt_open(void **state, const char *rest)
 {
-	return (open_ours(state, "vmferry-libvirt", rest));
+	return (open_ours(state, "vmferry-libvirt", "vmferry-libvirt", rest));
 }
 
 int
 host_qmp_open(void **state, const char *rest)
 {
-	int rc = open_ours(state, "vmferry-qmp", rest);
+	int rc = open_ours(state, "vmferry-qmp", "vmferry", rest);
 
 	if (rc == 0)
 		((struct host_program *)*state)->knows_running = 1;
