@@ -1,6 +1,5 @@
 #include "args.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "base/say.h"
 #include "hyper/question.h"
 #include "hyper/stay.h"
+#include "setting.h"
 #include "version.h"
 
 void
@@ -62,49 +62,34 @@ args_words(const struct args_tool *t, int argc, int least, int most)
 		args_misuse(t, "there is a word too many");
 }
 
-/* A number with a unit out of units, whose factors are given; no unit counts 1. */
+/* What parse makes of s; if it is none, that ends the program. */
 static uint64_t
-scaled(const struct args_tool *t, const char *s, const char *units, const uint64_t *factors)
+parsed(const struct args_tool *t, const char *s, const char *(*parse)(const char *s, uint64_t *out))
 {
-	const char *unit;
-	uint64_t v, f = 1;
-	char *end;
+	uint64_t v = 0;
+	const char *why = parse(s, &v);
 
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (end == s || errno != 0 || s[0] == '-')
-		args_misuse(t, "'%s' is not a number", s);
-	if (*end != '\0') {
-		if ((unit = strchr(units, *end)) == NULL || end[1] != '\0')
-			args_misuse(t, "'%s' does not end in a unit out of %s", s, units);
-		f = factors[unit - units];
-	}
-	if (v > UINT64_MAX / 2 / f)
-		args_misuse(t, "'%s' is too large", s);
-	return (v * f);
+	if (why != NULL)
+		args_misuse(t, "'%s' %s", s, why);
+	return (v);
 }
 
 uint64_t
 args_size(const struct args_tool *t, const char *s)
 {
-	static const uint64_t factors[] = { UINT64_C(1) << 10, UINT64_C(1) << 20, UINT64_C(1) << 30,
-		UINT64_C(1) << 40 };
-
-	return (scaled(t, s, "KMGT", factors));
+	return (parsed(t, s, setting_size));
 }
 
 uint64_t
 args_time(const struct args_tool *t, const char *s)
 {
-	static const uint64_t factors[] = { 1, 60, 3600, 86400 };
-
-	return (scaled(t, s, "smhd", factors));
+	return (parsed(t, s, setting_time));
 }
 
 uint64_t
 args_number(const struct args_tool *t, const char *s, uint64_t least, uint64_t most)
 {
-	uint64_t v = scaled(t, s, "", NULL);
+	uint64_t v = parsed(t, s, setting_number);
 
 	if (v < least || v > most)
 		args_misuse(t, "'%s' is not between %" PRIu64 " and %" PRIu64, s, least, most);

@@ -2,13 +2,15 @@
 #include <string.h>
 
 #include "args.h"
+#include "bounds.h"
 #include "base/say.h"
 #include "host/host.h"
 #include "site/trusting.h"
 
 static const struct args_tool tool = { "vmferry-trust",
 	"usage: vmferry trust add CARDFILE [--vm PATTERN] [--store DIR] [--max-size SIZE]\n"
-	"                         [--inbox SIZE] [--host HOST] [--home DIR]\n"
+	"                         [--inbox SIZE] [--host HOST] [--frequency TIME] [--rate SIZE]\n"
+	"                         [--points N] [--home DIR]\n"
 	"       vmferry trust list [--json] [--home DIR]\n"
 	"       vmferry trust remove NAME [--home DIR]\n"
 	"\n"
@@ -19,7 +21,30 @@ static const struct args_tool tool = { "vmferry-trust",
 	"  --inbox SIZE     bytes of bundles that may wait for others, for each VM (default 256G)\n"
 	"  --host HOST      what runs its VMs here: none (default), libvirt:URI (libvirt:qemu:///system) or\n"
 	"                   exec:PROGRAM\n"
+	"What is prescribed to it, which 'vmferry sync' and 'vmferry run' there obey:\n"
+	"  --frequency TIME that much between two points at least; s, m, h, d\n"
+	"  --rate SIZE      so many bytes a second at most\n"
+	"  --points N       keep so many recovery points of a VM at most, whatever it wishes\n"
 	"  --json           for programs\n" };
+
+/* 0; 1: it is not one of these. */
+static int
+take_number(struct trusting_options *o, int c)
+{
+	if (c == 'm')
+		o->max_size = args_size(&tool, optarg);
+	else if (c == 'i')
+		o->inbox = args_size(&tool, optarg);
+	else if (c == 'f')
+		o->frequency = args_time(&tool, optarg);
+	else if (c == 'r')
+		o->rate = args_size(&tool, optarg);
+	else if (c == 'p')
+		o->points = args_number(&tool, optarg, 1, LIMIT_POINTS);
+	else
+		return (1);
+	return (0);
+}
 
 int
 main(int argc, char *argv[])
@@ -27,7 +52,8 @@ main(int argc, char *argv[])
 	static const struct option longs[] = { ARGS_COMMON, { "vm", required_argument, NULL, 'v' },
 		{ "store", required_argument, NULL, 's' }, { "max-size", required_argument, NULL, 'm' },
 		{ "inbox", required_argument, NULL, 'i' }, { "host", required_argument, NULL, 't' },
-		{ "json", no_argument, NULL, 'j' }, { 0 } };
+		{ "frequency", required_argument, NULL, 'f' }, { "rate", required_argument, NULL, 'r' },
+		{ "points", required_argument, NULL, 'p' }, { "json", no_argument, NULL, 'j' }, { 0 } };
 	struct trusting_options o = { 0 };
 	const char *home = NULL, *verb;
 	struct site *S;
@@ -39,13 +65,9 @@ main(int argc, char *argv[])
 			o.vm = optarg;
 		else if (c == 's')
 			o.store = optarg;
-		else if (c == 'm')
-			o.max_size = args_size(&tool, optarg);
 		else if (c == 't')
 			o.host = optarg;
-		else if (c == 'i')
-			o.inbox = args_size(&tool, optarg);
-		else
+		else if (take_number(&o, c) != 0)
 			json = 1;
 	}
 	args_words(&tool, argc, 1, 2);

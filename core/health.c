@@ -139,6 +139,7 @@ look_at_age(
 {
 	uint64_t most = every > HEALTH_LATE / HEALTH_LATE_CYCLES ? every * HEALTH_LATE_CYCLES : HEALTH_LATE;
 	int64_t age = since(f, last->time);
+	char old[POINT_AGE], due[POINT_AGE];
 
 	if (last->seq == 0)
 		return;
@@ -146,10 +147,11 @@ look_at_age(
 		remedy(cause(h, "clock", HEALTH_WARNING,
 		           "the last point is of a time to come: the clock went back, so ages are not known"),
 		    "set the clock right");
+	point_age_text(old, age);
+	point_age_text(due, every > INT64_MAX ? INT64_MAX : (int64_t)every);
 	if (every != 0 && (uint64_t)age > most)
 		remedy(cause(h, "late", HEALTH_WARNING,
-		           "the last point is %" PRId64 " seconds old; one is meant to come every %" PRIu64,
-		           age, every),
+		           "the last point is %s old; one is meant to come every %s", old, due),
 		    "%s",
 		    is_primary ? "see why no export has run"
 		               : "bring the bundles that are on their way, or export at the primary");

@@ -1,51 +1,26 @@
 #include "status.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/io.h"
-#include "base/say.h"
-#include "health.h"
+#include "overview.h"
 #include "primary/ledger.h"
-#include "primary/pending.h"
 #include "replica/outbox.h"
 #include "status_print.h"
 
-/* What is free at the folder that a replica lies in, asked once for each. */
-#define STORES 16u
-struct store {
-	char dir[PATH_MAX];
-	uint64_t free, all;
-};
-
 struct showing {
-	const struct site *S;
-	const char *vm;
 	int json;
-	int64_t now;
 	json_t *list;
 	unsigned shown;
-	int rc; /* -1: a record could not be read */
-	unsigned nstores;
-	struct store stores[STORES];
-	struct health health;
 };
 
-static int
-is_wanted(const struct showing *w, const char *vm, const char *uuid)
-{
-	return (w->vm == NULL || strcmp(w->vm, vm) == 0 || strcmp(w->vm, uuid) == 0);
-}
-
 static void
-show(struct showing *w, const struct status_line *l)
+show(struct showing *w, const struct status_line *l, const struct site *S)
 {
 	if (w->json)
-		json_array_append_new(w->list, status_json(l, w->S));
+		json_array_append_new(w->list, status_json(l, S));
 	else if (w->shown == 0)
 		status_print_head();
 	if (!w->json)
@@ -53,17 +28,7 @@ show(struct showing *w, const struct status_line *l)
 	w->shown++;
 }
 
-/* The site where the lineage began, in words; NULL: not known, or this one. */
-static const char *
-home_of(const struct site *S, const struct reminders *m, struct health_facts *f, char name[SITE_NAMED])
-{
-	f->is_home = !reminders_has_home(m) || site_is_own_key(S, m->home);
-	return (f->is_home ? NULL : site_name_of(S, m->home, name));
-}
-
 /* --- a primary ---------------------------------------------------------------------------------------- */
-
-#define FLIGHT 160u
 
 static json_t *
 shipment_json(const struct primary_shipment *s)
@@ -77,39 +42,22 @@ shipment_json(const struct primary_shipment *s)
 	    "where", s->where, "volumes", (int)s->volumes, "bytes", (json_int_t)s->bytes));
 }
 
-/* What is on its way to t, as a list; text is the short form: which points, since when and where. */
+/* What is on its way to t. */
 static json_t *
-gather_flight(const struct primary *P, const struct primary_target *t, int64_t now, char text[FLIGHT])
+gather_flight(const struct primary *P, const struct primary_target *t)
 {
-	const struct primary_shipment *s, *first = NULL;
+	const struct primary_shipment *s;
 	json_t *list = json_array();
-	char age[32], points[64] = "";
-	unsigned i = 0, n = 0;
-	size_t used = 0;
+	unsigned i = 0;
 
-	text[0] = '\0';
-	while ((s = ledger_next(P, t, &i)) != NULL) {
+	while ((s = ledger_next(P, t, &i)) != NULL)
 		json_array_append_new(list, shipment_json(s));
-		if (first == NULL)
-			first = s;
-		n++;
-		if (n <= 4)
-			used += (size_t)snprintf(
-			    points + used, sizeof points - used, "%s%" PRIu64, n == 1 ? "" : ", ", s->to);
-	}
-	if (n == 0)
-		return (list);
-	point_age_text(age, now - first->at);
-	if (n > 4)
-		snprintf(points + used, sizeof points - used, " and %u more", n - 4);
-	snprintf(text, FLIGHT, "%s on the way, the first since %s%s%.40s%s", points, age,
-	    first->where[0] == '\0' ? "" : " (", first->where, first->where[0] == '\0' ? "" : ")");
 	return (list);
 }
 
 /* What a primary knows of each of its targets. */
 static json_t *
-gather_targets(const struct primary *P, int64_t now, char texts[][FLIGHT])
+gather_targets(const struct primary *P)
 {
 	json_t *a = json_array();
 	char time[POINT_TIME];
@@ -123,126 +71,12 @@ gather_targets(const struct primary *P, int64_t now, char texts[][FLIGHT])
 		json_array_append_new(
 		    a, json_pack("{s:s,s:I,s:s,s:I,s:I,s:o}", "site", t->name, "acked", (json_int_t)t->acked,
 		           "acked_at", time, "sent", (json_int_t)t->sent, "went_back_to", (json_int_t)t->back,
-		           "in_flight", gather_flight(P, t, now, texts[i])));
+		           "in_flight", gather_flight(P, t)));
 	}
 	return (a);
 }
 
-/* An export that was begun and is not finished; one to a pipe is, as far as anybody can tell. */
-static void
-gather_pending(const struct primary *P, struct health_facts *f, char places[FLIGHT])
-{
-	struct pending *p;
-
-	if (pending_read(&p, P) != 0)
-		return;
-	if (p->way != PENDING_PIPE) {
-		pending_places(p, places, FLIGHT);
-		f->pending = places;
-		f->pending_since = p->started;
-	}
-	pending_free(p);
-}
-
-static void
-view_primary(struct showing *w, const struct primary *P)
-{
-	char texts[LIMIT_TARGETS][FLIGHT], places[FLIGHT], name[SITE_NAMED];
-	const char *flight[LIMIT_TARGETS];
-	struct health_facts f = { .now = w->now, .flight = flight };
-	struct status_line l = { .vm = P->vm,
-		.uuid = P->uuid,
-		.side = "primary",
-		.role = &P->role,
-		.health = &w->health,
-		.points = P->npoints };
-
-	if (P->npoints > 0)
-		l.last = P->points[P->npoints - 1].point;
-	l.more = json_pack("{s:o}", "targets", gather_targets(P, w->now, texts));
-	for (unsigned i = 0; i < P->ntargets; i++)
-		flight[i] = texts[i][0] == '\0' ? NULL : texts[i];
-	gather_pending(P, &f, places);
-	f.home = home_of(w->S, &P->reminders, &f, name);
-	health_primary(&w->health, P, &f);
-	show(w, &l);
-	json_decref(l.more);
-}
-
-/* Beside a replica that has not turned, the record of a primary is a leftover.  1 or 0; -1. */
-static int
-is_leftover(const struct site *S, const char *uuid)
-{
-	char path[PATH_MAX];
-	struct replica *R;
-	int rc;
-
-	if (io_path(path, "%s/replicas/%s", site_home(S), uuid) != 0 || (rc = io_exists(path)) < 0)
-		return (-1);
-	if (rc == 0)
-		return (0);
-	if (replica_look(&R, S, uuid) != 0)
-		return (-1);
-	rc = R->role.state != ROLE_TURNED;
-	replica_close(R);
-	return (rc);
-}
-
-static int
-show_primary(void *context, const char *uuid)
-{
-	struct showing *w = context;
-	struct primary *P;
-	int rc = 1;
-
-	if (primary_look(&P, w->S, uuid) != 0)
-		return (w->rc = -1, 0);
-	if (is_wanted(w, P->vm, uuid) && (rc = is_leftover(w->S, uuid)) == 0)
-		view_primary(w, P);
-	if (rc < 0)
-		w->rc = -1;
-	primary_close(P);
-	return (0);
-}
-
 /* --- a replica ---------------------------------------------------------------------------------------- */
-
-/* The folder that the replica's own lies in, its links followed. */
-static int
-store_of(const struct replica *R, char dir[PATH_MAX])
-{
-	char *end;
-
-	if (io_link_of(R->dir, dir) != 0)
-		return (-1);
-	if ((end = strrchr(dir, '/')) != NULL && end != dir)
-		*end = '\0';
-	return (0);
-}
-
-static int
-gather_space(struct showing *w, const struct replica *R, struct health_facts *f)
-{
-	struct store *s;
-	char dir[PATH_MAX];
-	unsigned i = 0;
-
-	if (store_of(R, dir) != 0)
-		return (-1);
-	while (i < w->nstores && strcmp(w->stores[i].dir, dir) != 0)
-		i++;
-	s = &w->stores[i < STORES ? i : STORES - 1];
-	if (i == w->nstores || i == STORES) {
-		if (io_space(dir, &s->free, &s->all) != 0)
-			return (-1);
-		strcpy(s->dir, dir);
-		w->nstores += i < STORES;
-	}
-	f->has_space = 1;
-	f->space_free = s->free;
-	f->space = s->all;
-	return (0);
-}
 
 /* The sites that a replica forwards to: what they have, and what waits for them. */
 static json_t *
@@ -312,72 +146,32 @@ gather_rest(const struct replica *R)
 	return (o);
 }
 
-static void
-view_replica(struct showing *w, const struct replica *R)
-{
-	struct health_facts f = { .now = w->now };
-	struct status_line l = { .vm = R->vm,
-		.uuid = R->uuid,
-		.side = "replica",
-		.role = &R->role,
-		.health = &w->health,
-		.points = R->npoints,
-		.staged = R->nstaged };
+/* --- both --------------------------------------------------------------------------------------------- */
 
-	if (R->npoints > 0)
-		l.last = R->points[R->npoints - 1].point;
-	if (gather_space(w, R, &f) != 0)
-		w->rc = -1;
-	l.more = gather_rest(R);
-	health_replica(&w->health, R, &f);
-	show(w, &l);
+static int
+view(void *context, const struct overview *o)
+{
+	struct status_line l = { .vm = o->vm,
+		.uuid = o->uuid,
+		.side = o->side,
+		.role = o->role,
+		.health = o->health,
+		.last = o->last,
+		.points = o->points,
+		.staged = o->staged };
+
+	l.more = o->P != NULL ? json_pack("{s:o}", "targets", gather_targets(o->P)) : gather_rest(o->R);
+	show(context, &l, o->S);
 	json_decref(l.more);
-}
-
-/* The line of a replica that was turned is that of the primary; unless turning it was interrupted. */
-static int
-is_hidden(const struct site *S, const struct replica *R)
-{
-	char path[PATH_MAX];
-
-	if (R->role.state != ROLE_TURNED)
-		return (0);
-	return (io_path(path, "%s/primaries/%s", site_home(S), R->uuid) != 0 ? -1 : io_exists(path));
-}
-
-static int
-show_replica(void *context, const char *uuid)
-{
-	struct showing *w = context;
-	struct replica *R;
-	int rc;
-
-	if (replica_look(&R, w->S, uuid) != 0)
-		return (w->rc = -1, 0);
-	if (is_wanted(w, R->vm, uuid)) {
-		if ((rc = is_hidden(w->S, R)) < 0)
-			w->rc = -1;
-		else if (rc == 0)
-			view_replica(w, R);
-	}
-	replica_close(R);
 	return (0);
 }
 
 int
 status(const struct site *S, const char *vm, int json)
 {
-	struct showing w = {
-		.S = S, .vm = vm, .json = json, .now = (int64_t)time(NULL), .list = json_array()
-	};
-	int rc = 0;
+	struct showing w = { .json = json, .list = json_array() };
+	int rc = overview_each(S, vm, (int64_t)time(NULL), view, &w);
 
-	if (primary_each(S, show_primary, &w) != 0 || replica_each(S, show_replica, &w) != 0)
-		rc = -1;
-	if (rc == 0)
-		rc = w.rc;
-	if (rc == 0 && vm != NULL && w.shown == 0)
-		rc = say_refused("%s: no such VM is replicated here", vm);
 	if (rc == 0 && json && (json_dumpf(w.list, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF))
 		rc = -1;
 	json_decref(w.list);

@@ -33,7 +33,9 @@ struct sync_result {
 	int is_line;        /* the line has failed, not this VM: the others need not be tried on it */
 	uint64_t seq;       /* the newest point that the other site has acknowledged; 0: none */
 	uint64_t bytes;     /* that went out */
+	int needs_seed;     /* it was refused since it needs an initial copy, and is_seed was not set */
 	uint64_t frequency; /* seconds that the other site wants between points at least; 0: nothing */
+	uint64_t rate;      /* bytes a second that it wants at most, which is obeyed; 0: as they come */
 	char why[256];      /* what was said last, if rc is not 0 */
 };
 
@@ -41,7 +43,10 @@ struct sync_result {
 int sync_open(struct sync_line **L, struct site *S, const char *to, const char *via,
     struct rate *const *limits, unsigned n);
 
-/* Send that VM (by UUID), which is primary here or forwarded from here; a seed only where is_seed says so. */
+/**
+ * Send that VM (by UUID), which is primary here or forwarded from here; a seed only where is_seed says so.  A line that is
+ * cut meanwhile is opened again, for a minute.
+ */
 void sync_next(struct sync_line *L, const char *uuid, int is_seed, struct sync_result *r);
 
 /* To be called while nothing is sent, every few seconds: 0; -1: the line is gone. */

@@ -8,10 +8,10 @@
 #define DIGITS "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* The bytes of the UTF-8 sequence at s, shortest form and no control character; 0 if there is none. */
-static size_t
-printable(const unsigned char *s)
+size_t
+name_printable(const char *text)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	unsigned c = s[0];
 	size_t n = c < 0x80             ? 1
 	           : (c & 0xe0) == 0xc0 ? 2
@@ -48,7 +48,7 @@ name_check(const char *s)
 	if (strpbrk(s, "/\\\"'`") != NULL)
 		return ("a name has no slash, backslash or quote");
 	for (size_t i = 0; i < len; i += n)
-		if ((n = printable((const unsigned char *)s + i)) == 0)
+		if ((n = name_printable(s + i)) == 0)
 			return ("a name is made of printable UTF-8");
 	return (NULL);
 }

@@ -483,6 +483,22 @@ io_open_direct(const char *path)
 }
 
 int
+io_open_fifo(const char *path, int is_written)
+{
+	int fd = open_retry(path, O_NONBLOCK | (is_written ? O_WRONLY : O_RDONLY), 0);
+	struct stat st;
+
+	if (fd < 0 && errno == ENXIO && is_written)
+		return (-2);
+	if (fd < 0)
+		return (failed(path, "open"));
+	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fcntl(fd, F_SETFL, 0) == 0)
+		return (fd);
+	io_close(fd);
+	return (say_failed("%s: is no named pipe; make one with mkfifo(1)", path));
+}
+
+int
 io_forget(int fd, const char *path, uint64_t offset, uint64_t length)
 {
 	const unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;

@@ -20,6 +20,12 @@ int io_open_write(const char *path);
 int io_create(const char *path);
 
 /**
+ * Open a named pipe to write to it, or to read from it, without waiting for the other side.  The fd; -2, unsaid, if it is to be
+ * written and nobody is there to read; -1.
+ */
+int io_open_fifo(const char *path, int is_written);
+
+/**
  * Open a disk for reading and writing: a file, or a block device, which nobody else may have claimed (it is mounted,
  * for instance).  The fd or -1.
  */

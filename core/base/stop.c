@@ -30,3 +30,9 @@ stop_check(void)
 {
 	return (wanted ? say_failed("interrupted; what was begun is left as it was before") : 0);
 }
+
+int
+stop_wanted(void)
+{
+	return (wanted != 0);
+}

@@ -8,4 +8,7 @@ void stop_init(void);
 /* Is it time to stop?  Said once, then -1; else 0. */
 int stop_check(void);
 
+/* The same, unsaid: 1 or 0. */
+int stop_wanted(void);
+
 #endif

@@ -17,6 +17,12 @@ struct channel;
 #define CHANNEL_HANDSHAKE 20 /* seconds that a handshake may take in all */
 #define CHANNEL_SILENCE 60   /* seconds without a byte, in either direction, before the line counts as dead */
 
+/* The same, and when a sign of life is due, in ms; of them all, only tests have others than channel_times. */
+struct channel_times {
+	int64_t handshake, silence, keep;
+};
+extern const struct channel_times channel_times;
+
 /* What calls and answers return: 0; 1, said: the peer's answer is no, or it is none that we know; -1, said: the line. */
 
 /**
@@ -29,6 +35,12 @@ int channel_call(struct channel **C, const struct site *S, const struct trust_en
  * word for it; what is said of it here names the key, if one was claimed.
  */
 int channel_answer(struct channel **C, const struct site *S, const struct trust_entry **e, int in, int out);
+
+/* The same with other times, which are not kept. */
+int channel_call_timed(struct channel **C, const struct site *S, const struct trust_entry *e, int in, int out,
+    const struct channel_times *T);
+int channel_answer_timed(struct channel **C, const struct site *S, const struct trust_entry **e, int in,
+    int out, const struct channel_times *T);
 
 /* Send a frame of that kind with n bytes, at most SESSION_BODY: 0; -1, said. */
 int channel_send(struct channel *C, enum session_kind kind, const void *body, size_t n);

@@ -291,7 +291,7 @@ conclude(struct merging *m)
 		return (-1);
 	meeting_received(R, m->S, &m->header);
 	role_settle_claims(&R->role, &p.point);
-	R->keep = m->header.keep;
+	R->keep = trust_points(trust_by_key(site_trust(m->S), R->key), m->header.keep);
 	R->nexcluded = m->header.nexcluded;
 	memcpy(R->excluded, m->header.excluded, sizeof R->excluded);
 	if (replica_save(R) != 0)

@@ -499,20 +499,52 @@ last_record(
 	return (rc);
 }
 
-static int
-print_position(const struct replica *R, const struct replica_staged *s, const uint8_t rec[RECORD_SIZE])
+/* NULL, said: no memory. */
+static json_t *
+position(const struct replica *R, const struct replica_staged *s, const uint8_t rec[RECORD_SIZE])
 {
 	json_t *o = json_pack(
 	    "{s:s,s:I,s:I}", "vm", R->vm, "to", (json_int_t)s->to.seq, "volume", (json_int_t)s->cut);
-	int bad = 0, rc;
+	int bad = 0;
 
 	bad |= jsontext_set_bytes(o, "bundle", s->id, RECORD_ID);
 	bad |= jsontext_set_bytes(o, "record", rec, RECORD_SIZE);
-	o = jsontext_whole(o, bad);
-	rc = o == NULL ? say_failed("out of memory")
-	               : (json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1);
+	if ((o = jsontext_whole(o, bad)) == NULL)
+		say_failed("out of memory");
+	return (o);
+}
+
+static int
+print_position(const struct replica *R, const struct replica_staged *s, const uint8_t rec[RECORD_SIZE])
+{
+	json_t *o = position(R, s, rec);
+	int rc = o != NULL && json_dumpf(o, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
+
 	json_decref(o);
 	return (rc);
+}
+
+int
+receive_position_of(const struct replica *R, const struct site *S, char out[RECEIVE_POSITION])
+{
+	const struct replica_staged *s = NULL;
+	uint8_t rec[RECORD_SIZE];
+	json_t *o;
+	size_t n;
+
+	for (unsigned i = 0; i < R->nstaged; i++)
+		if (R->staged[i].cut != 0 && (s == NULL || R->staged[i].to.seq >= s->to.seq))
+			s = &R->staged[i];
+	if (s == NULL)
+		return (1);
+	if (last_record(R, S, s, rec) != 0 || (o = position(R, s, rec)) == NULL)
+		return (-1);
+	n = json_dumpb(o, out, RECEIVE_POSITION - 1, JSON_COMPACT);
+	json_decref(o);
+	if (n == 0 || n >= RECEIVE_POSITION)
+		return (say_failed("%s: the position is too long", R->vm));
+	out[n] = '\0';
+	return (0);
 }
 
 int

@@ -29,6 +29,13 @@ int receive(struct replica **R, struct receiving *c);
 /* The same for the rest of a volume of that bundle, whose first record was read; c->e is found by this. */
 int receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECORD_ID]);
 
+/**
+ * Where a bundle was cut short that R has in part, as text: 0; 1, unsaid: there is none (of several, the one that leads
+ * furthest); -1, said.
+ */
+#define RECEIVE_POSITION 4096u
+int receive_position_of(const struct replica *R, const struct site *S, char out[RECEIVE_POSITION]);
+
 /* Print where a bundle was cut short that is here in part, of that VM (NULL: any one): 0; 1, said; -1. */
 int receive_position(const struct site *S, const char *vm);
 

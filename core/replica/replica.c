@@ -334,7 +334,7 @@ replica_describe(struct replica *R, const struct trust_entry *e, const struct he
 	R->wishes = (struct header_wishes){ .level = HEADER_LEVEL_DEFAULT };
 	replica_follow(R, NULL, H);
 	strcpy(R->host, e->host[0] == '\0' ? "none" : e->host);
-	R->keep = H->keep;
+	R->keep = trust_points(e, H->keep);
 	R->ndisks = 0;
 	replica_add_disks(R, H);
 	R->nexcluded = H->nexcluded;

@@ -22,18 +22,20 @@
 struct route {
 	char site[LIMIT_NAME + 1];    /* or empty: a folder to take from */
 	char via[ROUTES_VIA];         /* or empty */
-	char mailbox[PATH_MAX];       /* or empty; of a folder to take from, that */
+	char mailbox[PATH_MAX];       /* or empty */
+	char take[PATH_MAX];          /* or empty */
 	uint64_t rate;                /* bytes a second; 0: no limit */
 	unsigned parallel;            /* lines at a time; 0: one */
-	uint64_t every;               /* seconds; of a folder to take from */
+	uint64_t every;               /* seconds; of a folder to take from; 0: the default */
 	char initial[ROUTES_INITIAL]; /* when initial copies may run, as window.h has it; empty: always */
 	unsigned line;                /* where it stands */
 };
 
 struct routes {
-	uint64_t rate;     /* over all; 0: no limit */
-	unsigned parallel; /* over all; 0: the default */
-	char initial[ROUTES_INITIAL];
+	uint64_t rate;                /* over all; 0: no limit */
+	unsigned parallel;            /* over all; 0: the default */
+	int has_overall;              /* a line said so */
+	char initial[ROUTES_INITIAL]; /* of the routes that do not say otherwise */
 	unsigned n;
 	struct route *routes;
 };

@@ -41,3 +41,15 @@ folders_lock(const char *dir)
 		    "%s: another vmferry is working on it; run the command again when it is done", dir);
 	return (fd);
 }
+
+int
+folders_is_locked(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (io_path(path, "%s/lock", dir) != 0 || ((fd = io_lock(path)) < 0 && fd != -2))
+		return (-1);
+	io_close(fd);
+	return (fd == -2);
+}

@@ -12,4 +12,7 @@ int folders_each(
 /* Lock a VM's folder for this process alone: the fd to close; -2, said, if another one works on it; -1. */
 int folders_lock(const char *dir);
 
+/* Is another one working on it now?  1 or 0; -1, said. */
+int folders_is_locked(const char *dir);
+
 #endif

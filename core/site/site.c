@@ -395,6 +395,17 @@ site_unseal_part(const struct site *S, const struct header_part *p, uint8_t cont
 	return (NULL);
 }
 
+int
+site_open_sealed(const struct site *S, const uint8_t *sealed, size_t n, uint8_t *out)
+{
+	const struct keylist *L = &S->keys->list;
+
+	for (unsigned i = L->n; i > 0; i--)
+		if (crypto_box_seal_open(out, sealed, n, L->keys[i - 1].box, S->keys->box[i - 1]) == 0)
+			return (0);
+	return (-1);
+}
+
 /* Lock the trust file and the keys, so that two changes at once do not undo each other. */
 static int
 begin(struct site *S)

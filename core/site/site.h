@@ -65,6 +65,13 @@ const char *site_unseal_part(
     const struct site *S, const struct header_part *p, uint8_t content_key[HEADER_CONTENT_KEY]);
 
 /**
+ * Open what somebody has sealed (crypto_box_seal) to any key that this site has had: n bytes of it, of which out gets
+ * SITE_SEALED less.  0, or -1, unsaid: it is sealed to no key of ours.
+ */
+#define SITE_SEALED 48u
+int site_open_sealed(const struct site *S, const uint8_t *sealed, size_t n, uint8_t *out);
+
+/**
  * Change the trust file, or the site's own keys, durably and as one with what is there now: change gets it, freshly
  * read, and says 0: write it; SITE_SAME: there is nothing to write, which is 0 for the caller; 1 or -1, said: no.
  */

@@ -11,37 +11,7 @@
 
 #include "name.h"
 #include "point.h"
-
-/* Take the next word key="value" or key=value off *p: 0; 1 at the end of the line; -1 if it is none. */
-static int
-word(const char **p, char *key, size_t key_size, char *value, size_t value_size)
-{
-	const char *s = *p + strspn(*p, " \t"), *eq, *end;
-
-	if (*s == '\0' || *s == '#')
-		return (1);
-	if ((eq = strchr(s, '=')) == NULL || (size_t)(eq - s) >= key_size)
-		return (-1);
-	memcpy(key, s, (size_t)(eq - s));
-	key[eq - s] = '\0';
-	s = eq + 1;
-	if (*s == '"') {
-		if ((end = strchr(++s, '"')) == NULL)
-			return (-1);
-		*p = end + 1;
-	} else {
-		end = s + strcspn(s, " \t");
-		*p = end;
-	}
-	/* A quote stands around a whole value or nowhere. */
-	if ((**p != '\0' && strchr(" \t", **p) == NULL) || memchr(s, '"', (size_t)(end - s)) != NULL)
-		return (-1);
-	if ((size_t)(end - s) >= value_size)
-		return (-1);
-	memcpy(value, s, (size_t)(end - s));
-	value[end - s] = '\0';
-	return (0);
-}
+#include "setting.h"
 
 static int
 bytes(uint8_t *out, size_t n, const char *hex)
@@ -88,11 +58,36 @@ set_version(struct trust_entry *e, const char *value)
 	            : -1);
 }
 
+/* Where the number of that name belongs; NULL: it is none. */
+static uint64_t *
+number(struct trust_entry *e, const char *key)
+{
+	static const char *const names[] = { "max-size", "inbox", "frequency", "rate", "points" };
+	uint64_t *const places[] = { &e->max_size, &e->inbox, &e->frequency, &e->rate, &e->points };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(key, names[i]) == 0)
+			return (places[i]);
+	return (NULL);
+}
+
 static int
-set(struct trust_entry *e, const char *key, const char *value)
+set_number(uint64_t *place, const char *value)
 {
 	char *end;
 
+	errno = 0;
+	*place = strtoull(value, &end, 10);
+	return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
+}
+
+static int
+set(struct trust_entry *e, const char *key, const char *value)
+{
+	uint64_t *place = number(e, key);
+
+	if (place != NULL)
+		return (set_number(place, value));
 	if (strcmp(key, "site") == 0 && name_check(value) == NULL) {
 		strcpy(e->card.name, value);
 	} else if (strcmp(key, "sign") == 0) {
@@ -105,10 +100,6 @@ set(struct trust_entry *e, const char *key, const char *value)
 		strcpy(e->store, value);
 	} else if (strcmp(key, "host") == 0 && value[0] != '\0') {
 		strcpy(e->host, value);
-	} else if (strcmp(key, "max-size") == 0 || strcmp(key, "inbox") == 0) {
-		errno = 0;
-		*(key[0] == 'm' ? &e->max_size : &e->inbox) = strtoull(value, &end, 10);
-		return (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 ? 0 : -1);
 	} else if (strcmp(key, "earlier") == 0) {
 		return (set_earlier(e, value));
 	} else if (strcmp(key, "keys") == 0) {
@@ -129,7 +120,7 @@ decode_line(struct trust_entry *e, const char *line)
 	int rc;
 
 	memset(e, 0, sizeof *e);
-	while ((rc = word(&line, key, sizeof key, value, sizeof value)) == 0)
+	while ((rc = setting_next(&line, key, sizeof key, value, sizeof value)) == 0)
 		if (set(e, key, value) != 0)
 			return (-1);
 	if (rc < 0)
@@ -209,6 +200,12 @@ encode_line(FILE *f, const struct trust_entry *e)
 		fprintf(f, " max-size=%" PRIu64, e->max_size);
 	if (e->inbox != 0)
 		fprintf(f, " inbox=%" PRIu64, e->inbox);
+	if (e->frequency != 0)
+		fprintf(f, " frequency=%" PRIu64, e->frequency);
+	if (e->rate != 0)
+		fprintf(f, " rate=%" PRIu64, e->rate);
+	if (e->points != 0)
+		fprintf(f, " points=%" PRIu64, e->points);
 	if (e->host[0] != '\0')
 		fprintf(f, " host=\"%s\"", e->host);
 	encode_keys(f, e);
@@ -275,6 +272,12 @@ int
 trust_allows(const struct trust_entry *e, const char *vm)
 {
 	return (e->vm[0] != '\0' && fnmatch(e->vm, vm, 0) == 0);
+}
+
+unsigned
+trust_points(const struct trust_entry *e, unsigned wished)
+{
+	return (e != NULL && e->points != 0 && e->points < wished ? (unsigned)e->points : wished);
 }
 
 /* The earlier key of e that signs as key, or NULL. */
@@ -456,6 +459,6 @@ trust_bury(struct trust_entry *e)
 	e->cutoff = 0;
 	e->version = 0;
 	e->vm[0] = e->store[0] = '\0';
-	e->max_size = e->inbox = 0;
+	e->max_size = e->inbox = e->frequency = e->rate = e->points = 0;
 	return (1);
 }

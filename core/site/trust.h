@@ -13,7 +13,8 @@
  *
  *    site="hq" sign=HEX box=HEX vm="web*" store="/srv/replicas" max-size=2199023255552
  *
- * and maybe inbox=BYTES and host="HOST", what runs its VMs here after a failover.  An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
+ * and maybe inbox=BYTES, host="HOST", what runs its VMs here after a failover, and what is prescribed to it:
+ * frequency=SECONDS between points at least, rate=BYTES a second at most, points=N kept at most.  An entry without vm= names a site that bundles may be sealed to and whose receipts count; with it, that
  * site is also a primary which may replicate the VMs of that pattern to here.  What is known of its keys:
  *
  *    earlier=SIGN/BOX/FROM/until/TIME     a key it had before (or revoked/TIME), oldest first; one word for each
@@ -32,6 +33,9 @@ struct trust_entry {
 	uint64_t max_size;       /* bytes of disk for each VM; 0: no limit */
 	uint64_t inbox;          /* bytes that may wait in the inbox of each VM; 0: the default */
 	char host[PATH_MAX];     /* what runs its VMs here, as host/host.h has it; empty: none */
+	uint64_t frequency;      /* seconds between points at least; 0: as it likes; so too: */
+	uint64_t rate;           /* bytes a second at most */
+	uint64_t points;         /* that are kept of a VM here at most */
 	unsigned nearlier;
 	struct keylist_key earlier[TRUST_EARLIER]; /* none of them is current */
 	uint64_t version;                          /* of the key list last taken; 0: none */
@@ -62,6 +66,9 @@ struct trust_entry *trust_by_name(const struct trust *T, const char *name);
 
 /* May the site of e replicate a VM of that name to here? */
 int trust_allows(const struct trust_entry *e, const char *vm);
+
+/* How many points of a VM of the site of e (NULL: not known) are kept here, where so many are wished for. */
+unsigned trust_points(const struct trust_entry *e, unsigned wished);
 
 /* Is it a key of the site of e, be it an earlier one?  So our records, which name a site by any key, know it. */
 int trust_has_key(const struct trust_entry *e, const uint8_t key[RECORD_KEY]);

@@ -70,6 +70,9 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 		return (say_failed("out of memory"));
 	e->max_size = o->max_size;
 	e->inbox = o->inbox;
+	e->frequency = o->frequency;
+	e->rate = o->rate;
+	e->points = o->points;
 	rc = trusting_card(cardfile, &e->card);
 	if (rc == 0 && o->vm != NULL)
 		rc = set_pattern(e, o->vm);
@@ -88,6 +91,13 @@ trusting_add(struct site *S, const char *cardfile, const struct trusting_options
 	return (rc);
 }
 
+/* A number that means nothing where it is 0. */
+static json_t *
+number_json(uint64_t v)
+{
+	return (v == 0 ? json_null() : json_integer((json_int_t)v));
+}
+
 static json_t *
 entry_json(const struct trust_entry *e)
 {
@@ -102,12 +112,38 @@ entry_json(const struct trust_entry *e)
 	jsontext_set_bytes(o, "box", e->card.box, CARD_BOX);
 	json_object_set_new(o, "vm", e->vm[0] == '\0' ? json_null() : json_string(e->vm));
 	json_object_set_new(o, "store", e->store[0] == '\0' ? json_null() : json_string(e->store));
-	json_object_set_new(
-	    o, "max_size", e->max_size == 0 ? json_null() : json_integer((json_int_t)e->max_size));
-	json_object_set_new(o, "inbox", e->inbox == 0 ? json_null() : json_integer((json_int_t)e->inbox));
+	json_object_set_new(o, "max_size", number_json(e->max_size));
+	json_object_set_new(o, "inbox", number_json(e->inbox));
+	json_object_set_new(o, "frequency", number_json(e->frequency));
+	json_object_set_new(o, "rate", number_json(e->rate));
+	json_object_set_new(o, "points", number_json(e->points));
 	json_object_set_new(o, "host", e->host[0] == '\0' ? json_null() : json_string(e->host));
 	json_object_set_new(o, "revoked", e->is_revoked ? json_string(cutoff) : json_null());
 	return (o);
+}
+
+static void
+print_entry(const struct trust_entry *e)
+{
+	char print[CARD_FINGERPRINT];
+
+	card_fingerprint(print, &e->card);
+	printf("%s  %s  %s%s", e->card.name, print, e->vm[0] == '\0' ? "no VMs" : "VMs ", e->vm);
+	if (e->store[0] != '\0')
+		printf("  store %s", e->store);
+	if (e->max_size != 0)
+		printf("  at most %" PRIu64 " bytes", e->max_size);
+	if (e->inbox != 0)
+		printf("  inbox %" PRIu64 " bytes", e->inbox);
+	if (e->host[0] != '\0')
+		printf("  host %s", e->host);
+	if (e->frequency != 0)
+		printf("  a point every %" PRIu64 " s at most", e->frequency);
+	if (e->rate != 0)
+		printf("  at most %" PRIu64 " bytes a second", e->rate);
+	if (e->points != 0)
+		printf("  at most %" PRIu64 " points", e->points);
+	printf("%s\n", e->is_revoked ? "  revoked" : "");
 }
 
 int
@@ -115,26 +151,12 @@ trusting_list(const struct site *S, int json)
 {
 	const struct trust *T = site_trust(S);
 	json_t *a = json_array();
-	char print[CARD_FINGERPRINT];
 	int rc = 0;
 
 	for (size_t i = 0; i < T->n; i++) {
-		const struct trust_entry *e = &T->entries[i];
-
-		json_array_append_new(a, entry_json(e));
-		if (json)
-			continue;
-		card_fingerprint(print, &e->card);
-		printf("%s  %s  %s%s", e->card.name, print, e->vm[0] == '\0' ? "no VMs" : "VMs ", e->vm);
-		if (e->store[0] != '\0')
-			printf("  store %s", e->store);
-		if (e->max_size != 0)
-			printf("  at most %" PRIu64 " bytes", e->max_size);
-		if (e->inbox != 0)
-			printf("  inbox %" PRIu64 " bytes", e->inbox);
-		if (e->host[0] != '\0')
-			printf("  host %s", e->host);
-		printf("%s\n", e->is_revoked ? "  revoked" : "");
+		json_array_append_new(a, entry_json(&T->entries[i]));
+		if (!json)
+			print_entry(&T->entries[i]);
 	}
 	if (json)
 		rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;

@@ -12,6 +12,7 @@ struct trusting_options {
 	uint64_t max_size; /* 0: no limit */
 	const char *host;  /* what runs its VMs here; NULL: none */
 	uint64_t inbox;    /* bytes that may wait for each VM; 0: the default */
+	uint64_t frequency, rate, points; /* what is prescribed to it, as in trust.h; 0: nothing */
 };
 
 /* Read and check the card in a file, "-" for standard input: 0; 1, said; -1. */
