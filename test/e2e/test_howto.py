@@ -10,7 +10,8 @@ VMFERRY_SHOW=1 shows what each command prints.
 """
 import glob, os, re, subprocess
 import random, shutil, tempfile
-from lab import BIN, LABS, M, ROOT, check, main
+from lab import BIN, LABS, Lab, M, ROOT, UNDO, VMFERRY, check, main, run
+from test_pipes import Sshd
 
 PAGES = os.path.join(ROOT, 'doc', 'howto')
 SHOW = os.environ.get('VMFERRY_SHOW')
@@ -146,6 +147,31 @@ def pages():
 
 for page_name in pages():
     globals()['test_' + page_name.replace('-', '_')] = lambda name=page_name: run_page(name)
+
+
+def test_the_ssh_account_of_the_install_page_carries_bundles_and_can_do_nothing_else():
+    if shutil.which('sshd', path='/usr/sbin:/usr/bin') is None:
+        return print('skipped: sshd is not installed')
+    with open(os.path.join(ROOT, 'doc', 'INSTALL.md')) as f:
+        lines = re.findall(r'^    (restrict,command=".*") ssh-ed25519', f.read(), re.M)
+    check(len(lines) == 2, 'the page has other lines', lines)
+    lab = Lab(sizes=(M,))
+    sshd = Sshd(lab)
+    UNDO.append(sshd.close)
+    with open(lab.path('ssh', 'authorized')) as f:
+        key = f.read()
+    ssh, hq = ' '.join(sshd.command), '%s --home %s ' % (VMFERRY, lab.hq.home)
+    for line, use in ((lines[0], hq + "sync web1 --via '%s vmferry serve'" % ssh),
+                      (lines[1], hq + 'export web1 | %s import | %simport' % (ssh, hq))):
+        with open(lab.path('ssh', 'authorized'), 'w') as f:
+            f.write(line.replace('vmferry --home /var/lib/vmferry', '%s --home %s' % (VMFERRY, lab.dr.home)) + ' ' + key)
+        lab.write(lab.disks['vda'], 0, 5000)
+        run('bash', '-o', 'pipefail', '-c', use)
+        # Whatever else is asked for, the same tool answers, and it does not like an empty line.
+        for other in (['echo', 'here'], []):
+            p = run(*sshd.command, *other, rc=None)
+            check(p.returncode != 0 and 'here' not in p.stdout, other, p.returncode, p.stdout)
+    check(lab.hq.json('status')[0]['targets'][0]['acked'] == 2)
 
 
 def test_zz_every_page_is_in_the_index_and_every_link_leads_somewhere():
