@@ -66,7 +66,8 @@ struct plan {
 	unsigned jobs_wanted; /* by the person who started it; 0: as routes say */
 	uint64_t rate_wanted;
 	int once;
-	int is_short; /* there was no memory: said */
+	int is_short;     /* there was no memory: said */
+	int is_host_kept; /* the program of a host is kept ready, for the carriers to come */
 };
 
 /* Read HOME/routes, and put what it says into force: 0; 1, said: it is none, and nothing has changed; -1, said. */
