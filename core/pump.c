@@ -45,7 +45,7 @@ take_places(int in, int out, int status)
 	/* The places may be among these descriptors themselves. */
 	if (status != 3 && dup3(status, 3, O_CLOEXEC) < 0)
 		return (-1);
-	return (close_range(4, ~0U, 0));
+	return (program_close_from(4));
 }
 
 static _Noreturn void
