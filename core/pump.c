@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/program.h"
 
 #define PIPE_SIZE (1 << 20)
 #define GRACE 10000 /* ms that one which was told to stop has for it */
