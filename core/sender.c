@@ -492,7 +492,11 @@ prepare(struct sender *s, int is_known)
 	/* Who fetches says it without being asked. */
 	if (s->o.is_called && (rc = hear(s)) != 0)
 		return (rc);
-	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called)
+	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) != 0) {
+		s->is_sure = 1; /* a record of ours that cannot be read is not the line's */
+		return (rc);
+	}
+	if (!s->o.is_called)
 		rc = ask(s, is_known && s->g.P == NULL      ? SESSION_NEXT
 		            : s->o.resync && s->g.P == NULL ? SESSION_DIFFER
 		                                            : SESSION_SEND);
