@@ -173,6 +173,19 @@ def test_who_is_called_may_be_killed():
     killed('serve', delta_lab)
 
 
+def test_a_large_bundle_is_gone_on_with_after_a_kill():
+    """Where nobody is left who knows what was sent, the disks and the log of what was sent do."""
+    lab = CutLab([('to', 50 * M, 'sync')], sizes=(66 * M, 64 * K))
+    lab.fill(66 * M)
+    os.utime(lab.disks['vda'], (1, 1))     # of what was written a moment ago nobody can say that it is the same
+    os.utime(lab.disks['vdb'], (1, 1))
+    lab.sync(rc=-signal.SIGKILL)
+    p = lab.sync()
+    lab.is_same()
+    sizes = lab.carried()
+    check(sum(s[0] for s in sizes) - 66 * M <= 2 * SEGMENT + 2 * SMALL, sizes, p.stderr)
+
+
 def test_a_fetch_and_a_resync_that_are_cut_are_got_over():
     def fetch(place):
         lab = delta_lab([('from', place)])
