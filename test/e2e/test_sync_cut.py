@@ -198,6 +198,14 @@ def test_a_fetch_and_a_resync_that_are_cut_are_got_over():
         lab.sync('--resync')
         lab.is_same('resync cut at %d' % place)
         lab.close()
+    def killed(place):
+        lab = delta_lab([('to', place, 'sync')])
+        lab.sync('--resync', rc=-signal.SIGKILL)
+        lab.sync('--resync')
+        lab.is_same('resync killed at %d' % place)
+        check(os.listdir(os.path.join(lab.dr.replica(), 'inbox')) == [], 'what is of no use was kept')
+        lab.close()
+    at_once(killed, (600, 3 * M))
     at_once(fetch, (600, 3 * M, 5 * M))
     at_once(resync, (600, 3 * M, 5 * M))
 
