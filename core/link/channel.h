@@ -55,7 +55,7 @@ int channel_next(struct channel *C, enum session_kind *kind, const uint8_t **bod
 /* For poll: where frames come in; channel_next with 0 is to be asked first, since some may be here. */
 int channel_fd(const struct channel *C);
 
-/* Say that we are at work, if nothing was said for a while: to be called every few seconds.  0; -1, said. */
+/* Say that we are at work, if nothing was said for a while: to be called every few seconds, never waits.  0; -1, said. */
 int channel_keep(struct channel *C);
 
 /* Did it end by an error of the line (and not by an answer)? */

@@ -163,3 +163,11 @@ line_write(struct line *L, const uint8_t *p, size_t n, int64_t until)
 	}
 	return (0);
 }
+
+int
+line_has_room(const struct line *L)
+{
+	struct pollfd p = { .fd = L->out, .events = POLLOUT };
+
+	return (poll(&p, 1, 0) == 1);
+}

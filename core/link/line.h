@@ -42,6 +42,9 @@ int line_more(struct line *L, int64_t until);
  */
 int line_write(struct line *L, const uint8_t *p, size_t n, int64_t until);
 
+/* Is there room for a few bytes on the line? */
+int line_has_room(const struct line *L);
+
 /* It is over: say why, with who it is about.  Gives -1. */
 int line_broken(struct line *L, const char *why);
 

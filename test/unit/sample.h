@@ -11,6 +11,7 @@
 #include "header.h"
 #include "keylist.h"
 #include "record.h"
+#include "session.h"
 
 /* The same pair of keys for the same n, always. */
 static inline void
@@ -189,6 +190,45 @@ sample_keylist(unsigned n, uint8_t *secrets)
 		L.keys[i].end = i + 1 == n ? 0 : L.keys[i].from + 86400;
 	}
 	return (L);
+}
+
+/* One of each message of a session, every field that may be in use in use. */
+static inline struct session_ask
+sample_ask(void)
+{
+	struct session_ask m = { .verb = SESSION_SEND, .size = UINT64_C(1) << 40, .time = 1772366400 };
+
+	strcpy(m.vm, "web b\xc3\xbc"
+	             "cher");
+	strcpy(m.uuid, "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77");
+	return (m);
+}
+
+static inline struct session_have
+sample_have(void)
+{
+	struct session_have m = { .may = 1,
+		.epoch = 2,
+		.seq = 17,
+		.held = 19,
+		.free = UINT64_C(1) << 41,
+		.time = 1772366400,
+		.has_receipt = 1,
+		.terms = { .frequency = 300, .rate = 1 << 20, .points = 24, .size = UINT64_C(1) << 42 } };
+
+	strcpy(m.text, "it said \"so\"");
+	strcpy(m.state, "replicating");
+	strcpy(m.position, "a line\nand another\n");
+	return (m);
+}
+
+static inline struct session_answer
+sample_session_answer(void)
+{
+	struct session_answer m = { .rc = 1, .seq = 17 };
+
+	strcpy(m.text, "web: is not what it was");
+	return (m);
 }
 
 #endif
