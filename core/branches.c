@@ -10,6 +10,7 @@
 #include "history.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
+#include "status_json.h"
 #include "status_print.h"
 
 #define WORDS (3u * SITE_NAMED + 512u)

@@ -20,7 +20,8 @@
 #include "site/folders.h"
 #include "wire.h"
 
-#define BUSY 90000 /* ms: longer than a line that is dead is believed in, since its import may be the one at work */
+#define BUSY \
+	90000 /* ms: longer than a line that is dead is believed in, since its import may be the one at work */
 
 struct asked {
 	const struct site *S;
@@ -36,8 +37,7 @@ have_is_nothing(const struct session_have *h)
 	return (h->seq == 0 && h->held == 0);
 }
 
-static void
-no(struct session_have *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void no(struct session_have *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first that speaks against it is what is said. */
 static void
@@ -72,7 +72,8 @@ judge(const struct asked *a)
 	const char *why;
 
 	if (!trust_allows(e, a->ask->vm))
-		no(a->h, "site '%.100s' may not replicate '%.100s' to here; say 'vmferry trust add --vm' there",
+		no(a->h,
+		    "site '%.100s' may not replicate '%.100s' to here; say 'vmferry trust add --vm' there",
 		    e->card.name, a->ask->vm);
 	if (e->max_size != 0 && a->ask->size > e->max_size)
 		no(a->h,

@@ -261,6 +261,70 @@ look_at_target(struct health *h, const struct primary *P, const struct primary_t
 		    t->name, t->acked, sep, text);
 }
 
+/* What a site has for sure is older than it may be, though newer points were cut. */
+static void
+look_at_rpo(
+    struct health *h, const struct primary *P, const struct primary_target *t, const struct health_facts *f)
+{
+	const struct primary_point *p = t->acked == 0 ? NULL : primary_point(P, t->acked);
+	uint64_t every = P->wishes.frequency, most = every * HEALTH_LATE_CYCLES;
+	char old[POINT_AGE], goal[POINT_AGE];
+
+	if (most < HEALTH_BEHIND)
+		most = HEALTH_BEHIND;
+	if (p == NULL || every == 0 || t->back != 0 || p->point.seq == P->points[P->npoints - 1].point.seq ||
+	    (uint64_t)since(f, p->point.time) <= most)
+		return;
+	point_age_text(old, since(f, p->point.time));
+	point_age_text(goal, (int64_t)every);
+	remedy(cause(h, "rpo", HEALTH_WARNING,
+	           "what site '%.64s' has for sure is %s old, and one cycle is %s: so much would be lost now",
+	           t->name, old, goal),
+	    "see why its receipts do not come");
+}
+
+/* Cycles that came to nothing, with that site or any, and one that it takes longer than it may. */
+static void
+look_at_tally(
+    struct health *h, const struct primary *P, const struct tally_site *s, const struct health_facts *f)
+{
+	char age[POINT_AGE], kept[POINT_AGE], wished[POINT_AGE], site[TALLY_SITE + 16] = "";
+	uint64_t every = P->wishes.frequency;
+
+	if (s->site[0] != '\0')
+		snprintf(site, sizeof site, " to site '%s'", s->site);
+	point_age_text(age, since(f, s->failed_at));
+	if (s->failed > 0 && !s->is_over)
+		remedy(cause(h, "failing", s->failed > 1 ? HEALTH_WARNING : HEALTH_NOTE,
+		           "%" PRIu32 " cycle%s%s failed since the last receipt, the last one %s ago%s%s",
+		           s->failed, s->failed == 1 ? "" : "s", site, age, s->why[0] == '\0' ? "" : ": ",
+		           s->why),
+		    "see to that, or try it by hand: 'vmferry export %s'", P->vm);
+	if (every == 0 || s->cycle <= every)
+		return;
+	point_age_text(kept, (int64_t)s->cycle);
+	point_age_text(wished, (int64_t)every);
+	remedy(cause(h, "slow-cycle", HEALTH_WARNING, "a cycle%s takes longer than %s: one of %s is kept to",
+	           site, wished, kept),
+	    "give it more of the line, or a lower frequency");
+}
+
+static void
+look_at_work(struct health *h, const struct primary *P, const struct health_facts *f)
+{
+	for (unsigned i = 0; P->npoints > 0 && i < P->ntargets; i++)
+		look_at_rpo(h, P, &P->targets[i], f);
+	for (unsigned i = 0; f->tally != NULL && i < f->tally->nsites; i++) {
+		const struct tally_site *s = &f->tally->sites[i];
+		int is_ours = s->site[0] == '\0';
+
+		for (unsigned k = 0; k < P->ntargets; k++)
+			is_ours |= strncmp(P->targets[k].name, s->site, TALLY_SITE - 1) == 0;
+		if (is_ours)
+			look_at_tally(h, P, s, f);
+	}
+}
+
 static void
 look_at_sending(struct health *h, const struct primary *P, const struct health_facts *f)
 {
@@ -316,6 +380,7 @@ health_primary(struct health *h, const struct primary *P, const struct health_fa
 	look_at_age(h, f, &last, P->role.state == ROLE_DISABLED ? 0 : P->wishes.frequency, 1);
 	if (P->role.state != ROLE_DISABLED) {
 		look_at_cycles(h, P, f);
+		look_at_work(h, P, f);
 		look_at_apps(h, P);
 	}
 	look_at_names(h, P->vm, &P->role, &P->reminders);

@@ -3,6 +3,7 @@
 
 #include "primary/primary.h"
 #include "replica/replica.h"
+#include "tally/tally.h"
 
 /*
  * How a replication is doing: a record, what was found beside it, and the time in; named causes out.  Pure: nothing is
@@ -15,6 +16,7 @@
 #define HEALTH_LATE INT64_C(3600)                /* seconds without replication, or */
 #define HEALTH_LATE_CYCLES 3u                    /* three cycles, if that is longer */
 #define HEALTH_AHEAD INT64_C(300)                /* so far in the future a point may be */
+#define HEALTH_BEHIND INT64_C(300)               /* so old may be what another site has, or three cycles */
 #define HEALTH_TEST_EVERY (90 * INT64_C(86400))  /* if nothing else was said */
 #define HEALTH_BACK_AFTER (30 * INT64_C(86400))  /* at a site where the lineage did not begin */
 #define HEALTH_UNFINISHED INT64_C(86400)         /* an export that was begun may take so long */
@@ -49,9 +51,10 @@ struct health_facts {
 	const char *pending;   /* at a primary, an export that is not finished: where it goes; NULL: none */
 	int64_t pending_since; /* when that was begun */
 	const char *const
-	    *flight;   /* at a primary, for each target: what is on its way, in words; NULL: nothing */
-	int has_space; /* at a replica, of the file system it lies on, these are known: */
-	uint64_t space_free, space; /* bytes */
+	    *flight; /* at a primary, for each target: what is on its way, in words; NULL: nothing */
+	const struct tally_now *tally; /* what became of its cycles; NULL: not known */
+	int has_space;                 /* at a replica, of the file system it lies on, these are known: */
+	uint64_t space_free, space;    /* bytes */
 };
 
 void health_primary(struct health *h, const struct primary *P, const struct health_facts *f);

@@ -7,12 +7,13 @@
 
 #include "base/io.h"
 #include "base/say.h"
-#include "overview.h"
 #include "report_page.h"
 #include "report_vm.h"
+#include "status_view.h"
 
 struct gathering {
-	uint64_t interval;
+	struct status_view view;
+	int is_partial; /* some record could not be read, or shown */
 	unsigned n, room;
 	struct report_row *rows;
 	unsigned nkept; /* rows with details */
@@ -59,21 +60,23 @@ fill_flight(struct report_row *r, const struct primary *P)
 
 /* 0; -1: no memory. */
 static int
-fill_row(struct report_row *r, const struct overview *o, const struct figures *f, unsigned id)
+fill_row(struct report_row *r, const struct status_line *l, unsigned id)
 {
-	*r = (struct report_row){ .side = o->side,
-		.state = role_state_text(o->role->state),
-		.grade = o->health->grade,
-		.last = o->last,
-		.safe = f->has_rpo ? o->now - (int64_t)f->rpo : 0,
+	const struct figures *f = &l->gauge->figures;
+
+	*r = (struct report_row){ .side = l->side,
+		.state = role_state_text(l->role->state),
+		.grade = l->health->grade,
+		.last = l->last,
+		.safe = f->has_rpo ? l->now - (int64_t)f->rpo : 0,
 		.goal = f->goal,
-		.points = o->points,
+		.points = l->points,
 		.id = id };
-	r->vm = strdup(o->vm);
-	r->uuid = strdup(o->uuid);
-	fill_cause(r, o->health);
-	if (o->P != NULL)
-		fill_flight(r, o->P);
+	r->vm = strdup(l->vm);
+	r->uuid = strdup(l->uuid);
+	fill_cause(r, l->health);
+	if (l->P != NULL)
+		fill_flight(r, l->P);
 	return (r->vm == NULL || r->uuid == NULL || r->text == NULL || r->remedy == NULL ? -1 : 0);
 }
 
@@ -119,26 +122,27 @@ take_place(struct gathering *g)
 
 /* 0; -1, said. */
 static int
-fill_details(struct gathering *g, struct report_row *r, const struct overview *o, const struct figures *f)
+fill_details(struct gathering *g, struct report_row *r, const struct status_line *l)
 {
-	struct report_vm v = { .S = o->S,
-		.from = o->now - (int64_t)g->interval,
-		.now = o->now,
+	struct report_vm v = { .S = g->view.S,
+		.from = l->now - g->view.interval,
+		.now = l->now,
 		.id = r->id,
-		.P = o->P,
-		.R = o->R,
-		.health = o->health,
-		.figures = f,
+		.P = l->P,
+		.R = l->R,
+		.health = l->health,
+		.figures = &l->gauge->figures,
 		.events = g->events,
 		.hours = g->hours };
+	const char *dir = l->P != NULL ? l->P->dir : l->R->dir;
 	size_t size;
 	FILE *out = open_memstream(&r->details, &size);
 	int rc;
 
 	if (out == NULL)
 		return (say_failed("out of memory"));
-	v.nevents = tally_events(o->dir, g->events);
-	v.nhours = tally_hours(o->dir, v.from, v.now, g->hours);
+	v.nevents = tally_events(dir, g->events);
+	v.nhours = tally_hours(dir, v.from, v.now, g->hours);
 	rc = report_vm_put(out, &v);
 	if (fclose(out) != 0 && rc == 0)
 		rc = say_failed("out of memory");
@@ -146,21 +150,51 @@ fill_details(struct gathering *g, struct report_row *r, const struct overview *o
 }
 
 static int
-take(void *context, const struct overview *o)
+take(void *context, const struct status_line *l)
 {
 	struct gathering *g = context;
 	struct report_row *r = new_row(g);
-	struct figures f;
 
-	overview_figures(o, g->interval, &f);
 	if (r == NULL)
 		return (say_failed("out of memory"));
-	if (fill_row(r, o, &f, g->n) != 0) {
+	if (fill_row(r, l, g->n) != 0) {
 		free_row(r);
 		g->n--;
 		return (say_failed("out of memory"));
 	}
-	return (take_place(g) ? fill_details(g, r, o, &f) : 0);
+	return (take_place(g) ? fill_details(g, r, l) : 0);
+}
+
+static int
+look_at_primary(void *context, const char *uuid)
+{
+	struct gathering *g = context;
+
+	g->is_partial |= status_view_primary(&g->view, uuid, g) < 0;
+	return (0);
+}
+
+static int
+look_at_replica(void *context, const char *uuid)
+{
+	struct gathering *g = context;
+
+	g->is_partial |= status_view_replica(&g->view, uuid, g) < 0;
+	return (0);
+}
+
+/* Each VM, one after the other: 0; 1, said: the one that is asked for is not here; -1, said: not all of them. */
+static int
+gather(struct gathering *g)
+{
+	pthread_mutex_init(&g->view.lock, NULL);
+	if (primary_each(g->view.S, look_at_primary, g) != 0 ||
+	    replica_each(g->view.S, look_at_replica, g) != 0)
+		g->is_partial = 1;
+	pthread_mutex_destroy(&g->view.lock);
+	if (g->view.vm != NULL && g->n == 0 && !g->is_partial)
+		return (say_refused("%s: no such VM is replicated here", g->view.vm));
+	return (g->is_partial ? -1 : 0);
 }
 
 /* --- the page ----------------------------------------------------------------------------------------- */
@@ -189,20 +223,22 @@ write_page(const char *path, const struct report_page *p)
 int
 report_html(const struct site *S, const char *path, const char *vm, uint64_t interval)
 {
-	struct report_page p = {
-		.site = site_card(S)->name, .now = (int64_t)time(NULL), .interval = interval
-	};
 	struct gathering *g = calloc(1, sizeof *g);
+	struct report_page p = { .site = site_card(S)->name, .interval = interval };
 	int rc;
 
 	if (g == NULL)
 		return (say_failed("out of memory"));
-	g->interval = interval;
-	rc = overview_each(S, vm, p.now, take, g);
+	g->view.S = S;
+	g->view.vm = vm;
+	g->view.now = p.now = (int64_t)time(NULL);
+	g->view.interval = (int64_t)interval;
+	g->view.show = take;
+	rc = gather(g);
 	if (g->n > 0)
 		qsort(g->rows, g->n, sizeof *g->rows, report_page_order);
 	p.vm = vm == NULL || g->n == 0 ? NULL : g->rows[0].vm;
-	p.is_partial = rc < 0;
+	p.is_partial = g->is_partial;
 	p.n = g->n;
 	p.rows = g->rows;
 	if (rc != 1 && write_page(path, &p) != 0)

@@ -94,7 +94,7 @@ put_ages(FILE *out, const struct report_vm *v, const char *site, int has_hours, 
 {
 	struct ages *a = malloc(sizeof *a);
 	char most[PLAN_TEXT], goal[PLAN_TEXT];
-	struct drawing d;
+	struct drawing d = { .id = "" };
 
 	if (a == NULL)
 		return;
@@ -148,10 +148,14 @@ gather_bars(struct report_svg_bar *bars, const struct report_vm *v)
 		if (is_delta(v, &v->events[i]) && v->events[i].at >= v->from)
 			bars[n++] = (struct report_svg_bar){ v->events[i].at, v->events[i].bytes };
 	}
-	for (unsigned i = 0; i < v->nhours; i++)
-		if (v->hours[i].deltas != 0 && v->hours[i].hour * 3600 + 3600 <= first)
-			bars[n++] = (struct report_svg_bar){ v->hours[i].hour * 3600 + 1800,
-				v->hours[i].largest_delta };
+	for (unsigned i = 0; i < v->nhours; i++) {
+		int64_t start = v->hours[i].hour * 3600, end = start + 3600 < first ? start + 3600 : first;
+
+		start = start < v->from ? v->from : start;
+		if (v->hours[i].deltas != 0 && start < end)
+			bars[n++] =
+			    (struct report_svg_bar){ start + (end - start) / 2, v->hours[i].largest_delta };
+	}
 	return (n);
 }
 
@@ -160,7 +164,7 @@ put_sizes(FILE *out, const struct report_vm *v)
 {
 	struct report_svg_bar *bars = calloc(v->nevents + v->nhours + 1, sizeof *bars);
 	char most[PLAN_TEXT], each[PLAN_TEXT];
-	struct drawing d;
+	struct drawing d = { .id = "" };
 	uint64_t largest = 0;
 	unsigned n;
 
@@ -337,7 +341,7 @@ put_points(FILE *out, const struct report_vm *v)
 {
 	struct lanes L = { 0 };
 	char oldest[REPORT_TIME], newest[REPORT_TIME];
-	struct drawing d;
+	struct drawing d = { .id = "" };
 
 	if ((v->P != NULL ? primary_lanes(&L, v->P) : replica_lanes(&L, v->R)) != 0)
 		return (say_failed("out of memory"));
@@ -348,8 +352,8 @@ put_points(FILE *out, const struct report_vm *v)
 	} else {
 		report_text_clock(oldest, L.lanes[0].marks[0].at);
 		report_text_clock(newest, L.lanes[0].marks[L.lanes[0].n - 1].at);
-		snprintf(d.words, sizeof d.words, "%u points %s, from %s to %s; %u line%s.", L.lanes[0].n,
-		    L.lanes[0].label, oldest, newest, L.n, L.n == 1 ? "" : "s");
+		snprintf(d.words, sizeof d.words, "%u point%s %s, from %s to %s; %u line%s.", L.lanes[0].n,
+		    L.lanes[0].n == 1 ? "" : "s", L.lanes[0].label, oldest, newest, L.n, L.n == 1 ? "" : "s");
 		put_legend(out, &L);
 		fputs("</small></figcaption>\n", out);
 		stretch(&d.frame, &L);

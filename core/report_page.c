@@ -316,8 +316,8 @@ report_page_put(FILE *out, const struct report_page *p)
 	if (p->n > 1 || (p->n == 1 && p->vm == NULL))
 		put_table(out, p);
 	put_details(out, p);
-	fputs("</main>\n<footer class=\"soft\">Made by vmferry report from this site's records. A point is "
-	      "safe once "
-	      "both sites have it.</footer>\n</body>\n</html>\n",
+	fputs(
+	    "</main>\n<footer class=\"soft\">Made by vmferry report from this site's records. "
+	    "RPO: how old the newest point is that the other site has for sure.</footer>\n</body>\n</html>\n",
 	    out);
 }

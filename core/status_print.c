@@ -1,197 +1,308 @@
 #include "status_print.h"
 
 #include <inttypes.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/say.h"
+/* --- text in lines ------------------------------------------------------------------------------------ */
 
-/* --- for people --------------------------------------------------------------------------------------- */
+static const char *const paints[] = { "\033[32m", "", "\033[33m", "\033[1;31m" };
+#define PLAIN "\033[0m"
+
+/* A text that is written, and how far it is. */
+struct writing {
+	FILE *out;
+	unsigned columns, column, indent;
+};
 
 static void
-put_byte(char c)
+new_line(struct writing *w)
 {
-	putchar((unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
+	fprintf(w->out, "\n%*s", (int)w->indent, "");
+	w->column = w->indent;
 }
 
-/* A word, which is broken where it is longer than a whole line; the column behind it. */
-static unsigned
-put_word(const char *word, size_t n, unsigned column, unsigned indent)
+/* A word, which is broken where it is longer than a whole line. */
+static void
+put_word(struct writing *w, const char *word, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (column == STATUS_COLUMNS)
-			column = (unsigned)printf("\n%*s", (int)indent, "") - 1;
-		put_byte(word[i]);
-		column++;
+		if (w->column >= w->columns)
+			new_line(w);
+		putc((unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i], w->out);
+		w->column++;
 	}
-	return (column);
 }
 
-void
-status_print_text(const char *text, unsigned first, unsigned indent)
+static void
+put_words(struct writing *w, const char *text)
 {
-	unsigned column = (unsigned)printf("%*s", (int)first, "");
 	int is_first = 1;
 
 	while (*text != '\0') {
 		size_t n = strcspn(text, " ");
 
-		if (!is_first && column + 1 + n > STATUS_COLUMNS)
-			column = (unsigned)printf("\n%*s", (int)indent, "") - 1;
-		else if (!is_first)
-			column += (unsigned)printf(" ");
-		column = put_word(text, n, column, indent);
+		if (!is_first && w->column + 1 + n > w->columns)
+			new_line(w);
+		else if (!is_first) {
+			putc(' ', w->out);
+			w->column++;
+		}
+		put_word(w, text, n);
 		text += n;
 		text += *text == ' ';
 		is_first = 0;
 	}
-	putchar('\n');
+	putc('\n', w->out);
 }
+
+static void
+put_text(FILE *out, const struct terminal *t, const char *text, unsigned first, unsigned indent)
+{
+	struct writing w = { out, t->columns, first, indent };
+
+	fprintf(out, "%*s", (int)first, "");
+	put_words(&w, text);
+}
+
+void
+status_print_text(const char *text, unsigned first, unsigned indent)
+{
+	struct terminal t = terminal_of(STDOUT_FILENO);
+
+	put_text(stdout, &t, text, first, indent);
+}
+
+/* The word for a grade, in its colour, in so many columns. */
+static void
+put_grade(FILE *out, const struct terminal *t, enum health_grade grade, int width)
+{
+	const char *text = health_grade_text(grade);
+
+	if (t->has_colour && paints[grade][0] != '\0')
+		fprintf(out, "%s%s" PLAIN "%*s", paints[grade], text,
+		    width > (int)strlen(text) ? width - (int)strlen(text) : 0, "");
+	else
+		fprintf(out, "%-*s", width, text);
+}
+
+/* --- a line ------------------------------------------------------------------------------------------- */
 
 /* The first columns: a long name gets a line of its own. */
 #define NAME 16
 #define SIDE 7
 #define STATE 21
 #define LEAD (NAME + 1 + SIDE + 1 + STATE)
+#define WHOLE 99u /* columns of all of it */
+#define SHORT 76u /* with an age, and no counts */
 
-void
-status_print_head(void)
+static const char *
+age_of(const struct status_line *l, char age[POINT_AGE])
 {
-	printf("%-*s %-*s %-*s %-8s %7s  %-20s %6s %6s\n", NAME, "VM", SIDE, "ROLE", STATE, "STATE", "HEALTH",
-	    "POINT", "TIME", "POINTS", "STAGED");
+	if (l->last.seq == 0)
+		return ("-");
+	point_age_text(age, l->now - l->last.time);
+	return (age);
 }
 
 void
-status_print(const struct status_line *l)
+status_print_head(FILE *out, const struct terminal *t)
 {
-	const struct health *h = l->health;
+	if (t->columns < SHORT)
+		return;
+	fprintf(
+	    out, "%-*s %-*s %-*s %-8s %7s  ", NAME, "VM", SIDE, "ROLE", STATE, "STATE", "HEALTH", "POINT");
+	if (t->columns < WHOLE)
+		fprintf(out, "AGE\n");
+	else
+		fprintf(out, "%-20s %6s %6s\n", "TIME", "POINTS", "STAGED");
+}
+
+static void
+print_row(FILE *out, const struct terminal *t, const struct status_line *l)
+{
 	const char *state = role_state_text(l->role->state), *name = l->vm;
-	char time[POINT_TIME] = "-", text[2 * HEALTH_TEXT + 32];
+	char time[POINT_TIME] = "-", age[POINT_AGE];
 	size_t room = LEAD - SIDE - 2 - (strlen(state) > STATE ? strlen(state) : STATE);
 
 	if (strlen(name) > room) {
-		status_print_text(name, 0, 2);
+		put_text(out, t, name, 0, 2);
 		name = "";
 	}
+	fprintf(out, "%-*s %-*s %-*s ", (int)room, name, SIDE, l->side, (int)(LEAD - SIDE - 2 - room), state);
+	put_grade(out, t, l->health->grade, 8);
+	fprintf(out, " %7" PRIu64 "  ", l->last.seq);
 	if (l->last.seq != 0)
 		point_time_text(time, l->last.time);
-	printf("%-*s %-*s %-*s %-8s %7" PRIu64 "  %-20s %6u %6u\n", (int)room, name, SIDE, l->side,
-	    (int)(LEAD - SIDE - 2 - room), state, health_grade_text(h->grade), l->last.seq, time, l->points,
-	    l->staged);
-	for (unsigned i = 0; i < h->n; i++) {
-		const struct health_cause *c = &h->causes[i];
-
-		snprintf(text, sizeof text, "%s: %s%s%s", health_grade_text(c->grade), c->text,
-		    c->remedy[0] == '\0' ? "" : "; ", c->remedy);
-		status_print_text(text, 2, 6);
-	}
+	if (t->columns < WHOLE)
+		fprintf(out, "%s\n", age_of(l, age));
+	else
+		fprintf(out, "%-20s %6u %6u\n", time, l->points, l->staged);
 }
 
-/* --- for programs ------------------------------------------------------------------------------------- */
-
-json_t *
-status_json_point(const struct point *p)
+/* Where no row fits. */
+static void
+print_narrow(FILE *out, const struct terminal *t, const struct status_line *l)
 {
-	char time[POINT_TIME];
+	char age[POINT_AGE], text[256];
+	struct writing w = { out, t->columns, 2, 4 };
 
-	if (p->seq == 0)
-		return (json_null());
-	point_time_text(time, p->time);
-	return (json_pack("{s:I,s:I,s:s,s:s}", "seq", (json_int_t)p->seq, "epoch", (json_int_t)p->epoch,
-	    "time", time, "kind", point_kind_text(p->kind)));
+	put_text(out, t, l->vm, 0, 2);
+	fprintf(out, "  ");
+	put_grade(out, t, l->health->grade, 0);
+	w.column += (unsigned)strlen(health_grade_text(l->health->grade));
+	if (l->last.seq == 0)
+		snprintf(text, sizeof text, ", %s, %s", l->side, role_state_text(l->role->state));
+	else
+		snprintf(text, sizeof text, ", %s, %s, point %" PRIu64 " of %s ago", l->side,
+		    role_state_text(l->role->state), l->last.seq, age_of(l, age));
+	put_words(&w, text);
 }
 
-json_t *
-status_json_history(const struct history *h, const struct site *S)
-{
-	char name[SITE_NAMED], key[2 * RECORD_KEY + 1];
-	json_t *a = json_array();
-
-	for (unsigned i = 0; i < h->n; i++) {
-		const struct history_turn *t = &h->turns[i];
-
-		sodium_bin2hex(key, sizeof key, t->site, RECORD_KEY);
-		json_array_append_new(
-		    a, json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)t->epoch, "behind",
-		           (json_int_t)t->seq, "site", site_name_of(S, t->site, name), "key", key));
-	}
-	return (a);
-}
-
-/* A text that may have been cut within a character. */
-static json_t *
-text_json(const char *text)
-{
-	char plain[2 * HEALTH_TEXT + 4];
-	json_t *s = json_string(text);
-	size_t n = 0;
-
-	if (s != NULL)
-		return (s);
-	for (; text[n] != '\0' && n + 1 < sizeof plain; n++)
-		plain[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-	return (json_stringn(plain, n));
-}
-
-static json_t *
-alerts_json(const struct health *h)
-{
-	json_t *a = json_array();
-
-	for (unsigned i = 0; i < h->n; i++)
-		json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s}", "name", h->causes[i].name, "grade",
-		                             health_grade_text(h->causes[i].grade), "text", h->causes[i].text,
-		                             "remedy", h->causes[i].remedy));
-	return (a);
-}
-
-static json_t *
-causes_json(const struct health *h)
-{
-	char text[2 * HEALTH_TEXT + 4];
-	json_t *a = json_array();
-
-	for (unsigned i = 0; i < h->n; i++) {
-		snprintf(text, sizeof text, "%s%s%s", h->causes[i].text,
-		    h->causes[i].remedy[0] == '\0' ? "" : "; ", h->causes[i].remedy);
-		json_array_append_new(a, text_json(text));
-	}
-	return (a);
-}
-
-/* The planned failover that it is locked for; NULL where there is none. */
-static json_t *
-failover_json(const struct role *r, const struct site *S)
-{
-	char name[SITE_NAMED];
-
-	if (r->side == ROLE_PRIMARY && r->locked != 0)
-		return (json_pack("{s:I,s:b,s:s}", "point", (json_int_t)r->locked, "planned", 1, "site",
-		    site_name_of(S, r->locked_for, name)));
-	return (NULL);
-}
-
-json_t *
-status_json(const struct status_line *l, const struct site *S)
+void
+status_print(FILE *out, const struct terminal *t, const struct status_line *l)
 {
 	const struct health *h = l->health;
-	json_t *failing = failover_json(l->role, S);
-	json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:i,s:o,s:i}", "vm", l->vm, "uuid", l->uuid, "role",
-	    l->side, "state", role_state_text(l->role->state), "health", health_grade_text(h->grade),
-	    "causes", causes_json(h), "points", (int)l->points, "last_point", status_json_point(&l->last),
-	    "staged", (int)l->staged);
+	char text[2 * HEALTH_TEXT + 32];
 
-	json_object_set_new(o, "epoch", json_integer((json_int_t)history_epoch(&l->role->history)));
-	json_object_set_new(o, "fenced", json_boolean(l->role->is_fenced));
-	json_object_set_new(o, "alerts", alerts_json(h));
-	json_object_set_new(o, "history", status_json_history(&l->role->history, S));
-	json_object_set_new(o, "next",
-	    h->grade == HEALTH_NORMAL || h->causes[0].remedy[0] == '\0' ? json_null()
-	                                                                : text_json(h->causes[0].remedy));
-	if (failing != NULL)
-		json_object_set_new(o, "failover", failing);
-	if (l->more != NULL)
-		json_object_update(o, l->more);
-	return (o);
+	if (t->columns < SHORT)
+		print_narrow(out, t, l);
+	else
+		print_row(out, t, l);
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct health_cause *c = &h->causes[i];
+		struct writing w = { out, t->columns, 2, 6 };
+
+		fprintf(out, "  ");
+		put_grade(out, t, c->grade, 0);
+		w.column += (unsigned)strlen(health_grade_text(c->grade));
+		snprintf(text, sizeof text, ": %s%s%s", c->text, c->remedy[0] == '\0' ? "" : "; ", c->remedy);
+		put_words(&w, text);
+	}
+}
+
+void
+status_print_rest(FILE *out, const struct terminal *t, unsigned normal, unsigned all)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "Normal, and not shown: %u of %u.", normal, all);
+	put_text(out, t, text, 0, 2);
+	put_text(out, t, "'vmferry status | less' shows all of them.", 0, 2);
+}
+
+/* --- figures ------------------------------------------------------------------------------------------ */
+
+#define TEXT 160u
+
+static void
+put_figure(FILE *out, const struct terminal *t, const char *name, const char *text)
+{
+	struct writing w = { out, t->columns, 12, 12 };
+
+	fprintf(out, "  %-9s ", name);
+	put_words(&w, text);
+}
+
+/* Bytes, to three digits or so. */
+static const char *
+size_text(char out[32], uint64_t bytes)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	double n = (double)bytes;
+	unsigned i = 0;
+
+	for (; n >= 1000 && i < 5; i++)
+		n /= 1024;
+	snprintf(out, 32, i == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[i]);
+	return (out);
+}
+
+static const char *
+ms_text(char out[POINT_AGE], uint64_t ms)
+{
+	if (ms < 120000)
+		snprintf(out, POINT_AGE, "%.1f seconds", (double)ms / 1000);
+	else
+		point_age_text(out, (int64_t)(ms / 1000));
+	return (out);
+}
+
+static void
+rpo_text(char out[TEXT], const struct figures *f)
+{
+	char age[POINT_AGE], goal[POINT_AGE], most[POINT_AGE];
+
+	point_age_text(age, (int64_t)f->rpo);
+	point_age_text(goal, (int64_t)f->goal);
+	point_age_text(most, (int64_t)f->largest_rpo);
+	snprintf(out, TEXT, "%s%s%s%s%s%s", f->has_rpo ? age : "nothing is there for sure",
+	    f->has_rpo ? " now" : "", f->goal == 0 ? "" : "; one cycle is ", f->goal == 0 ? "" : goal,
+	    f->largest_rpo == 0 ? "" : "; at most ", f->largest_rpo == 0 ? "" : most);
+}
+
+static void
+bundles_text(char out[TEXT], const struct figures *f, int is_primary)
+{
+	char average[32], largest[32], all[32];
+	int n = snprintf(out, TEXT, "%" PRIu64 " %s", f->bundles, is_primary ? "sent" : "taken");
+
+	if (f->bundles == 0)
+		return;
+	if (f->seeds > 0)
+		n += snprintf(out + n, TEXT - (size_t)n, ", %" PRIu64 " of them seeds", f->seeds);
+	n += snprintf(out + n, TEXT - (size_t)n, "; %s in all", size_text(all, f->bytes));
+	if (f->compression > 0)
+		n += snprintf(out + n, TEXT - (size_t)n, " of %.1f times that", f->compression);
+	if (f->largest_size > 0)
+		snprintf(out + n, TEXT - (size_t)n, "; a delta %s on average, %s at most",
+		    size_text(average, f->average_size), size_text(largest, f->largest_size));
+}
+
+static void
+print_work(FILE *out, const struct terminal *t, const struct figures *f, int is_primary)
+{
+	char text[TEXT], one[POINT_AGE], two[POINT_AGE];
+
+	if (f->average_latency != 0 || f->largest_latency != 0) {
+		point_age_text(one, (int64_t)f->average_latency);
+		point_age_text(two, (int64_t)f->largest_latency);
+		snprintf(text, sizeof text, "%s on average from the cut to %s, %s at most", one,
+		    is_primary ? "the receipt" : "here", two);
+		put_figure(out, t, "latency", text);
+	}
+	if (f->longest_ms != 0) {
+		snprintf(text, sizeof text, "%s on average, %s at most", ms_text(one, f->average_ms),
+		    ms_text(two, f->longest_ms));
+		put_figure(out, t, is_primary ? "sending" : "merging", text);
+	}
+}
+
+void
+status_print_figures(FILE *out, const struct terminal *t, const struct status_line *l)
+{
+	const struct figures *f = &l->gauge->figures;
+	int is_primary = l->role->side == ROLE_PRIMARY;
+	char text[TEXT], since[POINT_TIME], size[32];
+
+	if (!l->gauge->has_figures)
+		return;
+	point_time_text(since, f->since);
+	snprintf(text, sizeof text, "Since %s:", since);
+	put_text(out, t, text, 2, 4);
+	rpo_text(text, f);
+	put_figure(out, t, "RPO", text);
+	snprintf(text, sizeof text, "%" PRIu64 " done, %" PRIu64 " missed, %" PRIu64 " failed", f->ok,
+	    f->missed, f->failed);
+	put_figure(out, t, "cycles", text);
+	bundles_text(text, f, is_primary);
+	put_figure(out, t, "bundles", text);
+	print_work(out, t, f, is_primary);
+	snprintf(text, sizeof text, "%" PRIu64 " bundle%s %s, %s", f->pending, f->pending == 1 ? "" : "s",
+	    is_primary ? "on the way" : "not merged", size_text(size, f->pending_bytes));
+	put_figure(out, t, "pending", text);
+	point_time_text(since, f->tested);
+	snprintf(text, sizeof text, "%" PRIu64 "; tests: %" PRIu64 "%s%s", f->resyncs, f->tests,
+	    f->tested == 0 ? "" : ", the last at ", f->tested == 0 ? "" : since);
+	put_figure(out, t, "resyncs", text);
 }

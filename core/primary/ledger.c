@@ -90,6 +90,8 @@ forget(struct primary *P, unsigned i)
 {
 	memmove(&P->shipments[i], &P->shipments[i + 1], (P->nshipments - i - 1) * sizeof *P->shipments);
 	P->nshipments--;
+	/* No key lies behind those that are. */
+	memset(&P->shipments[P->nshipments], 0, sizeof *P->shipments);
 }
 
 /* Does a newer one lead all the targets of s at least as far, from no later a point? */

@@ -41,7 +41,7 @@ is_wanted(void *context, const char *uuid)
 
 	if (strcmp(uuid, s->vm) != 0) {
 		/* A UUID is nothing else, whatever names there are. */
-		if (name_check_uuid(s->vm) == NULL)
+		if (name_check_uuid(s->vm) == NULL || folders_may_be(s->S, "primaries", uuid, s->vm) <= 0)
 			return (0);
 		if (primary_look(&P, s->S, uuid) != 0)
 			return (0); /* said; it is not in the way of the others */
@@ -190,12 +190,16 @@ primary_look(struct primary **P, const struct site *S, const char *uuid)
 void
 primary_close(struct primary *P)
 {
+	size_t n;
+
 	if (P == NULL)
 		return;
 	io_close(P->lock);
 	free(P->points);
 	sodium_memzero(P->leaf_seed, sizeof P->leaf_seed);
-	sodium_memzero(P->shipments, sizeof P->shipments);
+	/* One more: it may have been read in part. */
+	n = P->nshipments < PRIMARY_SHIPMENTS ? P->nshipments + 1 : PRIMARY_SHIPMENTS;
+	sodium_memzero(P->shipments, n * sizeof *P->shipments);
 	free(P);
 }
 

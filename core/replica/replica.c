@@ -188,7 +188,7 @@ is_wanted(void *context, const char *uuid)
 	int found = strcmp(uuid, s->vm) == 0;
 
 	/* A UUID is nothing else, whatever name another site gave a VM of its own. */
-	if (!found && name_check_uuid(s->vm) != NULL) {
+	if (!found && name_check_uuid(s->vm) != NULL && folders_may_be(s->S, "replicas", uuid, s->vm) > 0) {
 		if (replica_look(&R, s->S, uuid) != 0)
 			return (0); /* said; it is not in the way of the others */
 		found = strcmp(R->vm, s->vm) == 0;

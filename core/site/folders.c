@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/say.h"
+#include "base/state.h"
 #include "name.h"
 
 int
@@ -26,6 +27,15 @@ folders_each(
 			rc = each(context, e->d_name);
 	closedir(d);
 	return (rc);
+}
+
+int
+folders_may_be(const struct site *S, const char *kind, const char *uuid, const char *name)
+{
+	char path[PATH_MAX];
+
+	return (
+	    io_path(path, "%s/%s/%s/state", site_home(S), kind, uuid) != 0 ? -1 : state_may_have(path, name));
 }
 
 int

@@ -31,8 +31,8 @@ overdue(const struct figures_facts *facts)
 	uint64_t n = 0;
 
 	if (facts->is_primary && facts->goal != 0 && facts->last_cut != 0)
-		n = figures_cycles(facts->last_cut > facts->since ? facts->last_cut : facts->since,
-		    facts->now, facts->goal);
+		n = figures_cycles(
+		    facts->last_cut > facts->since ? facts->last_cut : facts->since, facts->now, facts->goal);
 	return (n > 0 ? n - 1 : 0);
 }
 

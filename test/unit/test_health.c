@@ -586,3 +586,79 @@ Test(health, more_causes_than_there_is_room_for_lose_the_mildest)
 	cr_expect_eq(found("points-damaged"), HEALTH_CRITICAL);
 	replica_drop(R);
 }
+
+/* --- what became of the cycles -------------------------------------------------------------------------- */
+
+/* A primary with another point, cut now, which nobody has acknowledged; the first is that old. */
+static struct primary *
+behind(uint64_t frequency, int64_t age)
+{
+	struct primary *P = primary_of(frequency);
+
+	P->points[0].point.time = NOW - age;
+	P->points[P->npoints++].point = (struct point){ 1, 2, NOW, POINT_STANDARD };
+	return (P);
+}
+
+Test(health, says_how_much_would_be_lost_after_five_minutes_and_three_cycles)
+{
+	static const struct {
+		uint64_t frequency;
+		int64_t most;
+	} tries[] = { { 30, 300 }, { 99, 300 }, { 100, 300 }, { 101, 303 }, { 3600, 10800 } };
+	struct primary *P;
+
+	for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+		P = behind(tries[i].frequency, tries[i].most);
+		cr_expect_eq(primary_says(P, "rpo", NONE), HEALTH_NORMAL);
+		P->points[0].point.time--;
+		cr_expect_eq(primary_says(P, "rpo", NONE), HEALTH_WARNING);
+		primary_drop(P);
+	}
+	P = behind(0, 10 * DAY);
+	cr_expect_eq(primary_says(P, "rpo", NONE), HEALTH_NORMAL, "without a frequency there is no goal");
+	primary_drop(P);
+	P = primary_of(30);
+	cr_expect_eq(primary_says(P, "rpo", FACTS(.is_home = 1, .now = NOW + DAY)), HEALTH_NORMAL);
+	cr_expect_eq(found("late"), HEALTH_WARNING, "that is said already");
+	primary_drop(P);
+}
+
+static enum health_grade
+tally_says(const struct primary *P, const char *name, struct tally_site s)
+{
+	struct tally_now now = { .nsites = 1, .sites = { s } };
+
+	return (primary_says(P, name, FACTS(.is_home = 1, .tally = &now)));
+}
+
+#define SITE(...) ((struct tally_site){ .site = "dr", __VA_ARGS__ })
+
+Test(health, says_that_cycles_fail_until_one_does_not)
+{
+	struct primary *P = primary_of(300);
+
+	cr_expect_eq(tally_says(P, "failing", SITE(.failed = 1, .failed_at = NOW - 60)), HEALTH_NOTE);
+	cr_expect_eq(tally_says(P, "failing", SITE(.failed = 2, .failed_at = NOW - 60, .why = "no route")),
+	    HEALTH_WARNING);
+	cr_expect_not_null(strstr(h.causes[0].text, "60 seconds ago: no route"), "%s", h.causes[0].text);
+	cr_expect_eq(tally_says(P, "failing", SITE(.failed = 2, .is_over = 1)), HEALTH_NORMAL);
+	cr_expect_eq(tally_says(P, "failing", SITE(.failed = 0)), HEALTH_NORMAL);
+	cr_expect_eq(tally_says(P, "failing", ((struct tally_site){ .failed = 2 })), HEALTH_WARNING);
+	cr_expect_eq(
+	    tally_says(P, "failing", ((struct tally_site){ .site = "gone", .failed = 2 })), HEALTH_NORMAL);
+	P->role.state = ROLE_DISABLED;
+	cr_expect_eq(tally_says(P, "failing", SITE(.failed = 2)), HEALTH_NORMAL);
+	primary_drop(P);
+}
+
+Test(health, says_that_a_cycle_is_longer_than_was_wished)
+{
+	struct primary *P = primary_of(300);
+
+	cr_expect_eq(tally_says(P, "slow-cycle", SITE(.cycle = 300)), HEALTH_NORMAL);
+	cr_expect_eq(tally_says(P, "slow-cycle", SITE(.cycle = 301)), HEALTH_WARNING);
+	P->wishes.frequency = 0;
+	cr_expect_eq(tally_says(P, "slow-cycle", SITE(.cycle = 301)), HEALTH_NORMAL);
+	primary_drop(P);
+}
