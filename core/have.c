@@ -1,6 +1,7 @@
 #include "have.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,8 +152,15 @@ tell_room(const struct asked *a)
 {
 	const struct trust_entry *e = entry_of(a);
 	const char *place = a->R != NULL ? a->R->dir : e->store[0] != '\0' ? e->store : site_home(a->S);
+	char dir[PATH_MAX], *slash;
+	int rc;
 
-	return (io_free(place, &a->h->free));
+	/* A store is made when the first replica comes: its room is that of what it will lie in. */
+	if (io_path(dir, "%s", place) != 0)
+		return (-1);
+	while ((rc = io_exists(dir)) == 0 && (slash = strrchr(dir, '/')) != NULL && slash != dir)
+		*slash = '\0';
+	return (rc < 0 ? -1 : io_free(dir, &a->h->free));
 }
 
 /* --- */
