@@ -59,19 +59,22 @@ worst(struct running *r, int rc)
 		r->rc = rc;
 }
 
-/* Once, however often it is tried again. */
-static void
-say_why(int rc, const char *what, const char *site, const char *why)
+/* Most words begin with what they are about, which is said already. */
+static const char *
+without(const char *what, const char *why)
 {
 	size_t n = strlen(what);
 
-	/* Most words begin with the VM. */
-	if (strncmp(why, what, n) == 0 && why[n] == ':')
-		why += n + 1 + strspn(why + n + 1, " ");
+	return (strncmp(why, what, n) == 0 && why[n] == ':' ? why + n + 1 + strspn(why + n + 1, " ") : why);
+}
+
+static void
+say_why(int rc, const char *what, const char *site, const char *why)
+{
 	if (rc == 1)
-		say_refusal("%s: to site '%s': %s", what, site, why);
+		say_refusal("%s: to site '%s': %s", what, site, without(what, why));
 	else
-		say_failure("%s: to site '%s': %s", what, site, why);
+		say_failure("%s: to site '%s': %s", what, site, without(what, why));
 }
 
 static void
@@ -183,8 +186,8 @@ conclude_take(struct running *r, struct bearer *b, const struct sync_result *s)
 	if (s->rc == 0)
 		t->said = 0;
 	else if (!r->is_told_to_stop && plan_is_news(&t->said, s->why))
-		(void)(s->rc == 1 ? say_refused("%s: %s", t->route.take, s->why)
-		                  : say_failed("%s: %s", t->route.take, s->why));
+		(void)(s->rc == 1 ? say_refused("%s: %s", t->route.take, without(t->route.take, s->why))
+		                  : say_failed("%s: %s", t->route.take, without(t->route.take, s->why)));
 }
 
 static void
