@@ -732,8 +732,11 @@ prepare(struct sender *s, int is_known)
 	/* Who fetches says it without being asked. */
 	if (s->o.is_called && (rc = hear(s)) != 0)
 		return (rc);
-	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) == 0 && !s->o.is_called &&
-	    (!is_known || s->P != NULL))
+	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) != 0) {
+		s->is_sure = 1; /* a record of ours that cannot be read is not the line's */
+		return (rc);
+	}
+	if (!s->o.is_called && (!is_known || s->P != NULL))
 		rc = ask(s, s->o.resync && s->P == NULL ? SESSION_DIFFER : SESSION_SEND);
 	if (rc != 0)
 		return (rc);

@@ -61,6 +61,9 @@ int io_is_writable(const char *dir);
 /* Is there a file at path that we may run?  If not, errno says why. */
 int io_is_program(const char *path);
 
+/* By this it is seen whether the file at path has changed, or is another one: not 0; 0 if there is none, or it cannot be told. */
+uint64_t io_stamp(const char *path);
+
 /* What is at path itself? */
 enum io_kind { IO_NOTHING, IO_FILE, IO_FOLDER, IO_LINK, IO_DEVICE, IO_OTHER, IO_UNKNOWN };
 enum io_kind io_kind(const char *path);

@@ -18,6 +18,7 @@
 #include "base/stop.h"
 
 static const char *program = "vmferry";
+static int is_journal; /* standard error is, as far as we were told */
 
 static struct {
 	pthread_mutex_t lock;
@@ -39,11 +40,35 @@ fill_standard(void)
 			_exit(3);
 }
 
+/* Is standard error the stream whose device and inode systemd has told us? */
+static int
+goes_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return (0);
+	snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return (strcmp(stream, ours) == 0);
+}
+
+int
+say_to(int fd)
+{
+	if (dup2(fd, STDERR_FILENO) < 0)
+		return (-1);
+	is_journal = goes_to_journal();
+	return (0);
+}
+
 void
 say_init(const char *name)
 {
 	program = name;
 	fill_standard();
+	is_journal = goes_to_journal();
 	if (sodium_init() < 0) {
 		say_failed("libsodium cannot be used on this machine");
 		exit(3);
@@ -54,11 +79,14 @@ say_init(const char *name)
 	umask(022);
 }
 
+/* What a line is to the journal. */
+enum level { LEVEL_FAILURE = 3, LEVEL_REFUSAL = 4, LEVEL_NOTE = 6 };
+
 /* One line, with control characters shown as \xNN so that no text from outside can drive a terminal. */
 static void
-line(const char *prefix, const char *format, va_list ap)
+line(enum level level, const char *prefix, const char *format, va_list ap)
 {
-	char text[4096], out[4 * sizeof text];
+	char text[4096], out[4 * sizeof text], mark[8] = "";
 	size_t n = 0;
 
 	vsnprintf(text, sizeof text, format, ap);
@@ -73,7 +101,9 @@ line(const char *prefix, const char *format, va_list ap)
 		else
 			out[n++] = *p;
 	}
-	fprintf(stderr, "%s: %s%.*s\n", program, prefix, (int)n, out);
+	if (is_journal)
+		snprintf(mark, sizeof mark, "<%d>", (int)level);
+	fprintf(stderr, "%s%s: %s%.*s\n", mark, program, prefix, (int)n, out);
 }
 
 static void
@@ -98,7 +128,7 @@ say_failure(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	line("", format, ap);
+	line(LEVEL_FAILURE, "", format, ap);
 	va_end(ap);
 	va_start(ap, format);
 	keep(format, ap);
@@ -111,7 +141,7 @@ say_refusal(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	line("refused: ", format, ap);
+	line(LEVEL_REFUSAL, "refused: ", format, ap);
 	va_end(ap);
 	va_start(ap, format);
 	keep(format, ap);
@@ -124,7 +154,7 @@ say_note(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	line("", format, ap);
+	line(LEVEL_NOTE, "", format, ap);
 	va_end(ap);
 }
 
@@ -141,7 +171,7 @@ say_ask(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	line("", format, ap);
+	line(LEVEL_NOTE, "", format, ap);
 	va_end(ap);
 	fprintf(stderr, "%s: type 'yes' to go on: ", program);
 	return (fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0);

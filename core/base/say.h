@@ -10,6 +10,12 @@
 /* Take the program's name for the words, and set the process up: libsodium, signals, umask. */
 void say_init(const char *program);
 
+/**
+ * From now on words go to fd, which becomes standard error and stays the caller's: 0; -1, unsaid.  Where standard error
+ * is the journal (systemd.exec(5), $JOURNAL_STREAM), each line begins with its level, as sd-daemon(3) has it.
+ */
+int say_to(int fd);
+
 /* Lets the two below be used for their words alone, while compilers and checkers see the constant. */
 static inline int
 say_result(int rc)
