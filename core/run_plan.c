@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/say.h"
+#include "host/host.h"
 #include "run.h"
 
 #define TAKE_EVERY 60u /* seconds, if nothing is said */
@@ -179,7 +180,7 @@ find_vm(struct plan *p, const char *uuid)
 	if (at < p->nvms && strcmp(p->vms[at]->uuid, uuid) == 0)
 		return (p->vms[at]);
 	if (p->nvms == p->room) {
-		if ((more = reallocarray(p->vms, p->room + 1024, sizeof *more)) == NULL)
+		if ((more = reallocarray(p->vms, p->room + 1024, sizeof(void *))) == NULL)
 			return (NULL);
 		p->vms = more;
 		p->room += 1024;
@@ -258,7 +259,7 @@ add_job(struct plan *p, struct plan_vm *v, struct plan_line *l, const struct ros
 	struct plan_job *j, *other = v->jobs;
 	struct schedule_terms terms;
 
-	if (is_early(p, v, t))
+	if ((p->once && p->was_looked_at) || is_early(p, v, t))
 		return (0);
 	if ((j = calloc(1, sizeof *j)) == NULL)
 		return (no_memory(p));
@@ -354,6 +355,17 @@ struct looking {
 	struct roster_vm *look;
 };
 
+/* Of the hosts of VMs that are sent often the first one's program is kept: most sites have one. */
+static void
+keep_host(struct plan *p, const struct roster_vm *r)
+{
+	if (p->is_host_kept || p->once || r->frequency == 0 || r->why[0] != '\0' ||
+	    strcmp(r->host, "none") == 0)
+		return;
+	p->is_host_kept = 1;
+	host_keep(r->host);
+}
+
 /* The records of v have changed, and have that stamp now. */
 static void
 look_at(struct looking *k, struct plan_vm *v, uint64_t stamp)
@@ -368,6 +380,7 @@ look_at(struct looking *k, struct plan_vm *v, uint64_t stamp)
 		return;
 	}
 	v->frequency = k->look->frequency;
+	keep_host(k->p, k->look);
 	for (struct plan_job *j = v->jobs; j != NULL; j = j->next)
 		j->is_gone = 1;
 	if (apply(k->p, v, k->look, k->now) != 0)
@@ -438,6 +451,7 @@ plan_look(struct plan *p, int64_t now)
 	for (struct plan_line *l = p->lines; l != NULL; l = l->next)
 		set_window(l);
 	if (roster_each(p->S, look, &k) == 0) {
+		p->was_looked_at = 1;
 		sweep(p);
 		rc = 0;
 	}

@@ -65,8 +65,10 @@ struct plan {
 	struct plan_take *takes;
 	unsigned jobs_wanted; /* by the person who started it; 0: as routes say */
 	uint64_t rate_wanted;
-	int once;
-	int is_short; /* there was no memory: said */
+	int once; /* no job comes in after the first look */
+	int was_looked_at;
+	int is_short;     /* there was no memory: said */
+	int is_host_kept; /* the program of a host is kept ready, for the carriers to come */
 };
 
 /* Read HOME/routes, and put what it says into force: 0; 1, said: it is none, and nothing has changed; -1, said. */
