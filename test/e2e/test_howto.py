@@ -98,8 +98,12 @@ class Page:
 
 
 def commands(block):
-    """The lines of a block, those that go on on the next one joined."""
-    for line in re.sub(r' *\\\n *', ' ', block).splitlines():
+    """The commands of a block: its lines, those that go on on the next one joined, and here-documents whole."""
+    lines = iter(re.sub(r' *\\\n *', ' ', block).splitlines())
+    for line in lines:
+        here = re.search(r"<<'(\w+)'", line)
+        while here and not line.endswith('\n' + here[1]):
+            line += '\n' + next(lines)
         if line.strip() and not line.lstrip().startswith('#'):
             yield line
 
