@@ -33,7 +33,7 @@ static const char usage[] =
     "  pause     stop a replication for a while             resume   take it up again\n"
     "  disable   end it, keep or remove what is here        confirm  what you have seen to, such as DNS\n"
     "  extend    one site more to replicate to, or fewer    hook     for libvirt: may a VM be started?\n"
-    "  report    how it goes, as a page for a browser\n"
+    "  report    how it goes, as a page for a browser       run      all replications, at their frequencies\n"
     "  libvirt   is asked by the others of VMs of libvirt   qmp      the same of a QEMU by its monitor\n"
     "  complete  is asked by shells: what a word may become\n"
     "\n"

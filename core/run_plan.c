@@ -180,7 +180,7 @@ find_vm(struct plan *p, const char *uuid)
 	if (at < p->nvms && strcmp(p->vms[at]->uuid, uuid) == 0)
 		return (p->vms[at]);
 	if (p->nvms == p->room) {
-		if ((more = reallocarray(p->vms, p->room + 1024, sizeof *more)) == NULL)
+		if ((more = reallocarray(p->vms, p->room + 1024, sizeof(void *))) == NULL)
 			return (NULL);
 		p->vms = more;
 		p->room += 1024;
@@ -259,7 +259,7 @@ add_job(struct plan *p, struct plan_vm *v, struct plan_line *l, const struct ros
 	struct plan_job *j, *other = v->jobs;
 	struct schedule_terms terms;
 
-	if (is_early(p, v, t))
+	if ((p->once && p->was_looked_at) || is_early(p, v, t))
 		return (0);
 	if ((j = calloc(1, sizeof *j)) == NULL)
 		return (no_memory(p));
@@ -451,6 +451,7 @@ plan_look(struct plan *p, int64_t now)
 	for (struct plan_line *l = p->lines; l != NULL; l = l->next)
 		set_window(l);
 	if (roster_each(p->S, look, &k) == 0) {
+		p->was_looked_at = 1;
 		sweep(p);
 		rc = 0;
 	}

@@ -65,7 +65,8 @@ struct plan {
 	struct plan_take *takes;
 	unsigned jobs_wanted; /* by the person who started it; 0: as routes say */
 	uint64_t rate_wanted;
-	int once;
+	int once; /* no job comes in after the first look */
+	int was_looked_at;
 	int is_short;     /* there was no memory: said */
 	int is_host_kept; /* the program of a host is kept ready, for the carriers to come */
 };
