@@ -121,6 +121,7 @@ stress:
 	test/deps.sh stress
 	$(BUILD) all $(UNIT) $(HOSTILE) $(COURIER) $(GUEST)
 	VMFERRY_BIN=$(abspath $(B))/bin VMFERRY_TEST=$(abspath $(B))/test test/stress/stress.sh
+	$(MAKE) deb
 
 fuzz:
 	test/deps.sh fuzz
@@ -135,7 +136,7 @@ bench:
 define put
 	install -d $(DESTDIR)$(2)
 	for f in $(1); do \
-	    sed 's|/usr/local/bin/vmferry|$(PREFIX)/bin/vmferry|g; s|/usr/local/share/doc/vmferry|$(PREFIX)/share/doc/vmferry|g' \
+	    sed 's|/usr/local/bin/vmferry|$(PREFIX)/bin/vmferry|g; s|/usr/local/share/doc/vmferry|$(PREFIX)/share/doc/vmferry|g; s|](doc/|](|g' \
 	        "$$f" >"$(DESTDIR)$(2)/$${f##*/}" && chmod 644 "$(DESTDIR)$(2)/$${f##*/}" || exit 1; done
 endef
 SHARE = $(PREFIX)/share

@@ -8,9 +8,11 @@
 static const struct args_tool tool = { "vmferry-serve",
 	"usage: vmferry serve [--only SITE] [--require-sandbox] [--home DIR]\n"
 	"\n"
-	"Serve one session with a site that this one knows, on standard input and output: what 'vmferry sync' "
+	"Serve one session with a site that this one knows, on standard input and output: what 'vmferry "
+	"sync' "
 	"and\n"
-	"'vmferry run' call at their other end.  Bundles are imported as ever, and sent to who may fetch them.\n"
+	"'vmferry run' call at their other end.  Bundles are imported as ever, and sent to who may fetch "
+	"them.\n"
 	"  --only SITE        no other site may call\n"
 	"  --require-sandbox  refuse where the kernel cannot confine what parses bundles\n" };
 

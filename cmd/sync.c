@@ -6,16 +6,19 @@
 #define PATIENCE 60 /* seconds */
 
 static const struct args_tool tool = { "vmferry-sync",
-	"usage: vmferry sync VM [--via WORDS] [--to SITE] [--rate SIZE] [--seed | --resync] [--patience TIME]\n"
+	"usage: vmferry sync VM [--via WORDS] [--to SITE] [--rate SIZE] [--seed | --resync] [--patience "
+	"TIME]\n"
 	"                    [--home DIR]\n"
 	"       vmferry sync VM [--via WORDS] [--to SITE] --test [--json] [--home DIR]\n"
 	"\n"
-	"Bring another site up to date with a VM, over one pipe: it says what it has, the bundle goes there, and "
+	"Bring another site up to date with a VM, over one pipe: it says what it has, the bundle goes there, "
+	"and "
 	"its\n"
 	"receipt comes back.  At a replica, what is new is fetched from its primary, or forwarded.\n"
 	"  --via WORDS      the way there: a command whose input and output are the pipe ('ssh dr vmferry "
 	"serve'),\n"
-	"                   unix:PATH, a socket, or fifo:OUT,IN, two named pipes (default: what HOME/routes has)\n"
+	"                   unix:PATH, a socket, or fifo:OUT,IN, two named pipes (default: what HOME/routes "
+	"has)\n"
 	"  --to SITE        that site, where there are several\n"
 	"  --rate SIZE      so many bytes a second at most; K, M, G\n"
 	"  --seed           send an initial copy, though it may have one or had one\n"

@@ -21,6 +21,7 @@ static const char usage[] =
     "  init      make a site: its home and its keys         card     print this site's card\n"
     "  trust     the sites that this site knows             enable   start protecting a VM\n"
     "  export    cut a recovery point, write its bundle     import   take a bundle or a receipt in\n"
+    "  sync      both at once, over one pipe                serve    answer a site that calls\n"
     "  verify    check bundles by a card                    inspect  what a bundle holds\n"
     "  merge     merge what import --no-merge staged        points   the recovery points of a replica\n"
     "  restore   a point's disks as raw images              scrub    prove a replica from its disks\n"

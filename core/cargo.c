@@ -33,6 +33,7 @@ look_at_pending(struct cargo *c, const struct primary *P)
 	int rc = pending_read(&p, P);
 
 	c->is_cut_short = rc == 0 && p->way == PENDING_PIPE;
+	c->was_seed = c->is_cut_short && strstr(p->wish, "--seed") != NULL;
 	pending_free(p);
 	return (rc < 0 ? -1 : 0);
 }
@@ -166,8 +167,9 @@ find_from_replica(struct cargo_way *w, const struct site *S, const char *to)
 	else if (to == NULL || strcmp(to, w->site) == 0)
 		w->is_fetched = 1;
 	else
-		rc = say_refused("%s: this site is a replica of it: it comes from '%s', and is not forwarded to "
-		                 "'%s'; 'vmferry extend %s --to %s' begins that",
+		rc = say_refused(
+		    "%s: this site is a replica of it: it comes from '%s', and is not forwarded to "
+		    "'%s'; 'vmferry extend %s --to %s' begins that",
 		    R->vm, w->site, to, R->vm, to);
 	replica_close(R);
 	return (rc);
@@ -236,8 +238,9 @@ cargo_find_for(struct cargo_way *w, const struct site *S, const char *vm, const 
 		return (rc);
 	rc = side == ROLE_PRIMARY ? is_target(S, w->uuid, e) : is_forward(S, w->uuid, e);
 	if (rc == 0)
-		return (say_refused("%s: it is not replicated to site '%s'; 'vmferry extend %s --to %s' begins that",
-		    vm, e->card.name, vm, e->card.name));
+		return (say_refused(
+		    "%s: it is not replicated to site '%s'; 'vmferry extend %s --to %s' begins that", vm,
+		    e->card.name, vm, e->card.name));
 	snprintf(w->vm, sizeof w->vm, "%s", vm);
 	snprintf(w->site, sizeof w->site, "%s", e->card.name);
 	return (rc < 0 ? -1 : 0);

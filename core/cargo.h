@@ -13,14 +13,16 @@ struct cargo {
 	enum role_side side; /* a replica's is forwarded as it came */
 	uint64_t size;       /* bytes of the disks, as far as they are known; else 0 */
 	/* At a primary: */
-	uint64_t last, epoch;      /* its newest point; 0: none */
-	uint64_t acked;            /* the newest one that the other site has acknowledged; so at a replica */
-	char mailed[LIMIT_NAME + 1]; /* where an initial copy for it lies that it has not acknowledged; "" if none does */
-	int is_cut_short;          /* an export to a pipe was begun, and can be gone on with */
-	int was_replica;           /* what was kept to be forwarded goes first */
+	uint64_t last, epoch; /* its newest point; 0: none */
+	uint64_t acked;       /* the newest one that the other site has acknowledged; so at a replica */
+	char mailed[LIMIT_NAME +
+	            1]; /* where an initial copy for it lies that it has not acknowledged; "" if none does */
+	int is_cut_short; /* an export to a pipe was begun, and can be gone on with, */
+	int was_seed;     /* and --seed was said for it */
+	int was_replica;  /* what was kept to be forwarded goes first */
 	/* At a replica, of what waits for the other site: */
-	unsigned volumes, sent;    /* how many, and how many of them went before */
-	uint64_t next_from;        /* the next one leads on from that point */
+	unsigned volumes, sent; /* how many, and how many of them went before */
+	uint64_t next_from;     /* the next one leads on from that point */
 	int has_next;
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/program.h"
 #include "base/say.h"
 #include "base/stop.h"
 #include "export_media.h"
@@ -149,7 +150,7 @@ become(const struct carrier_way *w, pid_t parent, int fd, int words)
 	/* A group of its own, so that Ctrl-C is the parent's affair; and its own descriptors alone. */
 	setpgid(0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent || say_to(words) != 0 ||
-	    dup2(fd, 3) < 0 || close_range(4, ~0u, 0) != 0)
+	    dup2(fd, 3) < 0 || program_close_from(4) != 0)
 		_exit(3);
 	c.fd = 3;
 	if (fcntl(c.fd, F_SETFD, FD_CLOEXEC) != 0)

@@ -122,7 +122,8 @@ ferry_gather(struct channel *C, struct pump *P, size_t most, size_t *n, struct p
 		say_failed("out of memory");
 	while (!bad && !ended) {
 		ended = pump_ended(P, r, pump_output(P) < 0 ? FERRY_TICK : 0);
-		while (*n <= most && (got = pump_read(P, buf + *n, most + 1 - *n, ended ? 0 : FERRY_TICK)) > 0)
+		while (
+		    *n <= most && (got = pump_read(P, buf + *n, most + 1 - *n, ended ? 0 : FERRY_TICK)) > 0)
 			*n += (size_t)got;
 		if (*n > most)
 			bad = say_failed("what the other process wrote is more than it can be");

@@ -10,8 +10,8 @@
  * they say that they are at work.  Each returns 0; -1, said, unless more is said.
  */
 
-#define FERRY_TICK 2000         /* ms that anything waits before it looks around */
-#define FERRY_SMALL (4u << 20)  /* bytes that a receipt, or anything else that is small, has at most */
+#define FERRY_TICK 2000        /* ms that anything waits before it looks around */
+#define FERRY_SMALL (4u << 20) /* bytes that a receipt, or anything else that is small, has at most */
 
 /* A message; one that cannot be encoded is our own fault, and said. */
 int ferry_ask(struct channel *C, const struct session_ask *m);

@@ -1,6 +1,7 @@
 #include "have.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 #include "site/folders.h"
 #include "wire.h"
 
-#define BUSY 90000 /* ms: longer than a line that is dead is believed in, since its import may be the one at work */
+#define BUSY \
+	90000 /* ms: longer than a line that is dead is believed in, since its import may be the one at work */
 
 struct asked {
 	const struct site *S;
@@ -36,8 +38,7 @@ have_is_nothing(const struct session_have *h)
 	return (h->seq == 0 && h->held == 0);
 }
 
-static void
-no(struct session_have *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void no(struct session_have *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first that speaks against it is what is said. */
 static void
@@ -72,7 +73,8 @@ judge(const struct asked *a)
 	const char *why;
 
 	if (!trust_allows(e, a->ask->vm))
-		no(a->h, "site '%.100s' may not replicate '%.100s' to here; say 'vmferry trust add --vm' there",
+		no(a->h,
+		    "site '%.100s' may not replicate '%.100s' to here; say 'vmferry trust add --vm' there",
 		    e->card.name, a->ask->vm);
 	if (e->max_size != 0 && a->ask->size > e->max_size)
 		no(a->h,
@@ -150,8 +152,15 @@ tell_room(const struct asked *a)
 {
 	const struct trust_entry *e = entry_of(a);
 	const char *place = a->R != NULL ? a->R->dir : e->store[0] != '\0' ? e->store : site_home(a->S);
+	char dir[PATH_MAX], *slash;
+	int rc;
 
-	return (io_free(place, &a->h->free));
+	/* A store is made when the first replica comes: its room is that of what it will lie in. */
+	if (io_path(dir, "%s", place) != 0)
+		return (-1);
+	while ((rc = io_exists(dir)) == 0 && (slash = strrchr(dir, '/')) != NULL && slash != dir)
+		*slash = '\0';
+	return (rc < 0 ? -1 : io_free(dir, &a->h->free));
 }
 
 /* --- */

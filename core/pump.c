@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/program.h"
 
 #define PIPE_SIZE (1 << 20)
 #define GRACE 10000 /* ms that one which was told to stop has for it */
@@ -45,7 +46,7 @@ take_places(int in, int out, int status)
 	/* The places may be among these descriptors themselves. */
 	if (status != 3 && dup3(status, 3, O_CLOEXEC) < 0)
 		return (-1);
-	return (close_range(4, ~0U, 0));
+	return (program_close_from(4));
 }
 
 static _Noreturn void

@@ -11,7 +11,7 @@
 #include "replica/replica.h"
 #include "wire.h"
 
-#define STEP (UINT64_C(1) << 20)   /* bytes after which it is said how many were handed on */
+#define STEP (UINT64_C(1) << 20)    /* bytes after which it is said how many were handed on */
 #define DRAIN (UINT64_C(512) << 20) /* bytes that may be on their way to us when the answer was no */
 
 /* What one of our processes is to do. */
@@ -67,7 +67,9 @@ int
 receiver_tell(struct receiver *R, const struct session_ask *a)
 {
 	const struct errand w = { site_home(R->S), R, a };
-	const struct pump_work work = { .run = do_tell, .context = &w, .what = "the look at the VM", .has_output = 1 };
+	const struct pump_work work = {
+		.run = do_tell, .context = &w, .what = "the look at the VM", .has_output = 1
+	};
 	struct pump_result r = { .rc = -1 };
 	uint8_t *p = NULL;
 	struct pump *P;
@@ -138,7 +140,9 @@ int
 receiver_compare(struct receiver *R, const struct session_ask *a)
 {
 	const struct errand w = { site_home(R->S), R, a };
-	const struct pump_work work = { .run = do_compare, .context = &w, .what = "the comparison", .has_output = 1 };
+	const struct pump_work work = {
+		.run = do_compare, .context = &w, .what = "the comparison", .has_output = 1
+	};
 	struct pump_result r = { .rc = -1 };
 	struct session_answer m = { .rc = 0 };
 	struct pump *P;

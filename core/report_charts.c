@@ -86,7 +86,7 @@ gather_ages(struct ages *a, const struct report_vm *v, const char *site, int has
 		if (v->hours[i].n[kind] != 0)
 			a->peaks[a->all.npeaks++] = (struct report_svg_peak){ v->hours[i].hour * 3600,
 				v->hours[i].hour * 3600 + 3600, v->hours[i].rpo };
-	a->all.goal = v->P != NULL ? v->P->wishes.frequency : v->R->wishes.frequency;
+	a->all.goal = v->figures->goal;
 }
 
 static void

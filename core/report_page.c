@@ -49,7 +49,7 @@ put_verdict(FILE *out, const struct report_page *p)
 	else if (bad + warned == 0)
 		fputs(p->n == 1 ? "All is well." : "All is well with all of them.", out);
 	else if (p->n == 1)
-		fputs("It needs a look.", out);
+		fputs("The VM needs a look.", out);
 	else
 		fprintf(out, "%u of %u VMs need%s a look.", bad + warned, p->n, bad + warned == 1 ? "s" : "");
 }

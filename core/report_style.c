@@ -137,7 +137,7 @@ static const char *const style[] = {
 	"thead{display:table-header-group}",
 	".vm{border:0;border-top:1px solid var(--rule);border-radius:0;padding:12px 0}",
 	"a{color:inherit;text-decoration:none}",
-	".charts{grid-template-columns:1fr 1fr 1fr;gap:10px 16px}",
+	".charts{grid-template-columns:1fr 1fr;gap:10px 24px}",
 	".vm time[title]::after{content:\" (\" attr(title) \")\";font-weight:400}",
 	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}",
 	"}",

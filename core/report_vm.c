@@ -309,13 +309,28 @@ put_forwards(FILE *out, const struct report_vm *v)
 
 /* --- history ------------------------------------------------------------------------------------------ */
 
+/* The one that stands here. */
+static void
+put_failover(FILE *out, const struct replica *R, int64_t now)
+{
+	fprintf(out, "<li>%s failed over to here, from point #%" PRIu64,
+	    R->role.is_planned ? "As planned, it has" : "It has", R->role.at.seq);
+	if (R->failover.since != 0) {
+		fputs(", ", out);
+		report_text_age(out, R->failover.since, now);
+	}
+	fputs(R->role.state == ROLE_FAILOVER ? "; that may be taken back.</li>\n" : ".</li>\n", out);
+}
+
 static void
 put_history(FILE *out, const struct report_vm *v)
 {
-	const struct history *h = &role_of(v)->history;
+	const struct role *r = role_of(v);
+	const struct history *h = &r->history;
+	int stands = v->R != NULL && r->at.seq != 0;
 	char name[SITE_NAMED];
 
-	if (h->n == 0)
+	if (h->n == 0 && !stands)
 		return;
 	fputs("<h4>Failovers</h4>\n<ol>\n", out);
 	for (unsigned i = 0; i < h->n; i++) {
@@ -323,8 +338,10 @@ put_history(FILE *out, const struct report_vm *v)
 
 		fprintf(out, "<li>Epoch %" PRIu64 " began behind point #%" PRIu64 ", at ", t->epoch, t->seq);
 		put_site(out, site_name_of(v->S, t->site, name));
-		fputs("</li>\n", out);
+		fputs(".</li>\n", out);
 	}
+	if (stands)
+		put_failover(out, v->R, v->now);
 	fputs("</ol>\n", out);
 }
 

@@ -12,8 +12,9 @@
  */
 struct resend;
 
-#define RESEND_MOST (UINT64_C(64) << 20)   /* bytes that are kept at most */
-#define RESEND_MARGIN (UINT64_C(32) << 20) /* so much of what was handed on may still be lost with its process */
+#define RESEND_MOST (UINT64_C(64) << 20) /* bytes that are kept at most */
+#define RESEND_MARGIN \
+	(UINT64_C(32) << 20) /* so much of what was handed on may still be lost with its process */
 
 /* NULL, said: no memory. */
 struct resend *resend_new(void);

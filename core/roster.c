@@ -77,6 +77,7 @@ look_primary(struct roster_vm *v, const struct site *S, const char *uuid)
 		return (-1);
 	strcpy(v->vm, P->vm);
 	strcpy(v->dir, P->dir);
+	strcpy(v->host, P->host);
 	v->frequency = P->wishes.frequency;
 	if ((why = role_objection(&P->role, ROLE_SEND, words)) != NULL)
 		snprintf(v->why, sizeof v->why, "%s", why);
@@ -106,6 +107,7 @@ look_replica(struct roster_vm *v, const struct site *S, const char *uuid)
 		return (-1);
 	strcpy(v->vm, R->vm);
 	strcpy(v->dir, R->dir);
+	strcpy(v->host, "none");
 	v->frequency = R->wishes.frequency != 0 ? R->wishes.frequency : 60;
 	for (unsigned i = 0; i < R->nforwards; i++) {
 		uint32_t wanted = 0;

@@ -20,6 +20,7 @@ struct roster_target {
 struct roster_vm {
 	char vm[LIMIT_NAME + 1];
 	char dir[PATH_MAX];   /* of the record that has the say */
+	char host[PATH_MAX];  /* what runs it, at its primary; else "none" */
 	uint64_t frequency;   /* seconds; 0: none was wished */
 	char why[ROLE_WORDS]; /* nothing is to be sent now: why; or empty */
 	unsigned ntargets;

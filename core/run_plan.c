@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/say.h"
+#include "host/host.h"
 #include "run.h"
 
 #define TAKE_EVERY 60u /* seconds, if nothing is said */
@@ -354,6 +355,17 @@ struct looking {
 	struct roster_vm *look;
 };
 
+/* Of the hosts of VMs that are sent often the first one's program is kept: most sites have one. */
+static void
+keep_host(struct plan *p, const struct roster_vm *r)
+{
+	if (p->is_host_kept || p->once || r->frequency == 0 || r->why[0] != '\0' ||
+	    strcmp(r->host, "none") == 0)
+		return;
+	p->is_host_kept = 1;
+	host_keep(r->host);
+}
+
 /* The records of v have changed, and have that stamp now. */
 static void
 look_at(struct looking *k, struct plan_vm *v, uint64_t stamp)
@@ -368,6 +380,7 @@ look_at(struct looking *k, struct plan_vm *v, uint64_t stamp)
 		return;
 	}
 	v->frequency = k->look->frequency;
+	keep_host(k->p, k->look);
 	for (struct plan_job *j = v->jobs; j != NULL; j = j->next)
 		j->is_gone = 1;
 	if (apply(k->p, v, k->look, k->now) != 0)

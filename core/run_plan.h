@@ -67,7 +67,8 @@ struct plan {
 	uint64_t rate_wanted;
 	int once; /* no job comes in after the first look */
 	int was_looked_at;
-	int is_short; /* there was no memory: said */
+	int is_short;     /* there was no memory: said */
+	int is_host_kept; /* the program of a host is kept ready, for the carriers to come */
 };
 
 /* Read HOME/routes, and put what it says into force: 0; 1, said: it is none, and nothing has changed; -1, said. */

@@ -131,6 +131,32 @@ obey(struct sender *s, uint64_t rate)
 	return (0);
 }
 
+/* What the other site has answered, as a result. */
+static int
+is_answered(struct sender *s)
+{
+	if (s->answer.rc == 0)
+		return (0);
+	say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to,
+	    s->answer.text[0] == '\0' ? "it could not be taken" : s->answer.text);
+	say_last(s->result.why);
+	return (s->answer.rc == 1 ? 1 : -1);
+}
+
+/* It answers before it was told anything: nobody is served who is not meant. */
+static int
+hear_refusal(struct sender *s, const uint8_t *body, size_t n)
+{
+	const char *why = session_decode_answer(&s->answer, body, n);
+
+	if (why != NULL)
+		return (say_failed("the answer of site '%s' is not understood: %s", s->to, why));
+	if (s->answer.rc == 0)
+		return (ferry_astray(SESSION_ANSWER));
+	s->is_sure = 1;
+	return (is_answered(s));
+}
+
 /* It says what it has; its receipt comes behind that. */
 static int
 hear(struct sender *s)
@@ -142,6 +168,8 @@ hear(struct sender *s)
 
 	if (ferry_next(s->C, &kind, &body, &n) != 0)
 		return (-1);
+	if (kind == SESSION_ANSWER)
+		return (hear_refusal(s, body, n));
 	if (kind != SESSION_HAVE)
 		return (ferry_astray(kind));
 	if ((why = session_decode_have(&s->have, body, n)) != NULL)
@@ -178,8 +206,8 @@ sender_test(struct sender *s, struct channel *C, struct session_have *h)
 		return (rc);
 	if (cargo_measure(&s->cargo, s->S, &all, &taken) == 0 && all > s->cargo.size)
 		s->cargo.size = all;
-	if (ask(s, SESSION_TEST) != 0)
-		return (-1);
+	if ((rc = ask(s, SESSION_TEST)) != 0)
+		return (rc);
 	*h = s->have;
 	return (0);
 }
@@ -220,8 +248,8 @@ feed(struct sender *s, struct pump *P)
 static int
 is_news(const struct sender *s)
 {
-	return (s->cargo.side != ROLE_PRIMARY || s->have.held != s->cargo.acked || s->have.seq != s->cargo.acked ||
-	        s->have.epoch != s->cargo.epoch ||
+	return (s->cargo.side != ROLE_PRIMARY || s->have.held != s->cargo.acked ||
+	        s->have.seq != s->cargo.acked || s->have.epoch != s->cargo.epoch ||
 	        strcmp(s->have.state, role_state_text(ROLE_REPLICATING)) != 0);
 }
 
@@ -229,9 +257,10 @@ is_news(const struct sender *s)
 static int
 use_receipt(struct sender *s)
 {
-	const struct pump_work work = {
-		.run = do_receipt, .context = site_home(s->S), .what = "the import of the receipt", .has_input = 1
-	};
+	const struct pump_work work = { .run = do_receipt,
+		.context = site_home(s->S),
+		.what = "the import of the receipt",
+		.has_input = 1 };
 	struct pump_result r = { .rc = -1 };
 	struct pump *P;
 
@@ -253,17 +282,19 @@ use_receipt(struct sender *s)
 static int
 lost(const struct sender *s)
 {
-	return (say_refused("%s: site '%s' has nothing of it, and had acknowledged point %" PRIu64
-	                    "; what has become of that is to be known first: --seed sends an initial copy, and where its "
-	                    "disks are there still, 'vmferry adopt' there and --resync here compare them",
+	return (say_refused(
+	    "%s: site '%s' has nothing of it, and had acknowledged point %" PRIu64
+	    "; what has become of that is to be known first: --seed sends an initial copy, and where its "
+	    "disks are there still, 'vmferry adopt' there and --resync here compare them",
 	    s->cargo.vm, s->to, s->cargo.acked));
 }
 
 static int
 mailed(const struct sender *s)
 {
-	return (say_refused("%s: an initial copy for site '%s' is on its way (%s), and has not come there; import it "
-	                    "there, or say --seed to send another one over this line",
+	return (say_refused(
+	    "%s: an initial copy for site '%s' is on its way (%s), and has not come there; import it "
+	    "there, or say --seed to send another one over this line",
 	    s->cargo.vm, s->to, s->cargo.mailed));
 }
 
@@ -280,8 +311,9 @@ consider_seed(struct sender *s)
 	if (s->o.seed || s->have.position[0] != '\0')
 		return (0);
 	if (strcmp(s->have.state, "adopted") == 0)
-		return (say_refused("%s: site '%s' has adopted disks for it; say --resync, which compares them",
-		    s->cargo.vm, s->to));
+		return (
+		    say_refused("%s: site '%s' has adopted disks for it; say --resync, which compares them",
+		        s->cargo.vm, s->to));
 	if (s->cargo.acked != 0)
 		return (lost(s));
 	return (s->cargo.mailed[0] != '\0' ? mailed(s) : 0);
@@ -324,7 +356,8 @@ do_make(const void *context, uint64_t *value)
 static int
 is_seed(const struct sender *s)
 {
-	return (s->o.seed || (s->has_have && s->have.seq == 0 && s->have.held == 0 && s->have.state[0] != '\0'));
+	return (
+	    s->o.seed || (s->has_have && s->have.seq == 0 && s->have.held == 0 && s->have.state[0] != '\0'));
 }
 
 static int
@@ -339,9 +372,10 @@ start(struct sender *s, int is_rest)
 
 	m.o = (struct export_options){ .vm = s->uuid, .to = s->to };
 	m.f = (struct onward_options){ .vm = s->uuid, .to = s->to };
-	if (is_rest)
+	if (is_rest) {
 		m.o.resume = "-";
-	else if (s->o.resync)
+		m.o.seed = s->cargo.was_seed;
+	} else if (s->o.resync)
 		m.o.against = "-";
 	else
 		m.o.seed = is_seed(s) && !s->cargo.was_replica;
@@ -353,17 +387,12 @@ start(struct sender *s, int is_rest)
 	return (pump_start(&s->P, &work));
 }
 
-/* Its input is where the other site stands. */
-static int
+/* Its input is where the other site stands, which a pipe takes at once; one that does not read it says itself why. */
+static void
 give_position(struct sender *s)
 {
-	size_t n = strlen(s->have.position);
-
-	/* A pipe takes so much at once. */
-	if (pump_write(s->P, s->have.position, n, FERRY_TICK) != (ssize_t)n)
-		return (say_failed("the export does not take where it is to go on"));
+	(void)pump_write(s->P, s->have.position, strlen(s->have.position), FERRY_TICK);
 	pump_close_input(s->P);
-	return (0);
 }
 
 /* Its input is what comes of the comparison there: 0; 1, unsaid: there is none, and an answer why; -1, said. */
@@ -528,18 +557,6 @@ send_stream(struct sender *s)
 	}
 }
 
-/* What the other site has answered, as a result. */
-static int
-is_answered(struct sender *s)
-{
-	if (s->answer.rc == 0)
-		return (0);
-	say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to,
-	    s->answer.text[0] == '\0' ? "it could not be taken" : s->answer.text);
-	say_last(s->result.why);
-	return (s->answer.rc == 1 ? 1 : -1);
-}
-
 /* The stream is at its end, or was answered before it was: how it went. */
 static int
 finish_stream(struct sender *s)
@@ -633,8 +650,8 @@ take_up(struct sender *s)
 static int
 has_rest(const struct sender *s)
 {
-	return (s->has_have && s->have.position[0] != '\0' && s->cargo.is_cut_short && !s->o.seed && !s->o.resync &&
-	        s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
+	return (s->has_have && s->have.position[0] != '\0' && s->cargo.is_cut_short && !s->o.seed &&
+	        !s->o.resync && s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
 }
 
 /* Start the process that makes the stream, and give it what it needs: 0; 1 or -1, said. */
@@ -644,13 +661,14 @@ begin(struct sender *s, int is_rest)
 	int rc = start(s, is_rest);
 
 	if (rc == 0 && is_rest)
-		return (give_position(s));
-	if (rc != 0 || !s->o.resync || (rc = give_comparison(s)) == 0)
+		give_position(s);
+	if (rc != 0 || is_rest || !s->o.resync || (rc = give_comparison(s)) == 0)
 		return (rc);
 	if (rc < 0)
 		return (-1);
 	s->is_sure = 1;
-	return (s->answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
+	return (
+	    s->answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
 }
 
 /* One bundle, from its beginning or from where it was cut: 0; 1 or -1, said. */
@@ -712,8 +730,8 @@ prepare(struct sender *s, int is_known)
 	int rc = 0;
 
 	/* Who fetches says it without being asked. */
-	if (s->o.is_called && hear(s) != 0)
-		return (-1);
+	if (s->o.is_called && (rc = hear(s)) != 0)
+		return (rc);
 	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) != 0) {
 		s->is_sure = 1; /* a record of ours that cannot be read is not the line's */
 		return (rc);

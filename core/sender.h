@@ -17,23 +17,23 @@ struct sender;
 
 struct sender_options {
 	const char *uuid;
-	const char *to;  /* the site that it goes to, by its name here */
-	int is_called;   /* by who fetches: nobody is asked, and what it has comes by itself */
-	int seed;        /* an initial copy, though it may not be the first */
-	int no_seed;     /* none, though one be needed: that is refused */
-	int resync;      /* compare first */
-	uint64_t rate;   /* bytes a second that the other site has prescribed before; 0: nothing */
+	const char *to; /* the site that it goes to, by its name here */
+	int is_called;  /* by who fetches: nobody is asked, and what it has comes by itself */
+	int seed;       /* an initial copy, though it may not be the first */
+	int no_seed;    /* none, though one be needed: that is refused */
+	int resync;     /* compare first */
+	uint64_t rate;  /* bytes a second that the other site has prescribed before; 0: nothing */
 	unsigned nlimits;
 	struct rate *limits[SENDER_LIMITS]; /* NULL: none */
 };
 
 struct sender_result {
-	int is_cut;         /* it was -1, and on account of the line: with another one it goes on */
-	int needs_seed;     /* it was refused since it needs an initial copy */
-	uint64_t seq;       /* the newest point that the other site has acknowledged; 0: none */
-	uint64_t bytes;     /* that went out, those that went twice counted twice */
+	int is_cut;                 /* it was -1, and on account of the line: with another one it goes on */
+	int needs_seed;             /* it was refused since it needs an initial copy */
+	uint64_t seq;               /* the newest point that the other site has acknowledged; 0: none */
+	uint64_t bytes;             /* that went out, those that went twice counted twice */
 	struct session_terms terms; /* what the other site prescribes, as far as it was asked */
-	char why[SAY_LAST]; /* what was said last, where it was not 0 */
+	char why[SAY_LAST];         /* what was said last, where it was not 0 */
 };
 
 /* 0; -1, said: no memory. */

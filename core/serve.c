@@ -121,6 +121,25 @@ serve_messages(struct session *s)
 	return (rc);
 }
 
+/* Who may not call is told so when he has asked for something. */
+static int
+turn_away(struct session *s, const char *only)
+{
+	struct session_answer m = { .rc = 1 };
+	enum session_kind kind;
+	const uint8_t *body;
+	size_t n;
+
+	say_refusal("site '%s' calls, and only '%s' may", s->e->card.name, only);
+	snprintf(m.text, sizeof m.text, "site '%.100s' is not served here", s->e->card.name);
+	if (ferry_next(s->C, &kind, &body, &n) != 0 || ferry_answer(s->C, &m) != 0)
+		return (-1);
+	/* Until he has read it. */
+	while (ferry_next(s->C, &kind, &body, &n) == 0 && kind != SESSION_BYE)
+		;
+	return (1);
+}
+
 int
 serve(struct site *S, const struct serve_options *o, int in, int out)
 {
@@ -132,7 +151,7 @@ serve(struct site *S, const struct serve_options *o, int in, int out)
 	s.R = (struct receiver){ .S = S, .C = s.C, .insist = o->insist };
 	memcpy(s.R.peer, s.e->card.sign, RECORD_KEY);
 	if (o->only != NULL && strcmp(o->only, s.e->card.name) != 0)
-		rc = say_refused("site '%s' calls, and only '%s' may", s.e->card.name, o->only);
+		rc = turn_away(&s, o->only);
 	else
 		rc = serve_messages(&s);
 	channel_free(s.C);

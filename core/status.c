@@ -1,5 +1,6 @@
 #include "status.h"
 
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,6 +75,7 @@ show(void *context, const struct status_line *l)
 	}
 	if ((out = open_memstream(&i->text, &i->size)) == NULL)
 		return (say_failed("out of memory"));
+	__fsetlocking(out, FSETLOCKING_BYCALLER);
 	if (put_text(one->w, out, l) != 0) {
 		fclose(out);
 		return (say_failed("out of memory"));
@@ -299,6 +301,7 @@ status(const struct site *S, const struct status_options *o)
 		w.view.interval = o->interval != 0 ? o->interval : FIGURES_INTERVAL;
 	gather(&w);
 	drop_failed(&w);
+	__fsetlocking(stdout, FSETLOCKING_BYCALLER);
 	rc = put(&w);
 	for (size_t i = 0; i < w.n; i++) {
 		free(w.items[i].vm);

@@ -1,6 +1,7 @@
 #include "sync.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
 #include "cargo.h"
@@ -17,6 +19,8 @@
 #include "receiver.h"
 #include "schedule/routes.h"
 #include "sender.h"
+#include "side.h"
+#include "tally/tally.h"
 #include "trial.h"
 
 #define PATIENCE 60000u /* ms that a line kept open is tried again for */
@@ -98,8 +102,8 @@ new_line(struct sync_line **out, struct site *S, const char *to, const char *via
 }
 
 int
-sync_open(struct sync_line **out, struct site *S, const char *to, const char *via,
-    struct rate *const *limits, unsigned n)
+sync_open(struct sync_line **out, struct site *S, const char *to, const char *via, struct rate *const *limits,
+    unsigned n)
 {
 	struct sync_line *L;
 	int rc = new_line(&L, S, to, via);
@@ -252,6 +256,18 @@ run_sender(struct sync_line *L, struct work *w)
 	return (rc);
 }
 
+/* A cycle was begun, and nothing came of it: so the record's figures say. */
+static void
+note_failure(const struct sync_line *L, const char *uuid, const char *why)
+{
+	char dir[PATH_MAX];
+	int is_replica = side_is_replica(L->S, uuid);
+
+	if (is_replica >= 0 &&
+	    io_path(dir, "%s/%s/%s", site_home(L->S), is_replica ? "replicas" : "primaries", uuid) == 0)
+		tally_note_failure(dir, L->to, why);
+}
+
 static int
 send_vm(struct sync_line *L, struct sender_options *o, int is_known, struct sync_result *out)
 {
@@ -277,6 +293,9 @@ send_vm(struct sync_line *L, struct sender_options *o, int is_known, struct sync
 		memcpy(out->why, r.why, sizeof out->why);
 	if (out->rc != 0 && out->why[0] == '\0')
 		say_last(out->why);
+	/* That an initial copy waits for its time is no failure. */
+	if (out->rc != 0 && !out->needs_seed)
+		note_failure(L, o->uuid, out->why);
 	return (out->rc);
 }
 
@@ -322,25 +341,25 @@ run_fetch(struct sync_line *L, struct work *w)
 	uint64_t sent;
 	const char *why;
 	size_t n;
-	int rc;
 
 	memcpy(R.peer, L->e->card.sign, RECORD_KEY);
 	if (ferry_ask(L->C, w->ask) != 0 || receiver_tell(&R, w->ask) != 0)
 		return (-1);
-	while ((rc = ferry_next(L->C, &kind, &body, &n)) == 0) {
+	while (ferry_next(L->C, &kind, &body, &n) == 0) {
 		if (kind == SESSION_ANSWER) {
 			if ((why = session_decode_answer(&m, body, n)) != NULL)
-				return (say_failed("the answer of site '%s' is not understood: %s", L->to, why));
+				return (
+				    say_failed("the answer of site '%s' is not understood: %s", L->to, why));
 			w->is_cut = 0;
 			return (is_fetched(L, &m));
 		}
 		if (kind != SESSION_OPEN || n != 1 || body[0] != SESSION_BUNDLE)
 			return (ferry_astray(kind));
-		if ((rc = receiver_take(&R, &m)) < 0)
+		if (receiver_take(&R, &m) < 0)
 			return (-1);
 		channel_count(L->C, &sent, &w->bytes);
 	}
-	return (rc);
+	return (-1);
 }
 
 static int
@@ -348,23 +367,49 @@ fetch_vm(struct sync_line *L, const struct cargo_way *way)
 {
 	struct session_ask a = { .verb = SESSION_FETCH, .time = (int64_t)time(NULL) };
 	struct work w = { .run = run_fetch, .ask = &a };
+	char why[SAY_LAST];
+	int rc;
 
 	snprintf(a.vm, sizeof a.vm, "%s", way->vm);
 	snprintf(a.uuid, sizeof a.uuid, "%s", way->uuid);
-	return (persist(L, &w));
+	if ((rc = persist(L, &w)) != 0) {
+		say_last(why);
+		note_failure(L, way->uuid, why);
+	}
+	return (rc);
 }
 
 /* --- the command --------------------------------------------------------------------------------------------------- */
 
-/* The words of the way there: those that were said, or those of HOME/routes.  0; 1 or -1, said. */
-static int
-find_words(struct route *way, const struct site *S, const struct sync_options *o, const char *to)
+/* The lower of two limits, where 0 is none. */
+static uint64_t
+lower(uint64_t a, uint64_t b)
 {
-	(void)S;
+	return (a == 0 || (b != 0 && b < a) ? b : a);
+}
+
+/*
+ * The words of the way there: those that were said, or those of HOME/routes, whose limits hold in any case.  0; 1 or
+ * -1, said.
+ */
+static int
+find_way(struct route *way, const struct site *S, const struct sync_options *o, const char *to)
+{
+	const struct route *known;
+	struct routes T;
+	int rc = routes_read(&T, site_home(S));
+
 	memset(way, 0, sizeof *way);
-	if (o->via == NULL)
-		return (say_refused("%s: no way to site '%s' is known; say --via", o->vm, to));
-	if (snprintf(way->via, sizeof way->via, "%s", o->via) >= (int)sizeof way->via)
+	if (rc != 0)
+		return (rc);
+	if ((known = routes_to(&T, to)) != NULL)
+		*way = *known;
+	way->rate = lower(lower(way->rate, T.rate), o->rate);
+	routes_free(&T);
+	if (o->via == NULL && way->via[0] == '\0')
+		return (say_refused("%s: no way to site '%s' is known; say --via, or name it in %s/routes",
+		    o->vm, to, site_home(S)));
+	if (o->via != NULL && snprintf(way->via, sizeof way->via, "%s", o->via) >= (int)sizeof way->via)
 		return (say_refused("--via: is longer than %u bytes", ROUTES_VIA));
 	return (0);
 }
@@ -382,9 +427,8 @@ go(struct sync_line *L, const struct sync_options *o, const struct cargo_way *w)
 	return (fetch_vm(L, w));
 }
 
-/* The limits that hold: what was said, or what the route has. */
 static int
-set_limits(struct sync_line *L, struct rate **own, uint64_t bytes)
+set_limit(struct sync_line *L, struct rate **own, uint64_t bytes)
 {
 	if (bytes == 0)
 		return (0);
@@ -403,11 +447,11 @@ sync_vm(struct site *S, const struct sync_options *o)
 	struct route way;
 	int rc;
 
-	if ((rc = cargo_find(&w, S, o->vm, o->to)) != 0 || (rc = find_words(&way, S, o, w.site)) != 0 ||
+	if ((rc = cargo_find(&w, S, o->vm, o->to)) != 0 || (rc = find_way(&way, S, o, w.site)) != 0 ||
 	    (rc = new_line(&L, S, w.site, way.via)) != 0)
 		return (rc);
 	L->patience = o->patience * 1000;
-	if ((rc = set_limits(L, &own, o->rate != 0 ? o->rate : way.rate)) == 0)
+	if ((rc = set_limit(L, &own, way.rate)) == 0)
 		rc = o->test ? trial(S, &w, way.via, L->e, o->json) : go(L, o, &w);
 	sync_close(L);
 	rate_free(own);

@@ -18,10 +18,12 @@
 #include "replica/replica.h"
 #include "sender.h"
 
-#define APART 300 /* seconds: clocks further apart say wrong things of how old a point is, and which keys count */
+#define APART \
+	300 /* seconds: clocks further apart say wrong things of how old a point is, and which keys count */
 
 enum { TRANSPORT, KEYS, AUTHORIZATION, SPACE, CLOCK, TERMS, QUESTIONS };
-static const char *const names[QUESTIONS] = { "transport", "keys", "authorization", "space", "clock", "terms" };
+static const char *const names[QUESTIONS] = { "transport", "keys", "authorization", "space", "clock",
+	"terms" };
 
 enum verdict { UNTRIED = 0, FINE, BAD };
 
@@ -30,8 +32,8 @@ struct verdicts {
 	char text[QUESTIONS][SESSION_TEXT + SAY_LAST];
 };
 
-static void
-judge(struct verdicts *v, int q, enum verdict is, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static void judge(struct verdicts *v, int q, enum verdict is, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 static void
 judge(struct verdicts *v, int q, enum verdict is, const char *format, ...)
@@ -75,13 +77,15 @@ judge_right(struct verdicts *v, const struct site *S, const struct cargo *c, con
 		judge(v, AUTHORIZATION, BAD, "%s", words);
 	else if (have_is_nothing(h) && h->position[0] == '\0' && c->side == ROLE_PRIMARY && c->acked != 0)
 		judge(v, AUTHORIZATION, BAD,
-		    "it has nothing, and had acknowledged point %" PRIu64 "; sync with --seed or --resync", c->acked);
+		    "it has nothing, and had acknowledged point %" PRIu64 "; sync with --seed or --resync",
+		    c->acked);
 	else if (have_is_nothing(h) && c->mailed[0] != '\0')
 		judge(v, AUTHORIZATION, BAD,
 		    "an initial copy is on its way (%s); import it there, or sync with --seed", c->mailed);
 	else
-		judge(v, AUTHORIZATION, FINE, "'%.100s' may be replicated there; its state there: %s, point %" PRIu64,
-		    c->vm, h->state, h->seq);
+		judge(v, AUTHORIZATION, FINE,
+		    "'%.100s' may be replicated there; its state there: %s, point %" PRIu64, c->vm, h->state,
+		    h->seq);
 }
 
 static void
@@ -92,12 +96,13 @@ judge_space(struct verdicts *v, const struct site *S, const struct cargo *c, con
 	if (!have_is_nothing(h) || cargo_measure(c, S, &all, &taken) != 0)
 		taken = 0;
 	if (h->free == 0 || h->free < taken)
-		judge(v, SPACE, BAD, "%" PRIu64 " MiB are free there, and up to %" PRIu64
+		judge(v, SPACE, BAD,
+		    "%" PRIu64 " MiB are free there, and up to %" PRIu64
 		    " may be needed; free some space there, or name another --store to 'vmferry trust add'",
 		    h->free >> 20, (taken >> 20) + 1);
 	else if (taken > 0)
-		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there, up to %" PRIu64 " are needed", h->free >> 20,
-		    (taken >> 20) + 1);
+		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there, up to %" PRIu64 " are needed",
+		    h->free >> 20, (taken >> 20) + 1);
 	else
 		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there", h->free >> 20);
 }
@@ -108,7 +113,8 @@ judge_clock(struct verdicts *v, const struct session_have *h)
 	int64_t apart = h->time - (int64_t)time(NULL);
 
 	if (apart > APART || apart < -APART)
-		judge(v, CLOCK, BAD, "the clock there is %" PRId64 " s %s this one; set the one that is wrong",
+		judge(v, CLOCK, BAD,
+		    "the clock there is %" PRId64 " s %s this one; set the one that is wrong",
 		    apart < 0 ? -apart : apart, apart < 0 ? "behind" : "ahead of");
 	else
 		judge(v, CLOCK, FINE, "the clocks are %" PRId64 " s apart", apart < 0 ? -apart : apart);
@@ -122,14 +128,18 @@ judge_terms(struct verdicts *v, const struct session_have *h)
 	size_t n = 0;
 
 	if (t->frequency != 0)
-		n += (size_t)snprintf(text + n, sizeof text - n, ", %" PRIu64 " s between points at least", t->frequency);
+		n += (size_t)snprintf(
+		    text + n, sizeof text - n, ", %" PRIu64 " s between points at least", t->frequency);
 	if (t->rate != 0)
-		n += (size_t)snprintf(text + n, sizeof text - n, ", %" PRIu64 " bytes a second at most", t->rate);
+		n += (size_t)snprintf(
+		    text + n, sizeof text - n, ", %" PRIu64 " bytes a second at most", t->rate);
 	if (t->points != 0)
-		n += (size_t)snprintf(text + n, sizeof text - n, ", %" PRIu64 " points kept at most", t->points);
+		n += (size_t)snprintf(
+		    text + n, sizeof text - n, ", %" PRIu64 " points kept at most", t->points);
 	if (t->size != 0)
 		snprintf(text + n, sizeof text - n, ", disks of %" PRIu64 " bytes at most", t->size);
-	judge(v, TERMS, FINE, "%s%s", text[0] == '\0' ? "nothing is prescribed" : "prescribed are ", text[0] == '\0' ? "" : text + 2);
+	judge(v, TERMS, FINE, "%s%s", text[0] == '\0' ? "nothing is prescribed" : "prescribed are ",
+	    text[0] == '\0' ? "" : text + 2);
 }
 
 /* Who fetches asks whether it would be sent to it: only the other site can say that, and it does when it is done. */
@@ -180,12 +190,15 @@ call(struct verdicts *v, const struct site *S, const struct cargo_way *w, const 
 	}
 	if ((rc = channel_call(&C, S, e, V.in, V.out)) != 0) {
 		say_why(v, rc < 0 ? TRANSPORT : KEYS,
-		    rc < 0 ? "see to it that 'vmferry serve' runs at its other end, and that it knows this site's card"
-		           : "compare the fingerprints of both sites' cards, and add what is missing with 'vmferry trust add'");
+		    rc < 0 ? "see to it that 'vmferry serve' runs at its other end, and that it knows this "
+		             "site's card"
+		           : "compare the fingerprints of both sites' cards, and add what is missing with "
+		             "'vmferry trust add'");
 		via_close(&V, 1);
 		return (rc);
 	}
-	judge(v, TRANSPORT, FINE, "'%.100s' leads there, and back within %" PRId64 " ms", via, clock_ms() - begun);
+	judge(v, TRANSPORT, FINE, "'%.100s' leads there, and back within %" PRId64 " ms", via,
+	    clock_ms() - begun);
 	card_fingerprint(print, &e->card);
 	judge(v, KEYS, FINE, "site '%.100s' has proved its key (%s), and this site its own", w->site, print);
 	if ((rc = ask_for(v, S, w, C)) != 0)
@@ -208,7 +221,8 @@ print_json(const struct verdicts *v)
 	for (int q = 0; q < QUESTIONS; q++) {
 		json_t *is = v->is[q] == UNTRIED ? json_null() : json_boolean(v->is[q] == FINE);
 
-		json_array_append_new(a, json_pack("{s:s,s:o,s:s}", "test", names[q], "ok", is, "text", v->text[q]));
+		json_array_append_new(
+		    a, json_pack("{s:s,s:o,s:s}", "test", names[q], "ok", is, "text", v->text[q]));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(a);
@@ -238,7 +252,8 @@ trial(const struct site *S, const struct cargo_way *w, const char *via, const st
 	if (v == NULL)
 		return (say_failed("out of memory"));
 	if (w->is_fetched)
-		rc = say_refused("%s: this site is a replica of it: test the way at '%s', or fetch", w->vm, w->site);
+		rc = say_refused(
+		    "%s: this site is a replica of it: test the way at '%s', or fetch", w->vm, w->site);
 	else if ((rc = call(v, S, w, via, e)) == 0)
 		for (int q = 0; q < QUESTIONS; q++)
 			rc |= v->is[q] != FINE;

@@ -85,6 +85,9 @@ int program_keep(const char *path);
 /* From here on none is, in this process: of one that parses what comes from outside nobody forks anything. */
 void program_keep_none(void);
 
+/* Close all descriptors from that one on, at most 64, but what leads to the one that is kept: 0; -1, unsaid. */
+int program_close_from(unsigned first);
+
 /* What it is sent for each, in one packet: its two arguments, each with its NUL; and its input, output, errors, and a pipe
  * that its status, an int as wait(2) has it, is to be written to. */
 #define PROGRAM_KEPT_FDS 4

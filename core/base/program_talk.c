@@ -50,6 +50,8 @@ talk_free(struct program_talk *T)
 
 /* --- kept ready --- */
 
+#define KEPT_LEAST 65 /* the least descriptor that leads there: see program_close_from */
+
 /* One program of this process and those forked from it, so that it is known wherever a program is talked with. */
 static struct {
 	char path[PATH_MAX];
@@ -120,12 +122,23 @@ program_keep(const char *path)
 	if ((R.its_output = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0 &&
 	    (R.its_errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
 		rc = running_start(&R);
-	kept.fd = rc == 0 ? pair[1] : -1;
-	if (rc != 0)
-		close(pair[1]);
+	/* Out of the way of those that have a place of their own. */
+	if (rc == 0)
+		kept.fd = fcntl(pair[1], F_DUPFD_CLOEXEC, KEPT_LEAST);
+	close(pair[1]);
 	R.pid = rc == 0 ? -1 : R.pid; /* it ends when nobody has the other end any more */
 	running_end(&R);
 	return (rc);
+}
+
+int
+program_close_from(unsigned first)
+{
+	unsigned fd = (unsigned)kept.fd;
+
+	if (kept.fd < 0)
+		return (close_range(first, ~0u, 0));
+	return (close_range(first, fd - 1, 0) != 0 ? -1 : close_range(fd + 1, ~0u, 0));
 }
 
 void

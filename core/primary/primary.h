@@ -24,6 +24,7 @@
  *    pending/           an export that is not finished; see pending.h
  *    definition         the VM's definition as its host has last told it, a text; none where no host can tell
  *    shipped/ID         how the segments of a bundle in flight were made; see shiplog.h
+ *    cycles             what became of its cycles, for figures: no record; see tally.h
  */
 
 /*

@@ -28,6 +28,7 @@
  *    test/, failover/       overlays on the disks, of a test and of a failover (replica/overlays.h)
  *    definitions/DIGEST     what the VM was beside its disks, at some of the points (replica/definitions.h)
  *    excluded/DISK.raw      disks that are not replicated, empty at first, for the VM that failed over
+ *    cycles                 what became of its cycles, for figures: no record; see tally.h
  *
  * The record is the truth: a file that it does not name is of no meaning, and is removed when met.
  *

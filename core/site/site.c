@@ -528,6 +528,9 @@ add(struct trust *T, void *context)
 	strcpy(named->store, e->store);
 	named->max_size = e->max_size;
 	named->inbox = e->inbox;
+	named->frequency = e->frequency;
+	named->rate = e->rate;
+	named->points = e->points;
 	strcpy(named->host, e->host);
 	return (0);
 }

@@ -7,11 +7,11 @@
 
 /* What a person does with the trust file. */
 struct trusting_options {
-	const char *vm;    /* NULL: none */
-	const char *store; /* NULL: in the home */
-	uint64_t max_size; /* 0: no limit */
-	const char *host;  /* what runs its VMs here; NULL: none */
-	uint64_t inbox;    /* bytes that may wait for each VM; 0: the default */
+	const char *vm;                   /* NULL: none */
+	const char *store;                /* NULL: in the home */
+	uint64_t max_size;                /* 0: no limit */
+	const char *host;                 /* what runs its VMs here; NULL: none */
+	uint64_t inbox;                   /* bytes that may wait for each VM; 0: the default */
 	uint64_t frequency, rate, points; /* what is prescribed to it, as in trust.h; 0: nothing */
 };
 

@@ -394,48 +394,73 @@ tally_events(const char *dir, struct tally_event out[TALLY_EVENTS])
 	return (n);
 }
 
-/* So many that lie one after the other, which are read at once; behind the end of the file there are none. */
+#define AT_ONCE 32u /* hours that are read at once */
+
+/* Those of some hours that lie one after the other; behind the end of the file there are none. */
 static unsigned
-read_hours(int fd, int64_t hour, size_t count, struct tally_hour *out)
+read_hours(int fd, int64_t hour, size_t count, struct tally_hour out[AT_ONCE])
 {
-	uint8_t *raw = calloc(count, TALLY_FILE_HOUR);
-	size_t n = raw == NULL ? 0 : jot_read(fd, raw, count * TALLY_FILE_HOUR, tally_file_hour_at(hour));
+	uint8_t raw[AT_ONCE * TALLY_FILE_HOUR];
+	size_t n = jot_read(fd, raw, count * TALLY_FILE_HOUR, tally_file_hour_at(hour));
 	unsigned found = 0;
 
 	for (size_t i = 0; (i + 1) * TALLY_FILE_HOUR <= n; i++)
 		if (tally_file_get_hour(raw + i * TALLY_FILE_HOUR, &out[found]) &&
 		    out[found].hour == hour + (int64_t)i)
 			found++;
-	free(raw);
 	return (found);
 }
 
-static unsigned
-hours_of(int fd, int64_t since, int64_t until, struct tally_hour out[TALLY_HOURS])
+static void
+each_hour(int fd, int64_t since, int64_t until, void (*each)(void *context, const struct tally_hour *h),
+    void *context)
 {
-	int64_t hour = (since > 0 ? since : 0) / HOUR, end = until / HOUR + 1;
-	unsigned n = 0;
+	const int64_t all = (int64_t)TALLY_HOURS;
+	int64_t hour = LARGER(since, 0) / HOUR, end = until / HOUR + 1, stop;
+	struct tally_hour some[AT_ONCE];
 
-	if (end - hour > (int64_t)TALLY_HOURS)
-		hour = end - (int64_t)TALLY_HOURS;
-	while (hour < end) {
-		int64_t wrap = (hour / (int64_t)TALLY_HOURS + 1) * (int64_t)TALLY_HOURS;
-		int64_t stop = end < wrap ? end : wrap;
+	for (hour = LARGER(hour, end - all); hour < end; hour = stop) {
+		unsigned n;
 
-		n += read_hours(fd, hour, (size_t)(stop - hour), out + n);
-		hour = stop;
+		/* The place of each is its number modulo all. */
+		stop = (hour / all + 1) * all;
+		stop = stop < hour + (int64_t)AT_ONCE ? stop : hour + (int64_t)AT_ONCE;
+		stop = stop < end ? stop : end;
+		n = read_hours(fd, hour, (size_t)(stop - hour), some);
+		for (unsigned i = 0; i < n; i++)
+			each(context, &some[i]);
 	}
-	return (n);
+}
+
+struct listing {
+	struct tally_hour *out;
+	unsigned n;
+};
+
+static void
+list_hour(void *context, const struct tally_hour *h)
+{
+	struct listing *l = context;
+
+	l->out[l->n++] = *h;
+}
+
+static void
+add_hour(void *context, const struct tally_hour *h)
+{
+	tally_add(context, h);
 }
 
 unsigned
 tally_hours(const char *dir, int64_t since, int64_t until, struct tally_hour out[TALLY_HOURS])
 {
+	struct listing l = { out, 0 };
 	int fd = open_to_read(dir);
-	unsigned n = fd < 0 ? 0 : hours_of(fd, since, until, out);
 
+	if (fd >= 0)
+		each_hour(fd, since, until, list_hour, &l);
 	io_close(fd);
-	return (n);
+	return (l.n);
 }
 
 /* 1; 0: they do not reach back so far. */
@@ -453,17 +478,6 @@ sum_events(int fd, const struct tally_head *h, int64_t since, struct tally_hour 
 	return (reaches);
 }
 
-static void
-sum_hours(int fd, int64_t since, int64_t now, struct tally_hour *out)
-{
-	struct tally_hour *hours = calloc(TALLY_HOURS, sizeof *hours);
-	unsigned n = hours == NULL ? 0 : hours_of(fd, since, now, hours);
-
-	for (unsigned i = 0; i < n; i++)
-		tally_add(out, &hours[i]);
-	free(hours);
-}
-
 void
 tally_sum(const char *dir, int64_t *since, int64_t now, struct tally_hour *out)
 {
@@ -478,7 +492,7 @@ tally_sum(const char *dir, int64_t *since, int64_t now, struct tally_hour *out)
 	if (*since < h.now.reset)
 		*since = h.now.reset;
 	if (now - *since >= ONE_BY_ONE || !sum_events(fd, &h, *since, out)) {
-		sum_hours(fd, *since, now, out);
+		each_hour(fd, *since, now, add_hour, out);
 		from = *since - *since % HOUR;
 		*since = LARGER(from, h.now.reset);
 	}

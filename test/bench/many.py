@@ -3,10 +3,13 @@
 
 many.py [N [FOLDER]]: so many in all, half of them primaries; the folder is kept where it is named.
 """
-import os, sys, time, uuid
+import ctypes, json, os, resource, sys, time, uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'e2e'))
-from lab import Lab, edit_record, glob, shutil
+from lab import Lab, glob
+
+xxh3 = ctypes.CDLL('libxxhash.so.0').XXH3_64bits
+xxh3.restype, xxh3.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t)
 
 
 def put_sparse(path, data):
@@ -25,13 +28,15 @@ def multiply(home, kind, start, n):
     for name in 'state', 'cycles':
         with open(os.path.join(first, name), 'rb') as f:
             files[name] = f.read()
+    old = json.loads(files['state'][:-22])
     for i in range(start, start + n):
         new = str(uuid.UUID(int=i + 1, version=4))
         d = os.path.join(home, kind, new)
         os.mkdir(d, 0o700)
-        for name, data in files.items():
-            put_sparse(os.path.join(d, name), data)
-        edit_record(os.path.join(d, 'state'), lambda o: o.update(vm='vm%05d' % i, uuid=new))
+        text = files['state'][:-22].replace(b'"%s"' % old['uuid'].encode(), b'"%s"' % new.encode())
+        text = text.replace(b'"vm": "web1"', b'"vm": "vm%05d"' % i)
+        put_sparse(os.path.join(d, 'state'), text + b'xxh3 %016x\n' % xxh3(text, len(text)))
+        put_sparse(os.path.join(d, 'cycles'), files['cycles'])
 
 
 def prepare(n, where):
@@ -50,13 +55,15 @@ def prepare(n, where):
 
 
 def measure(lab, *args):
-    best = None
+    """The best of five runs, and the least CPU time of one, which other work on the machine touches less."""
+    walls, cpus = [], []
     for _ in range(5):
-        t = time.perf_counter()
+        t, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         p = lab.hq('status', *args)
-        took = time.perf_counter() - t
-        best = took if best is None else min(best, took)
-    print('status %-14s %6.3f s  %9d bytes' % (' '.join(args), best, len(p.stdout)), flush=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.perf_counter() - t)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    print('status %-14s %6.3f s  CPU %6.3f s  %9d bytes' % (' '.join(args), min(walls), min(cpus), len(p.stdout)), flush=True)
 
 
 def main():
@@ -64,7 +71,7 @@ def main():
     lab = prepare(n, sys.argv[2] if len(sys.argv) > 2 else None)
     print('%d replications, %d processors' % (n, os.cpu_count()))
     print('home:', lab.hq.home)
-    for args in ([], ['--json'], ['vm00042']):
+    for args in ([], ['--json'], ['--prometheus'], ['vm00042']):
         measure(lab, *args)
     if len(sys.argv) > 2:
         return

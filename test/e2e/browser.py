@@ -1,5 +1,5 @@
 """A real browser without a window, spoken with over two pipes by the DevTools protocol: nothing else is needed, and no port."""
-import base64, fcntl, json, os, shutil, subprocess, tempfile
+import base64, fcntl, json, os, shutil, signal, subprocess, tempfile
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -90,8 +90,13 @@ class Browser:
                 self.call('Browser.close')
                 self.process.wait(10)
             except (OSError, EOFError, subprocess.TimeoutExpired):
-                os.killpg(self.process.pid, 9)
-                self.process.wait()
+                pass
+        # Its helpers, which are of its own group, end a moment later, or not at all.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
         for fd in self.inp, self.out:
             os.close(fd)
         shutil.rmtree(self.profile, ignore_errors=True)

@@ -32,12 +32,13 @@ def answer(*words, home=None):
 def test_every_option_of_every_tool_is_offered():
     check(answer('')[1] == verbs(), 'not all verbs', answer('')[1])
     for verb in verbs():
+        if verb in ('libvirt', 'qmp'):      # no person types these, and their help speaks of the options of others
+            continue
         offered = set()
         for path in [[verb]] + [[verb, s] for s in sub_verbs(verb)]:
             offered |= set(answer(*path, '--')[1])
         check(options_of(verb) <= offered, verb, 'does not offer', options_of(verb) - offered)
-        if verb not in ('libvirt', 'qmp'):      # they speak of the options of others
-            check(offered <= options_of(verb) | {'--home', '--help'}, verb, 'has no', offered - options_of(verb))
+        check(offered <= options_of(verb) | {'--home', '--help'}, verb, 'has no', offered - options_of(verb))
 
 
 def test_values_are_those_of_this_site():

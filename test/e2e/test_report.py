@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The report: one page that needs nothing else, whatever the names, as a real browser shows it."""
+"""The report: one page that needs nothing else, whatever the names, as a real browser shows it.
+
+With VMFERRY_KEEP=DIR a picture of it as on a phone stays there.
+"""
 import html.parser, re
 from lab import *
 import browser
@@ -71,10 +74,12 @@ def page(site, *args, **kw):
 
 
 def several(lab, deltas=8):
-    """web1: replicated for a while; web2: late; web3: sent and not acknowledged; web<script>...: hostile."""
+    """web1: replicated for a while; web2: late; web3: sent and not acknowledged, and for a second site that says nothing; web<script>...: hostile."""
     lab.hq('enable', 'web1', '--to', 'dr', '--frequency', '1h', '--points', 24, *lab.disk_args())
+    far = Site(lab, 'far')
+    lab.hq('trust', 'add', far.card)
     for n, vm in enumerate(['web2', 'web3', HOSTILE]):
-        lab.hq('enable', vm, '--to', 'dr', '--frequency', '15m', '--disk', 'vda=' + lab.make_disk('other%d.img' % n, M))
+        lab.hq('enable', vm, '--to', 'dr', *(['--to', 'far'] if vm == 'web3' else []), '--frequency', '15m', '--disk', 'vda=' + lab.make_disk('other%d.img' % n, M))
     for vm in 'web1', 'web2', 'web3', HOSTILE:
         lab.hq('export', vm, '--seed', '-o', lab.path('seed.vmf'))
         lab.dr('import', lab.path('seed.vmf'), '--receipt', lab.path('r'))
@@ -117,6 +122,7 @@ def test_the_page_has_the_worst_first_and_what_to_do():
     check('<code>vmferry resync web3 --keep SITE</code>' in text and '2 of 4 VMs need a look' in b.words, b.words[:600])
     check('usb<1>.vmf' in b.words and '#1 to #2' in b.words and HOSTILE in b.words, 'media in flight')
     check('UTC' in b.words and re.search('RPO at *dr', b.words) and 'Cycles done 7' in b.words, b.words)
+    check('Nothing was counted yet' in b.words and 'far nothing no receipt yet' in b.words, b.words)
     check(text.count('<svg') >= 8, text.count('<svg'))
     r = look(page(lab.dr))
     check(re.search('Replica of *hq', r.words) and 'Points taken in 9' in r.words and 'Last test never' in r.words, r.words)
@@ -135,6 +141,23 @@ def test_it_says_what_status_says():
             check(shown[s['vm']] == s['health'], s['vm'], shown)
             for a in s['alerts']:
                 check(a['name'] == 'acknowledged' or a['text'].replace("'", '') in words.replace("'", ''), a)
+
+
+def test_failovers_and_tests_are_told():
+    lab = Lab()
+    lab.dr('import', lab.export('--seed'), '--receipt', lab.path('r'))
+    lab.hq('import', lab.path('r'))
+    lab.dr('failover', 'web1', '--test')
+    check(re.search('One from point #1 stands, begun (just now|[0-9]+ s ago)', look(page(lab.dr)).words), page(lab.dr))
+    lab.dr('failover', 'web1', '--stop-test')
+    lab.dr('failover', 'web1', '--unplanned', '--yes')
+    b = look(page(lab.dr))
+    check('Last test never' not in b.words and 'The last, from point #1, ended' in b.words, b.words)
+    check('It has failed over to here, from point #1' in b.words and 'that may be taken back' in b.words, b.words)
+    lab.dr('failover', 'web1', '--complete', '--yes')
+    lab.dr('reverse', 'web1')
+    b = look(page(lab.dr))
+    check('Epoch 2 began behind point #1, at dr' in b.words and 'Primary for hq' in b.words, b.words)
 
 
 PROBE = """(() => {
@@ -188,7 +211,7 @@ def test_a_browser_shows_it_on_a_phone_a_desk_and_paper_in_the_light_and_the_dar
                 check(r['ground'] == 'rgb(255, 255, 255)', 'paper is white', r)
             bad = [e for e in b.events if e[0] in ('Log.entryAdded', 'Runtime.exceptionThrown', 'Page.javascriptDialogOpening')]
             check(bad == [], what, bad)
-        check(b.pdf().startswith(b'%PDF'), 'it does not print')
+    check(b.pdf().startswith(b'%PDF'), 'it does not print')
     check(len(grounds) == 2, 'the dark is not darker', grounds)
     picture = os.path.join(os.environ['VMFERRY_KEEP'], 'report.png') if 'VMFERRY_KEEP' in os.environ else lab.path('report.png')
     b.show(lab.path('hq.html'), width=360)

@@ -554,6 +554,27 @@ custody(const char *dir)
 	put(dir, "custody", "beside", "web1-delta-41-43.1a2b3c4d.b2.minisig", 36);
 }
 
+/* A byte that says which message it is, and the message. */
+static void
+sessions(const char *dir)
+{
+	static uint8_t m[1 + SESSION_BODY];
+	struct session_ask a = sample_ask();
+	struct session_have h = sample_have();
+	struct session_answer r = sample_session_answer();
+
+	put(dir, "session", "ask", m, 1 + session_encode_ask(m + 1, &a));
+	a.verb = SESSION_FETCH;
+	a.uuid[0] = '\0';
+	put(dir, "session", "fetch", m, 1 + session_encode_ask(m + 1, &a));
+	m[0] = 1;
+	put(dir, "session", "have", m, 1 + session_encode_have(m + 1, &h));
+	h.position[0] = h.text[0] = '\0';
+	put(dir, "session", "nothing", m, 1 + session_encode_have(m + 1, &h));
+	m[0] = 2;
+	put(dir, "session", "answer", m, 1 + session_encode_answer(m + 1, &r));
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -579,6 +600,7 @@ main(int argc, char *argv[])
 	replicas(argv[1]);
 	primaries(argv[1]);
 	custody(argv[1]);
+	sessions(argv[1]);
 	put(argv[1], "card", "site-a", card, card_encode(card, &C, secret));
 	return (0);
 }

@@ -12,7 +12,7 @@ runs=${FUZZ_RUNS:-1000000} seconds=${FUZZ_SECONDS:-60} seed=${FUZZ_SEED:-$(date 
 here=$(dirname "$0")
 cc=${CC_FUZZ:-clang}
 flags="-g -O1 -std=c11 -D_GNU_SOURCE -pthread -Wall -Wextra -Icore -Iformat
-    -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined $(pkgconf --cflags libvirt libxml-2.0)"
 libs="-lsodium -lzstd -lxxhash -ljansson -lnbd -lseccomp -pthread"
 TMPDIR=$(mktemp -d)
 export TMPDIR
