@@ -39,6 +39,7 @@ part guests $((seconds * 15 / 100))
 part qmp $((seconds * 8 / 100))
 part views $((seconds * 5 / 100))
 # Cycles of a second: 120 of them are an hour of those of 30.
+part cuts $((seconds * 5 / 100))
 part soak $((seconds * 8 / 100))
 part line $((seconds * 8 / 100))
 part courier $((seconds * 12 / 100)) --histories 100000
