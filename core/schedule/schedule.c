@@ -4,6 +4,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "schedule/queue.h"
+
 #define MINUTE INT64_C(60000)
 
 /* How many cycles in a row say that another length is right. */
@@ -13,15 +15,14 @@
 enum place { WAITING, READY, RUNNING };
 
 struct schedule_job {
+	struct queue_item item; /* in the heap, or in the list of its line; when it is due */
 	struct schedule_line *line;
 	struct schedule_terms terms;
 	uint64_t hash;  /* of the UUID */
 	uint64_t cycle; /* ms; a multiple of the frequency that is to be kept */
-	int64_t due;
-	int64_t began; /* while it runs */
-	int is_copy;   /* what runs is an initial copy */
+	int64_t began;  /* while it runs */
+	int is_copy;    /* what runs is an initial copy */
 	enum place place;
-	unsigned at; /* in the heap, or in the list of its line */
 	unsigned failures;
 	unsigned too_long, brief; /* cycles in a row */
 	uint64_t longest;         /* of these, ms */
@@ -29,16 +30,11 @@ struct schedule_job {
 	void *context;
 };
 
-struct list {
-	struct schedule_job **jobs;
-	unsigned n, room;
-};
-
 struct schedule_line {
 	struct schedule_line *next;
 	unsigned parallel;
 	int is_open;
-	struct list ready; /* in any order */
+	struct queue ready; /* in any order */
 	unsigned jobs, running, initial;
 	unsigned failures;
 	int64_t failed_at, retry_at;
@@ -47,94 +43,42 @@ struct schedule_line {
 struct schedule {
 	unsigned parallel;
 	struct schedule_line *lines;
-	struct list waiting; /* a heap: the next one that is due is first */
+	struct queue waiting; /* a heap: the next one that is due is first */
 	unsigned jobs, running, initial;
 };
 
-/* --- lists -------------------------------------------------------------------------------------------- */
-
-/* Room for one more: 0 or -1. */
-static int
-reserve(struct list *l, unsigned n)
-{
-	struct schedule_job **more;
-	unsigned room = l->room == 0 ? 16 : 2 * l->room;
-
-	if (n <= l->room)
-		return (0);
-	if ((more = reallocarray(l->jobs, room, sizeof(void *))) == NULL)
-		return (-1);
-	l->jobs = more;
-	l->room = room;
-	return (0);
-}
-
-static void
-put(struct list *l, unsigned at, struct schedule_job *j)
-{
-	l->jobs[at] = j;
-	j->at = at;
-}
-
-static void
-sift_up(struct list *h, struct schedule_job *j)
-{
-	unsigned at = j->at;
-
-	for (; at > 0 && h->jobs[(at - 1) / 2]->due > j->due; at = (at - 1) / 2)
-		put(h, at, h->jobs[(at - 1) / 2]);
-	put(h, at, j);
-}
-
-static void
-sift_down(struct list *h, struct schedule_job *j)
-{
-	unsigned at = j->at, child;
-
-	while ((child = 2 * at + 1) < h->n) {
-		if (child + 1 < h->n && h->jobs[child + 1]->due < h->jobs[child]->due)
-			child++;
-		if (h->jobs[child]->due >= j->due)
-			break;
-		put(h, at, h->jobs[child]);
-		at = child;
-	}
-	put(h, at, j);
-}
+/* --- where a job is -------------------------------------------------------------------------------------- */
 
 /* There is room for every job in the heap, and in the list of its line. */
 static void
 wait_for(struct schedule *S, struct schedule_job *j)
 {
 	j->place = WAITING;
-	put(&S->waiting, S->waiting.n++, j);
-	sift_up(&S->waiting, j);
+	queue_push(&S->waiting, &j->item);
 }
 
 static void
 make_ready(struct schedule_job *j)
 {
 	j->place = READY;
-	put(&j->line->ready, j->line->ready.n++, j);
+	queue_append(&j->line->ready, &j->item);
 }
 
 /* Out of the heap or list that it is in. */
 static void
 take(struct schedule *S, struct schedule_job *j)
 {
-	struct list *l = j->place == WAITING ? &S->waiting : &j->line->ready;
-	struct schedule_job *last;
+	if (j->place == WAITING)
+		queue_pull(&S->waiting, &j->item);
+	else if (j->place == READY)
+		queue_take(&j->line->ready, &j->item);
+}
 
-	if (j->place == RUNNING)
-		return;
-	last = l->jobs[--l->n];
-	if (last == j)
-		return;
-	put(l, j->at, last);
-	if (j->place == WAITING) {
-		sift_up(l, last);
-		sift_down(l, last);
-	}
+/* The item is the first thing in a job. */
+static struct schedule_job *
+job_of(const struct queue *q, unsigned i)
+{
+	return ((struct schedule_job *)(void *)q->items[i]);
 }
 
 /* --- the grid ----------------------------------------------------------------------------------------- */
@@ -196,11 +140,11 @@ schedule_set_parallel(struct schedule *S, unsigned parallel)
 }
 
 static void
-free_jobs(struct list *l)
+free_jobs(struct queue *l)
 {
 	for (unsigned i = 0; i < l->n; i++)
-		free(l->jobs[i]);
-	free(l->jobs);
+		free(job_of(l, i));
+	queue_free(l);
 }
 
 void
@@ -248,7 +192,7 @@ schedule_line_remove(struct schedule *S, struct schedule_line *l)
 	while (*p != l)
 		p = &(*p)->next;
 	*p = l->next;
-	free(l->ready.jobs);
+	queue_free(&l->ready);
 	free(l);
 }
 
@@ -258,7 +202,7 @@ schedule_add(struct schedule *S, struct schedule_line *l, const char uuid[SCHEDU
 {
 	struct schedule_job *j;
 
-	if (reserve(&S->waiting, S->jobs + 1) != 0 || reserve(&l->ready, l->jobs + 1) != 0 ||
+	if (queue_reserve(&S->waiting, S->jobs + 1) != 0 || queue_reserve(&l->ready, l->jobs + 1) != 0 ||
 	    (j = calloc(1, sizeof *j)) == NULL)
 		return (NULL);
 	S->jobs++;
@@ -273,9 +217,9 @@ schedule_add(struct schedule *S, struct schedule_line *l, const char uuid[SCHEDU
 		j->vm = other->vm;
 		other->vm = j;
 	}
-	j->due = due_after(j);
-	if (j->due < now)
-		j->due = now;
+	j->item.due = due_after(j);
+	if (j->item.due < now)
+		j->item.due = now;
 	wait_for(S, j);
 	return (j);
 }
@@ -301,9 +245,9 @@ schedule_set(struct schedule *S, struct schedule_job *j, const struct schedule_t
 		return;
 	/* One that has failed keeps the time at which it is tried again. */
 	if (j->failures == 0)
-		j->due = due_after(j);
-	if (j->due < now)
-		j->due = now;
+		j->item.due = due_after(j);
+	if (j->item.due < now)
+		j->item.due = now;
 	wait_for(S, j);
 }
 
@@ -355,7 +299,7 @@ static struct schedule_job *
 neediest(const struct schedule_line *l, int is_initial, int64_t now, struct schedule_job *best)
 {
 	for (unsigned i = 0; i < l->ready.n; i++) {
-		struct schedule_job *j = l->ready.jobs[i];
+		struct schedule_job *j = job_of(&l->ready, i);
 
 		if (j->terms.is_initial == is_initial && (best == NULL || need(j, now) > need(best, now)) &&
 		    !vm_is_running(j))
@@ -369,8 +313,8 @@ schedule_next(struct schedule *S, int64_t now)
 {
 	struct schedule_job *best = NULL;
 
-	while (S->waiting.n > 0 && S->waiting.jobs[0]->due <= now) {
-		struct schedule_job *j = S->waiting.jobs[0];
+	while (S->waiting.n > 0 && S->waiting.items[0]->due <= now) {
+		struct schedule_job *j = job_of(&S->waiting, 0);
 
 		take(S, j);
 		make_ready(j);
@@ -399,7 +343,7 @@ schedule_next(struct schedule *S, int64_t now)
 int64_t
 schedule_when(const struct schedule *S, int64_t now)
 {
-	int64_t when = S->waiting.n > 0 ? S->waiting.jobs[0]->due : INT64_MAX;
+	int64_t when = S->waiting.n > 0 ? S->waiting.items[0]->due : INT64_MAX;
 
 	for (const struct schedule_line *l = S->lines; l != NULL; l = l->next)
 		if (l->ready.n > 0 && l->failures > 0 && l->retry_at > now && l->retry_at < when)
@@ -465,16 +409,16 @@ schedule_done(struct schedule *S, struct schedule_job *j, enum schedule_outcome 
 		fail_line(j->line, j->began, now);
 	else if (outcome != SCHEDULE_CUT && j->began >= j->line->failed_at)
 		j->line->failures = 0;
-	j->due = now;
+	j->item.due = now;
 	if (outcome == SCHEDULE_DONE) {
 		j->terms.last = j->began;
 		j->terms.is_initial = 0;
 		/* How long an initial copy takes says nothing of the others. */
 		if (!j->is_copy)
 			news = fit(j, (uint64_t)(now - j->began));
-		j->due = due_after(j);
+		j->item.due = due_after(j);
 	} else if (outcome == SCHEDULE_FAILED) {
-		j->due = now + backoff(j->failures);
+		j->item.due = now + backoff(j->failures);
 	}
 	wait_for(S, j);
 	return (news);
@@ -486,13 +430,13 @@ schedule_retry(struct schedule *S, int64_t now)
 	for (struct schedule_line *l = S->lines; l != NULL; l = l->next)
 		l->failures = 0;
 	for (unsigned i = 0; i < S->waiting.n; i++) {
-		struct schedule_job *j = S->waiting.jobs[i];
+		struct schedule_job *j = job_of(&S->waiting, i);
 
 		/* To the front, where the heap has nothing before it that is not as early; what it passes is done. */
 		if (j->failures > 0) {
 			j->failures = 0;
-			j->due = now;
-			sift_up(&S->waiting, j);
+			j->item.due = now;
+			queue_sooner(&S->waiting, &j->item);
 		}
 	}
 }
@@ -526,7 +470,7 @@ schedule_cycle(const struct schedule_job *j)
 int64_t
 schedule_due(const struct schedule_job *j)
 {
-	return (j->due);
+	return (j->item.due);
 }
 
 unsigned
@@ -542,12 +486,12 @@ schedule_retry_at(const struct schedule_line *l)
 }
 
 static unsigned
-behind(const struct list *l, int64_t now)
+behind(const struct queue *l, int64_t now)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < l->n; i++)
-		n += need(l->jobs[i], now) >= 2;
+		n += need(job_of(l, i), now) >= 2;
 	return (n);
 }
 
