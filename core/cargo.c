@@ -120,10 +120,27 @@ name_site(struct cargo_way *w, const struct site *S, const uint8_t key[RECORD_KE
 	snprintf(w->site, sizeof w->site, "%s", e == NULL ? name : e->card.name);
 }
 
+/* The only target that is not reached by way of another; NULL: there are several, or none. */
+static const struct primary_target *
+only_target(const struct primary *P)
+{
+	const struct primary_target *t = NULL;
+
+	for (unsigned i = 0; i < P->ntargets; i++) {
+		if (P->targets[i].has_via)
+			continue;
+		if (t != NULL)
+			return (NULL);
+		t = &P->targets[i];
+	}
+	return (t);
+}
+
 static int
 find_from_primary(struct cargo_way *w, const struct site *S, const char *to)
 {
 	const struct trust *T = site_trust(S);
+	const struct primary_target *t;
 	struct primary *P;
 	int rc = 0;
 
@@ -132,8 +149,8 @@ find_from_primary(struct cargo_way *w, const struct site *S, const char *to)
 	snprintf(w->vm, sizeof w->vm, "%s", P->vm);
 	if (to != NULL)
 		snprintf(w->site, sizeof w->site, "%s", to);
-	else if (P->ntargets == 1)
-		name_site(w, S, P->targets[0].key, P->targets[0].name);
+	else if ((t = only_target(P)) != NULL)
+		name_site(w, S, t->key, t->name);
 	else if (P->ntargets == 0 && T->n == 1)
 		snprintf(w->site, sizeof w->site, "%s", T->entries[0].card.name);
 	else

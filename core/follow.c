@@ -324,10 +324,25 @@ allow_replica(void *context, const char *uuid)
 	return (rc);
 }
 
+static int
+allow_one(struct allowing *a, const char *vm)
+{
+	char uuid[HEADER_UUID];
+	int rc = primary_find(a->S, vm, uuid);
+
+	if (rc > 0)
+		rc = allow_primary(a, uuid);
+	if (rc == 0 && (rc = replica_find(a->S, vm, uuid)) > 0)
+		rc = allow_replica(a, uuid);
+	return (rc);
+}
+
 int
-follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N)
+follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N, const char *only)
 {
 	struct allowing a = { S, B, N };
 
+	if (only != NULL)
+		return (allow_one(&a, only));
 	return (primary_each(S, allow_primary, &a) != 0 ? -1 : replica_each(S, allow_replica, &a));
 }

@@ -17,8 +17,8 @@ int follow(const struct site *S, const struct trust_entry *e, const struct heade
 
 /**
  * Let a sandbox have the disks that following reads or merging writes, where they lie elsewhere, and name
- * them to N, for a relay.  0 or -1.
+ * them to N, for a relay: those of all VMs, or of that one (by UUID).  0 or -1.
  */
-int follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N);
+int follow_allow(const struct site *S, struct sandbox *B, struct relay_list *N, const char *only);
 
 #endif

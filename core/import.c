@@ -196,7 +196,7 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 {
 	uint8_t key[RECORD_KEY], bundle[RECORD_ID];
 	struct unpack U;
-	struct receiving c = { .S = S, .U = &U, .header = m, .keep = infile_is_pipe(F) };
+	struct receiving c = { .S = S, .U = &U, .header = m, .keep = infile_is_pipe(F), .only = o->only };
 	int rc;
 
 	memset(&U, 0, sizeof U);
@@ -208,6 +208,8 @@ import_from(const struct site *S, const struct import_options *o, struct infile 
 		return (import_rest(S, o, &c, bundle));
 	if ((rc = read_header(S, F, m, &U.header, &c.e)) != 0)
 		return (rc);
+	if (o->only != NULL && strcmp(o->only, U.header->uuid) != 0)
+		return (say_refused("%s: it is of another VM than was said", U.header->vm));
 	teller_note(o->teller, U.header->uuid);
 	switch (U.header->type) {
 	case BUNDLE_SEED:
@@ -237,8 +239,9 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-int
-import_confine(const struct site *S, const char *folder, int insist)
+/* Confined to what an import of that VM, or of any (NULL), may touch, and one folder more. */
+static int
+confine_to(const struct site *S, const char *only, const char *folder, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
 	struct relay_list N = { 0 };
@@ -248,8 +251,10 @@ import_confine(const struct site *S, const char *folder, int insist)
 		return (say_failed("out of memory"));
 	B->work = SANDBOX_STORE;
 	B->insist = insist;
-	if (replica_each_store(S, allow_store, B) == 0 && follow_allow(S, B, &N) == 0 &&
-	    adoption_each_folder(S, allow_store, B) == 0)
+	rc = only == NULL ? replica_each_store(S, allow_store, B)
+	                  : replica_its_stores(S, only, allow_store, B);
+	if (rc == 0 && (rc = follow_allow(S, B, &N, only)) == 0 &&
+	    (rc = adoption_each_folder(S, allow_store, B)) == 0)
 		rc = sandbox_add(B, site_home(S));
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
@@ -260,6 +265,12 @@ import_confine(const struct site *S, const char *folder, int insist)
 	sandbox_free(B);
 	free(B);
 	return (rc);
+}
+
+int
+import_confine(const struct site *S, const char *folder, int insist)
+{
+	return (confine_to(S, NULL, folder, insist));
 }
 
 /* Read the repair in F, which a site that we know must have signed: 0; 1, said; -1. */
@@ -282,10 +293,10 @@ confine(const struct site *S, const struct import_options *o)
 	char dir[PATH_MAX];
 
 	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
-		return (import_confine(S, NULL, o->insist));
+		return (confine_to(S, o->only, NULL, o->insist));
 	if (io_path(dir, "%s", o->receipt) != 0)
 		return (-1);
-	return (import_confine(S, dirname(dir), o->insist));
+	return (confine_to(S, o->only, dirname(dir), o->insist));
 }
 
 int

@@ -13,6 +13,8 @@ struct import_options {
 	const char *receipt;   /* write a receipt there when it is in; "-": standard output; NULL: none */
 	struct teller *teller; /* tells this site's host of what came; NULL: nobody is told */
 	int insist;            /* refuse to go on without a sandbox */
+	const char *
+	    only; /* the VM, by UUID, that it must be of, so that no other's record is looked at; NULL: any */
 };
 
 /* 0: all of it is here for good; 1, said, and nothing has changed; -1. */

@@ -63,6 +63,12 @@ pass_on(struct receiver *R, const uint8_t *p, size_t n)
 	return (n == 4 + body ? 0 : ferry_send(R->C, SESSION_RECEIPT, p + 4 + body, n - 4 - body));
 }
 
+void
+receiver_hear(struct receiver *R, const struct session_ask *a)
+{
+	snprintf(R->uuid, sizeof R->uuid, "%s", a->uuid);
+}
+
 int
 receiver_tell(struct receiver *R, const struct session_ask *a)
 {
@@ -76,7 +82,7 @@ receiver_tell(struct receiver *R, const struct session_ask *a)
 	size_t n;
 	int rc = -1;
 
-	snprintf(R->uuid, sizeof R->uuid, "%s", a->uuid);
+	receiver_hear(R, a);
 	if (pump_start(&P, &work) != 0)
 		return (-1);
 	if ((p = ferry_gather(R->C, P, FERRY_SMALL, &n, &r)) != NULL && r.rc == 0)
@@ -171,7 +177,7 @@ merged(const struct site *S, const char *uuid)
 	struct replica *R;
 	uint64_t seq = 0;
 
-	if (uuid[0] == '\0' || replica_find(S, uuid, found) <= 0 || replica_look(&R, S, found) != 0)
+	if (replica_find(S, uuid, found) <= 0 || replica_look(&R, S, found) != 0)
 		return (0);
 	if (replica_last(R) != NULL)
 		seq = replica_last(R)->point.seq;
@@ -183,7 +189,7 @@ static int
 do_import(const void *context, uint64_t *value)
 {
 	const struct errand *w = context;
-	const struct import_options o = { .receipt = "-", .insist = w->R->insist };
+	const struct import_options o = { .receipt = "-", .insist = w->R->insist, .only = w->R->uuid };
 	struct site *S;
 	int rc;
 
@@ -321,6 +327,8 @@ receiver_take(struct receiver *R, struct session_answer *m)
 	int rc;
 
 	memset(m, 0, sizeof *m);
+	if (R->uuid[0] == '\0')
+		return (say_failed("the other site sends a bundle, and has not said of which VM"));
 	if (pump_start(&t.P, &work) != 0)
 		return (-1);
 	rc = take_all(&t, m);

@@ -20,6 +20,9 @@ struct receiver {
 
 /* What all of these return: 0; 1, said: no, and the session can go on; -1, said: it cannot, or something failed here. */
 
+/* It is that VM that is spoken of from now on: bundles of another one are refused. */
+void receiver_hear(struct receiver *R, const struct session_ask *a);
+
 /* Say what is here of the VM that is asked for, with its receipt. */
 int receiver_tell(struct receiver *R, const struct session_ask *a);
 

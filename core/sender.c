@@ -1,22 +1,17 @@
 #include "sender.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
 #include "base/stop.h"
 #include "cargo.h"
 #include "ferry.h"
 #include "import.h"
-#include "jsontext.h"
+#include "outgoing.h"
 #include "replica/onward.h"
-#include "resend.h"
 #include "send.h"
-
-#define PIECE_LIMITED 16384u /* bytes that are sent at once where there is a limit, so that it flows evenly */
 
 struct sender {
 	const struct site *S;
@@ -25,26 +20,12 @@ struct sender {
 	struct cargo cargo;
 	struct session_have have;
 	int has_have;
-	struct channel *C; /* the line that it is on now */
-	/* The stream, and the process that makes it: */
-	struct pump *P;
-	struct pump_result made; /* how that has ended, */
-	int is_made;             /* if it has */
-	struct resend *W;
-	uint64_t at;    /* the place in the stream that is sent next */
-	uint64_t begun; /* where what goes over this line has begun */
-	int is_open;    /* it has */
-	int is_sure;    /* what it ends with is an answer, and not the line's */
-	int is_cut;     /* it is the line's all the same */
-	int is_done;    /* what was cut had come */
-	int was_anew;   /* what waits to be forwarded, and went before, was taken up once more */
-	uint8_t *piece;
-	/* What came back: */
-	uint8_t *receipt;
-	size_t nreceipt;
-	struct session_answer answer;
-	int has_answer;
+	struct outgoing g;  /* the stream */
 	struct rate *terms; /* what the other site prescribes */
+	int is_sure;        /* what it ends with is an answer, and not the line's */
+	int is_cut;         /* it is the line's all the same */
+	int is_done;        /* what was cut had come */
+	int was_anew;       /* what waits to be forwarded, and went before, was taken up once more */
 	struct sender_result result;
 };
 
@@ -55,36 +36,22 @@ sender_new(struct sender **out, const struct site *S, const struct sender_option
 {
 	struct sender *s = *out = calloc(1, sizeof *s);
 
-	if (s == NULL || (s->piece = malloc(SESSION_BODY)) == NULL) {
-		sender_free(s);
-		*out = NULL;
+	if (s == NULL)
 		return (say_failed("out of memory"));
+	if (outgoing_make(&s->g, s->to) != 0) {
+		free(s);
+		*out = NULL;
+		return (-1);
 	}
 	s->S = S;
 	s->o = *o;
 	snprintf(s->uuid, sizeof s->uuid, "%s", o->uuid);
 	snprintf(s->to, sizeof s->to, "%s", o->to);
+	/* One place is for what the other site prescribes. */
+	s->g.nlimits = o->nlimits < OUTGOING_LIMITS ? o->nlimits + 1 : OUTGOING_LIMITS;
+	for (unsigned i = 1; i < s->g.nlimits; i++)
+		s->g.limits[i] = o->limits[i - 1];
 	return (0);
-}
-
-/* What was sent of the stream, and who made it, is of no use any more. */
-static void
-drop_stream(struct sender *s)
-{
-	pump_free(s->P);
-	resend_free(s->W);
-	s->P = NULL;
-	s->W = NULL;
-	s->at = 0;
-	s->is_made = 0;
-}
-
-static void
-drop_receipt(struct sender *s)
-{
-	free(s->receipt);
-	s->receipt = NULL;
-	s->nreceipt = 0;
 }
 
 void
@@ -92,10 +59,8 @@ sender_free(struct sender *s)
 {
 	if (s == NULL)
 		return;
-	drop_stream(s);
-	drop_receipt(s);
+	outgoing_free(&s->g);
 	rate_free(s->terms);
-	free(s->piece);
 	free(s);
 }
 
@@ -104,6 +69,7 @@ sender_result(const struct sender *s, struct sender_result *r)
 {
 	*r = s->result;
 	r->seq = s->cargo.acked;
+	r->bytes = s->g.bytes;
 	if (s->has_have)
 		r->terms = s->have.terms;
 	else
@@ -111,13 +77,6 @@ sender_result(const struct sender *s, struct sender_result *r)
 }
 
 /* --- what the other site has ---------------------------------------------------------------------------- */
-
-static int
-take_receipt(struct sender *s)
-{
-	drop_receipt(s);
-	return (ferry_take(s->C, &s->receipt, &s->nreceipt) < 0 ? -1 : 0);
-}
 
 /* It wants no more than so many bytes a second. */
 static int
@@ -128,6 +87,7 @@ obey(struct sender *s, uint64_t rate)
 	if (s->terms == NULL && (s->terms = rate_new(rate)) == NULL)
 		return (-1);
 	rate_set(s->terms, rate);
+	s->g.limits[0] = s->terms;
 	return (0);
 }
 
@@ -135,23 +95,21 @@ obey(struct sender *s, uint64_t rate)
 static int
 is_answered(struct sender *s)
 {
-	if (s->answer.rc == 0)
+	if (s->g.answer.rc == 0)
 		return (0);
 	say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to,
-	    s->answer.text[0] == '\0' ? "it could not be taken" : s->answer.text);
+	    s->g.answer.text[0] == '\0' ? "it could not be taken" : s->g.answer.text);
 	say_last(s->result.why);
-	return (s->answer.rc == 1 ? 1 : -1);
+	return (s->g.answer.rc == 1 ? 1 : -1);
 }
 
 /* It answers before it was told anything: nobody is served who is not meant. */
 static int
 hear_refusal(struct sender *s, const uint8_t *body, size_t n)
 {
-	const char *why = session_decode_answer(&s->answer, body, n);
-
-	if (why != NULL)
-		return (say_failed("the answer of site '%s' is not understood: %s", s->to, why));
-	if (s->answer.rc == 0)
+	if (outgoing_take_answer(&s->g, body, n) != 0)
+		return (-1);
+	if (s->g.answer.rc == 0)
 		return (ferry_astray(SESSION_ANSWER));
 	s->is_sure = 1;
 	return (is_answered(s));
@@ -166,7 +124,7 @@ hear(struct sender *s)
 	const char *why;
 	size_t n;
 
-	if (ferry_next(s->C, &kind, &body, &n) != 0)
+	if (ferry_next(s->g.C, &kind, &body, &n) != 0)
 		return (-1);
 	if (kind == SESSION_ANSWER)
 		return (hear_refusal(s, body, n));
@@ -177,11 +135,11 @@ hear(struct sender *s)
 	s->has_have = 1;
 	if (!s->have.has_receipt)
 		return (obey(s, s->have.terms.rate));
-	if (ferry_next(s->C, &kind, &body, &n) != 0)
+	if (ferry_next(s->g.C, &kind, &body, &n) != 0)
 		return (-1);
 	if (kind != SESSION_OPEN || n != 1 || body[0] != SESSION_RECEIPT)
 		return (ferry_astray(kind));
-	return (take_receipt(s) != 0 ? -1 : obey(s, s->have.terms.rate));
+	return (outgoing_take_receipt(&s->g) != 0 ? -1 : obey(s, s->have.terms.rate));
 }
 
 static int
@@ -191,8 +149,10 @@ ask(struct sender *s, enum session_verb verb)
 
 	snprintf(a.vm, sizeof a.vm, "%s", s->cargo.vm);
 	snprintf(a.uuid, sizeof a.uuid, "%s", s->uuid);
-	drop_receipt(s);
-	return (ferry_ask(s->C, &a) != 0 ? -1 : hear(s));
+	outgoing_drop_receipt(&s->g);
+	if (ferry_ask(s->g.C, &a) != 0)
+		return (-1);
+	return (verb == SESSION_NEXT ? 0 : hear(s));
 }
 
 int
@@ -201,7 +161,7 @@ sender_test(struct sender *s, struct channel *C, struct session_have *h)
 	uint64_t all, taken;
 	int rc;
 
-	s->C = C;
+	s->g.C = C;
 	if ((rc = cargo_look(&s->cargo, s->S, s->uuid, s->to)) != 0)
 		return (rc);
 	if (cargo_measure(&s->cargo, s->S, &all, &taken) == 0 && all > s->cargo.size)
@@ -214,11 +174,16 @@ sender_test(struct sender *s, struct channel *C, struct session_have *h)
 
 /* --- its receipt ----------------------------------------------------------------------------------------- */
 
+struct receipt {
+	const char *home, *uuid;
+};
+
 static int
 do_receipt(const void *context, uint64_t *value)
 {
-	const struct import_options o = { .input = NULL };
-	struct site *S = site_open(context);
+	const struct receipt *w = context;
+	const struct import_options o = { .only = w->uuid };
+	struct site *S = site_open(w->home);
 	int rc = S == NULL ? -1 : import(S, &o);
 
 	(void)value;
@@ -230,14 +195,14 @@ do_receipt(const void *context, uint64_t *value)
 static int
 feed(struct sender *s, struct pump *P)
 {
-	const uint8_t *p = s->receipt;
-	size_t left = s->nreceipt;
+	const uint8_t *p = s->g.receipt;
+	size_t left = s->g.nreceipt;
 	ssize_t n;
 
 	while (left > 0 && (n = pump_write(P, p, left, FERRY_TICK)) >= 0) {
 		p += n;
 		left -= (size_t)n;
-		if (stop_check() != 0 || channel_keep(s->C) != 0)
+		if (stop_check() != 0 || channel_keep(s->g.C) != 0)
 			return (-1);
 	}
 	pump_close_input(P);
@@ -257,21 +222,21 @@ is_news(const struct sender *s)
 static int
 use_receipt(struct sender *s)
 {
-	const struct pump_work work = { .run = do_receipt,
-		.context = site_home(s->S),
-		.what = "the import of the receipt",
-		.has_input = 1 };
+	const struct receipt w = { site_home(s->S), s->uuid };
+	const struct pump_work work = {
+		.run = do_receipt, .context = &w, .what = "the import of the receipt", .has_input = 1
+	};
 	struct pump_result r = { .rc = -1 };
 	struct pump *P;
 
-	if (s->nreceipt == 0)
+	if (s->g.nreceipt == 0)
 		return (0);
 	if (pump_start(&P, &work) != 0)
 		return (-1);
 	if (feed(s, P) == 0)
-		(void)ferry_wait(s->C, P, &r);
+		(void)ferry_wait(s->g.C, P, &r);
 	pump_free(P);
-	drop_receipt(s);
+	outgoing_drop_receipt(&s->g);
 	if (r.rc != 0)
 		memcpy(s->result.why, r.why, sizeof r.why);
 	return (r.rc);
@@ -382,233 +347,25 @@ start(struct sender *s, int is_rest)
 	if (m.is_forward && !s->was_anew &&
 	    (!s->cargo.has_next || (s->has_have && s->cargo.next_from > s->have.held)))
 		m.f.anew = s->was_anew = 1;
-	if ((s->W = resend_new()) == NULL)
-		return (-1);
-	return (pump_start(&s->P, &work));
-}
-
-/* Its input is where the other site stands, which a pipe takes at once; one that does not read it says itself why. */
-static void
-give_position(struct sender *s)
-{
-	(void)pump_write(s->P, s->have.position, strlen(s->have.position), FERRY_TICK);
-	pump_close_input(s->P);
-}
-
-/* Its input is what comes of the comparison there: 0; 1, unsaid: there is none, and an answer why; -1, said. */
-static int
-give_comparison(struct sender *s)
-{
-	enum session_kind kind;
-	const uint8_t *body;
-	const char *why;
-	size_t n;
-
-	if (ferry_next(s->C, &kind, &body, &n) != 0)
-		return (-1);
-	if (kind == SESSION_ANSWER) {
-		if ((why = session_decode_answer(&s->answer, body, n)) != NULL)
-			return (say_failed("the answer of site '%s' is not understood: %s", s->to, why));
-		s->has_answer = 1;
-		return (1);
-	}
-	if (kind != SESSION_OPEN || n != 1 || body[0] != SESSION_COMPARE)
-		return (ferry_astray(kind));
-	while (ferry_next(s->C, &kind, &body, &n) == 0) {
-		if (kind == SESSION_CLOSE && n == 1)
-			break;
-		if (kind != SESSION_DATA)
-			return (ferry_astray(kind));
-		while (n > 0) {
-			ssize_t some = pump_write(s->P, body, n, FERRY_TICK);
-
-			/* One that reads no more says itself why. */
-			if (some < 0)
-				some = (ssize_t)n;
-			body += some;
-			n -= (size_t)some;
-			if (stop_check() != 0 || channel_keep(s->C) != 0)
-				return (-1);
-		}
-	}
-	if (kind != SESSION_CLOSE)
-		return (-1);
-	pump_close_input(s->P);
-	return (0);
-}
-
-/* --- on the line ------------------------------------------------------------------------------------------- */
-
-/* A message that comes while we send: 0; -1, said. */
-static int
-take(struct sender *s, enum session_kind kind, const uint8_t *body, size_t n)
-{
-	const char *why;
-
-	switch (kind) {
-	case SESSION_PASSED:
-		if (n == 8 && s->W != NULL)
-			resend_passed(s->W, s->begun + ferry_passed_of(body));
-		return (n == 8 ? 0 : ferry_astray(kind));
-	case SESSION_OPEN:
-		return (n == 1 && body[0] == SESSION_RECEIPT ? take_receipt(s) : ferry_astray(kind));
-	case SESSION_ANSWER:
-		if ((why = session_decode_answer(&s->answer, body, n)) != NULL)
-			return (say_failed("the answer of site '%s' is not understood: %s", s->to, why));
-		s->has_answer = 1;
-		return (0);
-	default:
-		return (ferry_astray(kind));
-	}
-}
-
-/* Take what comes for ms, but not behind an answer: 0; -1, said. */
-static int
-listen_for(struct sender *s, int64_t ms)
-{
-	int64_t until = clock_ms() + ms, left = ms;
-	enum session_kind kind;
-	const uint8_t *body;
-	size_t n;
-	int rc;
-
-	while (!s->has_answer) {
-		if ((rc = channel_next(s->C, &kind, &body, &n, left < FERRY_TICK ? left : FERRY_TICK)) < 0)
-			return (-1);
-		if (rc == 0 && take(s, kind, body, n) != 0)
-			return (-1);
-		if ((left = until - clock_ms()) < 0)
-			left = 0;
-		if (rc > 0 && left == 0)
-			break;
-		if (stop_check() != 0 || channel_keep(s->C) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-/* Wait for our turn to send n bytes. */
-static int
-keep_to_limits(struct sender *s, size_t n)
-{
-	int64_t now = clock_ms(), wait = rate_reserve(s->terms, n, now), more;
-
-	for (unsigned i = 0; i < s->o.nlimits; i++)
-		if ((more = rate_reserve(s->o.limits[i], n, now)) > wait)
-			wait = more;
-	return (listen_for(s, wait));
-}
-
-static int
-is_limited(const struct sender *s)
-{
-	for (unsigned i = 0; i < s->o.nlimits; i++)
-		if (s->o.limits[i] != NULL)
-			return (1);
-	return (s->terms != NULL);
-}
-
-/* The next piece of the stream: how long it is; 0: there is none yet, or, where is_made, at all. */
-static size_t
-next_piece(struct sender *s, const uint8_t **p)
-{
-	size_t most = is_limited(s) ? PIECE_LIMITED : SESSION_BODY;
-	ssize_t n;
-
-	if (s->at < resend_end(s->W))
-		return (resend_get(s->W, s->at, most, p));
-	if (s->is_made)
-		return (0);
-	s->is_made = pump_ended(s->P, &s->made, pump_output(s->P) < 0 ? FERRY_TICK : 0);
-	if ((n = pump_read(s->P, s->piece, most, s->is_made ? 0 : FERRY_TICK)) > 0) {
-		s->is_made = 0; /* there may be more */
-		resend_add(s->W, s->piece, (size_t)n);
-		*p = s->piece;
-		return ((size_t)n);
-	}
-	if (n == 0)
-		pump_close_output(s->P);
-	return (0);
-}
-
-/* Send what there is of the stream, until it is at its end or an answer comes before that. */
-static int
-send_stream(struct sender *s)
-{
-	const uint8_t *p = NULL;
-	size_t n;
-
-	s->begun = s->at;
-	s->is_open = s->has_answer = 0;
-	for (;;) {
-		if ((n = next_piece(s, &p)) == 0 && s->is_made)
-			return (0);
-		if (n > 0 && !s->is_open && ferry_open(s->C, SESSION_BUNDLE) != 0)
-			return (-1);
-		s->is_open |= n > 0;
-		if (keep_to_limits(s, n) != 0)
-			return (-1);
-		if (s->has_answer)
-			return (0);
-		if (n > 0 && channel_send(s->C, SESSION_DATA, p, n) != 0)
-			return (-1);
-		s->at += n;
-		s->result.bytes += n;
-	}
+	return (outgoing_start(&s->g, &work));
 }
 
 /* The stream is at its end, or was answered before it was: how it went. */
 static int
-finish_stream(struct sender *s)
+finish(struct sender *s)
 {
-	int was_given_up = s->has_answer || s->made.rc != 0, rc = s->made.rc;
+	int rc = s->g.made.rc;
 
-	if (!s->is_open) {
-		s->is_sure = 1;
-		memcpy(s->result.why, s->made.why, sizeof s->result.why);
-		return (rc != 0 ? rc : say_failed("the export has written nothing"));
-	}
-	if (ferry_close(s->C, was_given_up) != 0)
+	if (s->g.is_open && outgoing_close(&s->g) != 0)
 		return (-1);
-	while (!s->has_answer)
-		if (listen_for(s, FERRY_TICK) != 0)
-			return (-1);
 	s->is_sure = 1;
-	if (s->is_made && s->made.rc != 0) {
-		memcpy(s->result.why, s->made.why, sizeof s->result.why);
-		return (rc);
-	}
-	return (is_answered(s));
+	if (s->g.is_open && rc == 0)
+		return (is_answered(s));
+	memcpy(s->result.why, s->g.made.why, sizeof s->result.why);
+	return (rc != 0 ? rc : say_failed("the export has written nothing"));
 }
 
 /* --- from one line to the next ----------------------------------------------------------------------------- */
-
-/* The place behind what the other site says it has of the stream: 0; 1: that is not here. */
-static int
-find_position(const struct sender *s, uint64_t *place)
-{
-	uint8_t record[RECORD_SIZE];
-	json_t *o = json_loads(s->have.position, JSON_REJECT_DUPLICATES, NULL);
-	int rc = o == NULL || jsontext_get_bytes(o, "record", record, RECORD_SIZE) != 0;
-
-	json_decref(o);
-	return (rc != 0 ? 1 : resend_behind(s->W, record, place));
-}
-
-/* Does the stream that was cut go on over this line?  Then s->at is where. */
-static int
-goes_on(struct sender *s)
-{
-	uint64_t place;
-
-	if (find_position(s, &place) == 0)
-		s->at = place;
-	else if (resend_start(s->W) == 0)
-		s->at = 0;
-	else
-		return (0);
-	return (1);
-}
 
 /* All of it was sent, and its answer was cut off: has it come? */
 static int
@@ -627,18 +384,18 @@ take_up(struct sender *s)
 {
 	int rc = 0;
 
-	if (s->is_made && s->made.rc == 0) {
+	if (s->g.is_made && s->g.made.rc == 0) {
 		if ((rc = use_receipt(s)) == 0)
 			rc = cargo_look(&s->cargo, s->S, s->uuid, s->to);
 		if (rc != 0 || has_come(s)) {
-			drop_stream(s);
+			outgoing_drop(&s->g);
 			s->is_done = rc == 0;
 			return (rc);
 		}
 	}
-	if (goes_on(s))
+	if (outgoing_goes_on(&s->g, s->have.position))
 		return (0);
-	drop_stream(s);
+	outgoing_drop(&s->g);
 	if (s->o.resync && (rc = ask(s, SESSION_DIFFER)) != 0)
 		s->is_cut = 1;
 	return (rc);
@@ -661,14 +418,17 @@ begin(struct sender *s, int is_rest)
 	int rc = start(s, is_rest);
 
 	if (rc == 0 && is_rest)
-		give_position(s);
-	if (rc != 0 || is_rest || !s->o.resync || (rc = give_comparison(s)) == 0)
+		outgoing_give(&s->g, s->have.position);
+	if (rc != 0 || is_rest || !s->o.resync || (rc = outgoing_give_comparison(&s->g)) == 0)
 		return (rc);
-	if (rc < 0)
+	if (rc < 0) {
+		/* Half a comparison is none. */
+		outgoing_drop(&s->g);
 		return (-1);
+	}
 	s->is_sure = 1;
 	return (
-	    s->answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
+	    s->g.answer.rc == 0 ? say_failed("site '%s' has not compared anything", s->to) : is_answered(s));
 }
 
 /* One bundle, from its beginning or from where it was cut: 0; 1 or -1, said. */
@@ -677,21 +437,21 @@ send_one(struct sender *s)
 {
 	int rc = 0, is_rest = 0;
 
-	if (s->P == NULL) {
+	if (s->g.P == NULL) {
 		is_rest = has_rest(s);
 		rc = begin(s, is_rest);
 	}
 	if (rc == 0)
-		rc = send_stream(s);
+		rc = outgoing_send(&s->g);
 	if (rc != 0)
 		return (rc);
-	if (is_rest && !s->is_open && s->is_made && s->made.rc == 1) {
+	if (is_rest && !s->g.is_open && s->g.is_made && s->g.made.rc == 1) {
 		/* Said by the export: so all of it is made again. */
-		drop_stream(s);
+		outgoing_drop(&s->g);
 		s->have.position[0] = '\0';
 		return (send_one(s));
 	}
-	return (finish_stream(s));
+	return (finish(s));
 }
 
 /* Is there anything to be sent?  A primary cuts a point whenever it is asked to. */
@@ -714,7 +474,7 @@ send_all(struct sender *s)
 		rc = send_one(s);
 		if (rc < 0 && !s->is_sure)
 			return (-1);
-		drop_stream(s);
+		outgoing_drop(&s->g);
 		if (rc == 0 && (rc = use_receipt(s)) == 0)
 			rc = cargo_look(&s->cargo, s->S, s->uuid, s->to);
 		else
@@ -736,8 +496,10 @@ prepare(struct sender *s, int is_known)
 		s->is_sure = 1; /* a record of ours that cannot be read is not the line's */
 		return (rc);
 	}
-	if (!s->o.is_called && (!is_known || s->P != NULL))
-		rc = ask(s, s->o.resync && s->P == NULL ? SESSION_DIFFER : SESSION_SEND);
+	if (!s->o.is_called)
+		rc = ask(s, is_known && s->g.P == NULL      ? SESSION_NEXT
+		            : s->o.resync && s->g.P == NULL ? SESSION_DIFFER
+		                                            : SESSION_SEND);
 	if (rc != 0)
 		return (rc);
 	s->is_sure = 1;
@@ -749,19 +511,19 @@ sender_run(struct sender *s, struct channel *C, int is_known)
 {
 	int rc;
 
-	s->C = C;
+	s->g.C = C;
 	if (s->o.rate != 0 && s->terms == NULL && obey(s, s->o.rate) != 0)
 		return (-1);
-	s->is_sure = s->is_cut = s->is_done = s->has_answer = 0;
+	s->is_sure = s->is_cut = s->is_done = s->g.has_answer = 0;
 	s->result.why[0] = '\0';
 	if ((rc = prepare(s, is_known)) == 0) {
-		if (s->P == NULL && !is_news(s))
-			drop_receipt(s);
-		if (s->P != NULL)
+		if (s->g.P == NULL && !is_news(s))
+			outgoing_drop_receipt(&s->g);
+		if (s->g.P != NULL)
 			rc = take_up(s);
 		else if ((rc = use_receipt(s)) > 0 && s->o.resync)
 			rc = 0; /* what it has is compared, whatever it says */
-		if (rc == 0 && s->P == NULL && !s->is_done)
+		if (rc == 0 && s->g.P == NULL && !s->is_done)
 			rc = cargo_look(&s->cargo, s->S, s->uuid, s->to);
 		s->is_sure = rc != 0;
 	}

@@ -13,7 +13,7 @@
  */
 struct sender;
 
-#define SENDER_LIMITS 8u
+#define SENDER_LIMITS 7u
 
 struct sender_options {
 	const char *uuid;

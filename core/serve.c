@@ -78,6 +78,10 @@ serve_ask(struct session *s, const uint8_t *body, size_t n)
 		return (say_refused("site '%s' asks what is not understood: %s", s->e->card.name, why));
 	if (a.verb == SESSION_FETCH)
 		return (serve_fetch(s, &a));
+	if (a.verb == SESSION_NEXT) {
+		receiver_hear(&s->R, &a);
+		return (0);
+	}
 	if (receiver_tell(&s->R, &a) != 0)
 		return (-1);
 	return (a.verb != SESSION_DIFFER ? 0 : receiver_compare(&s->R, &a) < 0 ? -1 : 0);

@@ -268,31 +268,51 @@ note_failure(const struct sync_line *L, const char *uuid, const char *why)
 		tally_note_failure(dir, L->to, why);
 }
 
+/* The site as it is now, if the one at the other end is still one that counts: 0; 1 or -1, said. */
+static int
+look_again(const struct sync_line *L, struct site **S)
+{
+	const struct trust_entry *e;
+
+	if ((*S = site_open(site_home(L->S))) == NULL)
+		return (-1);
+	return (site_find(*S, L->to, &e));
+}
+
+static void
+fill_result(struct sync_result *out, const struct sender_result *r)
+{
+	out->needs_seed = r->needs_seed;
+	out->seq = r->seq;
+	out->bytes = r->bytes;
+	out->frequency = r->terms.frequency;
+	out->rate = r->terms.rate;
+	if (out->rc == 0)
+		return;
+	memcpy(out->why, r->why, sizeof out->why);
+	if (out->why[0] == '\0')
+		say_last(out->why);
+}
+
 static int
 send_vm(struct sync_line *L, struct sender_options *o, int is_known, struct sync_result *out)
 {
 	struct sending g = { .work = { .run = run_sender }, .is_known = is_known };
 	struct sender_result r = { .seq = 0 };
+	struct site *S = NULL;
 
 	o->to = L->to;
 	o->nlimits = L->nlimits;
 	memcpy(o->limits, L->limits, sizeof o->limits);
 	memset(out, 0, sizeof *out);
-	if ((out->rc = sender_new(&g.work.sender, L->S, o)) == 0) {
+	if ((out->rc = look_again(L, &S)) == 0 && (out->rc = sender_new(&g.work.sender, S, o)) == 0) {
 		out->rc = persist(L, &g.work);
 		sender_result(g.work.sender, &r);
 		out->is_line = out->rc < 0 && g.work.is_cut;
 	}
+	fill_result(out, &r);
 	sender_free(g.work.sender);
-	out->needs_seed = r.needs_seed;
-	out->seq = r.seq;
-	out->bytes = r.bytes;
-	out->frequency = r.terms.frequency;
-	out->rate = r.terms.rate;
-	if (out->rc != 0)
-		memcpy(out->why, r.why, sizeof out->why);
-	if (out->rc != 0 && out->why[0] == '\0')
-		say_last(out->why);
+	site_close(S);
 	/* That an initial copy waits for its time is no failure. */
 	if (out->rc != 0 && !out->needs_seed)
 		note_failure(L, o->uuid, out->why);

@@ -8,7 +8,7 @@
 
 #define FREQUENCY_MAX (UINT64_C(366) * 86400)
 
-static const char *const verbs[] = { NULL, "send", "fetch", "test", "differ" };
+static const char *const verbs[] = { NULL, "send", "fetch", "test", "differ", "next" };
 
 /* --- text ---------------------------------------------------------------------------------------------- */
 
@@ -132,7 +132,7 @@ session_encode_ask(uint8_t *out, const struct session_ask *m)
 	json_t *o;
 	int bad;
 
-	if (m->verb < SESSION_SEND || m->verb > SESSION_DIFFER || !names_a_vm(m))
+	if (m->verb < SESSION_SEND || m->verb > SESSION_NEXT || !names_a_vm(m))
 		return (0);
 	o = json_pack("{s:s,s:s,s:s}", "verb", verbs[m->verb], "vm", m->vm, "uuid", m->uuid);
 	bad = put_number(o, "size", m->size, INT64_MAX);
@@ -147,7 +147,7 @@ decode_ask(struct session_ask *m, const json_t *o)
 
 	if (jsontext_get_string(o, "verb", verb, sizeof verb) != 0)
 		return ("the question has no verb");
-	for (int v = SESSION_SEND; v <= SESSION_DIFFER; v++)
+	for (int v = SESSION_SEND; v <= SESSION_NEXT; v++)
 		if (strcmp(verb, verbs[v]) == 0)
 			m->verb = (enum session_verb)v;
 	if (m->verb == 0)

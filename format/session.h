@@ -53,6 +53,7 @@ enum session_verb {
 	SESSION_FETCH,    /* the caller receives of this VM: send what I lack */
 	SESSION_TEST,     /* would it be taken?  Nothing changes */
 	SESSION_DIFFER,   /* the caller sends of it, and wants a compare bundle first */
+	SESSION_NEXT,     /* the caller sends of it, knows what is there, and wants no answer to this */
 };
 
 struct session_ask {

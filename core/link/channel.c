@@ -13,8 +13,7 @@
 
 #define ANSWER (SESSION_KEY + FRAMES_HEADER) /* bytes in front of its first frame */
 
-_Static_assert(
-    SITE_SEALED == crypto_box_SEALBYTES && SESSION_HELLO == 8u + SESSION_CALL + SITE_SEALED, "sealed");
+_Static_assert(SITE_SEALED == crypto_box_SEALBYTES, "what is sealed is longer by that");
 
 const struct channel_times channel_times = { CHANNEL_HANDSHAKE * 1000, CHANNEL_SILENCE * 1000, 10000 };
 
@@ -222,29 +221,29 @@ take_answer(
 }
 
 int
-channel_call_timed(struct channel **out, const struct site *S, const struct trust_entry *e, int in, int to,
+channel_call_timed(struct channel **C, const struct site *S, const struct trust_entry *e, int in, int out,
     const struct channel_times *T)
 {
 	char who[SITE_NAMED + 16];
 	uint8_t header[FRAMES_HEADER];
 	const uint8_t *key;
-	struct channel *C;
+	struct channel *N;
 	int rc;
 
-	*out = NULL;
+	*C = NULL;
 	snprintf(who, sizeof who, "site '%s'", e->card.name);
-	if ((C = make(S, who, in, to, T)) == NULL)
+	if ((N = make(S, who, in, out, T)) == NULL)
 		return (-1);
-	if ((rc = send_call(C, e)) == 0 && (rc = take_answer(C, e, header, &key)) == 0) {
-		memcpy(C->frames.output, header, FRAMES_HEADER);
-		rc = prove(C, FRAMES_HEADER, key);
+	if ((rc = send_call(N, e)) == 0 && (rc = take_answer(N, e, header, &key)) == 0) {
+		memcpy(N->frames.output, header, FRAMES_HEADER);
+		rc = prove(N, FRAMES_HEADER, key);
 	}
-	if (rc < 0 && C->frames.line.is_ended && C->frames.line.received == 0)
+	if (rc < 0 && N->frames.line.is_ended && N->frames.line.received == 0)
 		say_note("%s: said nothing at all: the line was cut there, or this site is not in its trust "
 		         "file, or "
 		         "the card of it here is not its own",
-		    C->who);
-	return (finish(out, C, rc));
+		    N->who);
+	return (finish(C, N, rc));
 }
 
 int
@@ -324,19 +323,19 @@ answer_call(struct channel *C)
 }
 
 int
-channel_answer_timed(struct channel **out, const struct site *S, const struct trust_entry **e, int in, int to,
+channel_answer_timed(struct channel **C, const struct site *S, const struct trust_entry **e, int in, int out,
     const struct channel_times *T)
 {
-	struct channel *C;
+	struct channel *N;
 	int rc;
 
-	*out = NULL;
+	*C = NULL;
 	*e = NULL;
-	if ((C = make(S, "who calls", in, to, T)) == NULL)
+	if ((N = make(S, "who calls", in, out, T)) == NULL)
 		return (-1);
-	if ((rc = take_call(C)) == 0 && (rc = find_caller(C, e)) == 0)
-		rc = answer_call(C);
-	return (finish(out, C, rc));
+	if ((rc = take_call(N)) == 0 && (rc = find_caller(N, e)) == 0)
+		rc = answer_call(N);
+	return (finish(C, N, rc));
 }
 
 int

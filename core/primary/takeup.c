@@ -262,19 +262,20 @@ takeup_volumes(struct ship *s)
 static int
 read_position(const struct ship *s, const char *path, uint8_t raw[RECORD_SIZE], struct record *R)
 {
-	int is_stdin = strcmp(path, "-") == 0;
-	const char *name = is_stdin ? "standard input" : path;
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
 	uint8_t pk[RECORD_KEY];
-	size_t n = 0;
-	char *text =
-	    is_stdin ? io_slurp_fd(STDIN_FILENO, name, LIMIT_JSON, &n) : io_slurp(path, LIMIT_JSON, &n);
+	char *text = malloc(LIMIT_JSON);
 	json_t *o;
+	ssize_t n;
 	int rc;
 
 	if (text == NULL)
-		return (-1);
-	o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+		return (say_failed("out of memory"));
+	n = io_read_start(path, text, LIMIT_JSON);
+	o = n < 0 ? NULL : json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
 	free(text);
+	if (n < 0)
+		return (-1);
 	rc = o == NULL ? -1 : jsontext_get_bytes(o, "record", raw, RECORD_SIZE);
 	json_decref(o);
 	crypto_sign_ed25519_sk_to_pk(pk, site_secret(s->cut->S));

@@ -16,6 +16,17 @@
 #include "replica/merge.h"
 #include "replica/replica.h"
 
+/* Bundles that wait to be merged; of one that was cut short nothing can be. */
+static unsigned
+waiting(const struct replica *R)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < R->nstaged; i++)
+		n += R->staged[i].nvolumes > 0;
+	return (n);
+}
+
 /* The disks are at one point, and all that was received is in them. */
 static int
 check_state(const struct replica *R, const struct compare_options *o)
@@ -27,9 +38,9 @@ check_state(const struct replica *R, const struct compare_options *o)
 	if (replica_last(R) == NULL)
 		return (say_refused(
 		    "%s: the replica waits for its seed: there is nothing to compare; import it", R->vm));
-	if (R->nstaged > 0)
+	if (waiting(R) > 0)
 		return (
-		    say_refused("%s: %u bundles are staged; run 'vmferry merge' first", R->vm, R->nstaged));
+		    say_refused("%s: %u bundles are staged; run 'vmferry merge' first", R->vm, waiting(R)));
 	if (R->role.cause[0] != '\0' && !o->full && !o->are_true)
 		return (
 		    say_refused("%s: %s: its leaves may not say what is on its disks; compare with --full",

@@ -391,6 +391,15 @@ look_for_cut(void *context, const char *uuid)
 	return (0);
 }
 
+static int
+look_at_one(struct search *s, const char *vm)
+{
+	char uuid[HEADER_UUID];
+	int rc = replica_find(s->S, vm, uuid);
+
+	return (rc <= 0 ? rc : look_for_cut(s, uuid));
+}
+
 /* Open the replica of what was found, and find its entry again under the lock. */
 static int
 open_cut(struct replica **R, struct search *s, struct replica_staged **staged)
@@ -461,7 +470,7 @@ receive_rest(struct replica **R, struct receiving *c, const uint8_t bundle[RECOR
 	int rc;
 
 	*R = NULL;
-	if (replica_each(c->S, look_for_cut, &s) != 0)
+	if (c->only != NULL ? look_at_one(&s, c->only) != 0 : replica_each(c->S, look_for_cut, &s) != 0)
 		return (-1);
 	if (s.found == 0)
 		return (say_refused(

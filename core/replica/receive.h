@@ -17,7 +17,8 @@ struct receiving {
 	const struct member *header;
 	struct segment_crypt parts[LIMIT_PARTS]; /* keys, if it is combined */
 	uint32_t volume;
-	int keep; /* should it end too early, keep what came: it is from a pipe */
+	const char *only; /* the VM, by UUID, that it must be of; NULL: any */
+	int keep;         /* should it end too early, keep what came: it is from a pipe */
 };
 
 /**

@@ -126,17 +126,39 @@ each_store(void *context, const char *uuid)
 	return (rc);
 }
 
-int
-replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context)
+/* Those that the trust file names. */
+static int
+named_stores(const struct stores *s)
 {
-	const struct trust *T = site_trust(S);
-	struct stores s = { S, each, context };
+	const struct trust *T = site_trust(s->S);
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < T->n; i++)
 		if (T->entries[i].store[0] != '\0' && (rc = io_mkdir_all(T->entries[i].store, 0755)) == 0)
-			rc = each(context, T->entries[i].store);
+			rc = s->each(s->context, T->entries[i].store);
+	return (rc);
+}
+
+int
+replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context)
+{
+	struct stores s = { S, each, context };
+	int rc = named_stores(&s);
+
 	return (rc == 0 ? replica_each(S, each_store, &s) : rc);
+}
+
+int
+replica_its_stores(
+    const struct site *S, const char *uuid, int (*each)(void *context, const char *dir), void *context)
+{
+	struct stores s = { S, each, context };
+	char found[HEADER_UUID];
+	int rc = named_stores(&s);
+
+	if (rc != 0 || (rc = replica_find(S, uuid, found)) <= 0)
+		return (rc);
+	return (each_store(&s, found));
 }
 
 static int

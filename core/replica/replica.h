@@ -222,6 +222,10 @@ int replica_each(const struct site *S, int (*each)(void *context, const char *uu
  * disk; as replica_each. */
 int replica_each_store(const struct site *S, int (*each)(void *context, const char *dir), void *context);
 
+/* The same where only that VM matters: the stores, in which its replica may come to lie, and where it lies, if it does. */
+int replica_its_stores(
+    const struct site *S, const char *uuid, int (*each)(void *context, const char *dir), void *context);
+
 /**
  * A new placeholder for the VM of a seed's header, where its primary's entry says, open and locked: 0; 1,
  * said; -1.

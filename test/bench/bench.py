@@ -8,7 +8,7 @@ what it must be: a wrong one is printed as WRONG and makes the exit status 1.  A
 Set in the environment:
     VMFERRY         the program to measure                          build/bin/vmferry
     BENCH_JOBS      some of: export import delta scan apply scatter verify memory media pending combine
-                    failover live stream
+                    failover live stream quiet
     BENCH_ROUNDS    how often each command runs                     3
     BENCH_SIZE_MIB  size of the images                              4096
     BENCH_DIR       a folder to work in; images made there earlier are used again
@@ -304,7 +304,7 @@ JOBS = {'export': job_export, 'import': job_import, 'delta': job_delta, 'scan': 
         'scatter': job_scatter, 'verify': job_verify, 'memory': job_memory,
         'media': lambda bench: media.job_media(bench, peers.day(bench, 1)), 'pending': media.job_pending,
         'combine': media.job_combine, 'failover': failover.job_failover, 'live': job_live,
-        'stream': lambda bench: stream.job_stream(bench, peers.day(bench, 1))}
+        'stream': lambda bench: stream.job_stream(bench, peers.day(bench, 1)), 'quiet': stream.job_quiet}
 
 
 def conclude(bench, started):

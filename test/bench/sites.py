@@ -23,7 +23,7 @@ class Pair:
 
 
 def new_pair(bench, folder, disk, points=24, max_size='64T'):
-    """Two sites that know each other, the disk enabled, nothing sent yet; saved as "empty"."""
+    """Two sites that know each other, the disk (None: no VM) enabled, nothing sent yet; saved as "empty"."""
     pair = Pair(folder, disk)
     remove(folder)
     os.makedirs(pair.store)
@@ -32,7 +32,8 @@ def new_pair(bench, folder, disk, points=24, max_size='64T'):
     vmferry(bench, 'trust', pair.hq, 'trust', 'add', folder + '/dr.card')
     vmferry(bench, 'trust', pair.dr, 'trust', 'add', pair.card, '--vm', '*', '--store', pair.store,
             '--max-size', max_size)
-    vmferry(bench, 'enable', pair.hq, 'enable', VM, '--disk', 'vda=' + disk, '--to', 'dr', '--points', str(points))
+    if disk is not None:
+        vmferry(bench, 'enable', pair.hq, 'enable', VM, '--disk', 'vda=' + disk, '--to', 'dr', '--points', str(points))
     save(pair, 'empty')
     return pair
 

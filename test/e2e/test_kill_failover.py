@@ -49,7 +49,7 @@ def seen(lab):
             os.unlink(out)
         if k.startswith('undo/'):       # each has an id of its own; scrub says whether it is right
             v = None
-        if k != 'state':
+        if k not in ('state', 'cycles'):
             files[k] = v
     with open(os.path.join(r, 'state'), 'rb') as f:
         o = json.loads(f.read()[:-22])

@@ -24,7 +24,7 @@
 static uint8_t much[SESSION_BODY];
 static const char *uuid = "0c5d9a34-7a1f-4a55-9d3c-3f6a2b1e0d77";
 
-static void
+static _Noreturn void
 die(const char *what)
 {
 	fprintf(stderr, "caller: %s\n", what);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Longer searches than those of "make test", for STRESS_SECONDS in all: power failures on real file systems, kills at
-# every system call, 'run' for a long time, histories of couriers (at least 100,000, whatever the time) and of roles
-# (at least 1,000,000 steps), random walks against an oracle.
+# every system call, 'run' for a long time, a line that goes down at random, histories of couriers (at least 100,000,
+# whatever the time) and of roles (at least 1,000,000 steps), random walks against an oracle.
 # Ends with "N passed, N failed".
 # STRESS_SEED=N repeats a run, as far as the kernel lets it.
 set -u
@@ -39,7 +39,9 @@ part guests $((seconds * 15 / 100))
 part qmp $((seconds * 8 / 100))
 part views $((seconds * 5 / 100))
 # Cycles of a second: 120 of them are an hour of those of 30.
+part cuts $((seconds * 5 / 100))
 part soak $((seconds * 8 / 100))
+part line $((seconds * 8 / 100))
 part courier $((seconds * 12 / 100)) --histories 100000
 part roles $((seconds * 5 / 100)) --steps 1000000
 left=$((begin + seconds - $(date +%s)))

@@ -579,6 +579,67 @@ Test(channel, is_not_made_by_who_calls_with_anothers_name)
 	close(fd);
 }
 
+/* Both sides of a handshake, up to where each has its keys; those of one are the other's. */
+static void
+shake(struct handshake *caller, struct handshake *called, uint8_t keys[4][32])
+{
+	handshake_begin(caller, HANDSHAKE_CALLER);
+	handshake_call(caller, site_card(hq)->sign, site_card(dr)->box);
+	handshake_begin(called, HANDSHAKE_CALLED);
+	memcpy(called->hello, caller->hello, SESSION_HELLO);
+	cr_assert_eq(site_open_sealed(dr, called->hello + 8, SESSION_HELLO - 8, called->call), 0);
+	cr_assert_eq(handshake_agree(caller, called->own_public, keys[0], keys[1]), 0);
+	cr_assert_eq(handshake_agree(called, called->own_public, keys[2], keys[3]), 0);
+	cr_assert(memcmp(keys[0], keys[3], 32) == 0 && memcmp(keys[1], keys[2], 32) == 0);
+	cr_assert(memcmp(keys[0], keys[1], 32) != 0);
+}
+
+Test(channel, proof_is_of_its_own_session_role_and_peer_and_of_nothing_else)
+{
+	const uint8_t *a = site_card(hq)->sign, *b = site_card(dr)->sign, *c = site_card(stranger)->sign;
+	struct handshake caller, called, caller2, called2, turned;
+	uint8_t keys[4][32], keys2[4][32], proof[SESSION_PROOF];
+
+	shake(&caller, &called, keys);
+	shake(&caller2, &called2, keys2);
+	cr_expect(memcmp(keys[0], keys2[0], 32) != 0);
+	handshake_prove(&caller, proof, site_secret(hq), b);
+	cr_expect_eq(handshake_check(&called, proof, b), 0);
+	cr_expect_eq(handshake_check(&called2, proof, b), -1, "another session");
+	cr_expect_eq(handshake_check(&called, proof, c), -1, "another peer");
+	turned = called;
+	turned.role = HANDSHAKE_CALLER;
+	cr_expect_eq(handshake_check(&turned, proof, b), -1, "another role");
+	memcpy(proof, c, RECORD_KEY);
+	cr_expect_eq(handshake_check(&called, proof, b), -1, "another key");
+	handshake_prove(&called, proof, site_secret(dr), a);
+	cr_expect_eq(handshake_check(&caller, proof, a), 0);
+	cr_expect_eq(handshake_check(&caller2, proof, a), -1, "another session");
+	cr_expect_eq(handshake_check(&called, proof, a), -1, "its own");
+}
+
+Test(channel, keys_are_of_all_that_was_said)
+{
+	struct handshake caller, called;
+	uint8_t keys[4][32], other[2][32];
+
+	/* Where a byte of the call is another at one end, so are the keys. */
+	for (size_t i = 0; i < SESSION_HELLO; i += 7) {
+		shake(&caller, &called, keys);
+		handshake_begin(&called, HANDSHAKE_CALLED);
+		memcpy(called.hello, caller.hello, SESSION_HELLO);
+		memcpy(called.call, caller.call, SESSION_CALL);
+		handshake_begin(&caller, HANDSHAKE_CALLER);
+		memcpy(caller.hello, called.hello, SESSION_HELLO);
+		memcpy(caller.call, caller.own_public, SESSION_KEY);
+		memcpy(called.call, caller.call, SESSION_CALL);
+		called.hello[i] ^= 1;
+		cr_assert_eq(handshake_agree(&caller, called.own_public, keys[0], keys[1]), 0);
+		cr_assert_eq(handshake_agree(&called, called.own_public, other[0], other[1]), 0);
+		cr_expect(memcmp(keys[0], other[1], 32) != 0 && memcmp(keys[1], other[0], 32) != 0);
+	}
+}
+
 Test(channel, is_not_made_with_who_answers_in_anothers_place)
 {
 	/* It has taken over the place where dr answers, and even the key that is sealed to. */
