@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "bounds.h"
 #include "link/rate.h"
-#include "sync.h"
+#include "session/sync.h"
 
 /*
  * A process that carries bundles for run: by a line to a site, which it keeps open while there is work; to a mailbox folder; or
