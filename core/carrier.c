@@ -22,6 +22,7 @@
 #include "send.h"
 
 #define KEEP 5000 /* ms between two signs of life on an idle line */
+#define TRIES 3   /* of what a mailbox refuses, a second apart */
 
 struct carrier {
 	pid_t pid;
@@ -79,11 +80,17 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 	struct export_options o = {
 		.vm = j->uuid, .to = c->w->site, .media = c->w->where, .seed = j->is_seed
 	};
-	int there = io_exists(c->w->where);
+	int there = io_exists(c->w->where), rc = -1;
 
 	if (there == 0)
 		say_failed("%s: is not there; is it mounted?", c->w->where);
-	failed(r, there == 1 ? send_bundle(c->S, &o) : -1, there != 1);
+	/* The other site, or another VM, may be writing there just now. */
+	for (unsigned i = 0; there == 1 && i < TRIES && (i == 0 || rc == 1) && !stop_wanted(); i++) {
+		if (i > 0)
+			poll(NULL, 0, 1000);
+		rc = send_bundle(c->S, &o);
+	}
+	failed(r, rc, there != 1);
 }
 
 static void

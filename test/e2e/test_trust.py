@@ -267,6 +267,7 @@ MISUSE = {
     'sync': [[], ['a', 'b'], ['a', '--seed', '--resync'], ['a', '--json'], ['a', '--test', '--seed'], ['a', '--rate', 'x'],
              ['a', '--patience', '-1']],
     'serve': [['a'], ['--only']],
+    'run': [['a'], ['--jobs', '0'], ['--jobs', 'x'], ['--rate', 'x'], ['--fast']],
     'adopt': [[], ['web1'], ['web1', '--from', 'hq'], ['web1', '--disk', 'a=b'], ['web1', '--drop', '--from', 'hq'],
               ['web1', '--drop', '--disk', 'a=b'], ['a', 'b', '--from', 'hq', '--disk', 'a=b']],
     'compare': [[], ['a', 'b'], ['web1', '-o']],
