@@ -32,6 +32,7 @@ check primary base role tally disk bundle site host medium primary
 check replica base role tally disk bundle site host medium replica
 check status base role tally disk bundle site host medium primary replica status
 check session base role tally schedule disk bundle site link host medium primary replica session
+check run base role tally schedule disk bundle site link host medium primary replica session run
 for f in core/*/*.[ch]; do
 	case " $top " in *" $(basename "$(dirname "$f")") "*) continue ;; esac
 	for h in core/*.h; do

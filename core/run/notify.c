@@ -1,4 +1,4 @@
-#include "notify.h"
+#include "run/notify.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "run_work.h"
+#include "run/run_work.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
-#include "carrier.h"
+#include "run/carrier.h"
 #include "tally/tally.h"
 
 #define IDLE 300 /* seconds after which a line without work is closed */

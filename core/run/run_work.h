@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <stdint.h>
 
-#include "run_plan.h"
+#include "run/run_plan.h"
 
 /* The carriers of run: which of them does what, and what becomes of it. */
 

@@ -1,4 +1,4 @@
-#include "carrier.h"
+#include "run/carrier.h"
 
 #include <errno.h>
 #include <fcntl.h>

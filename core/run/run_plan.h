@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "link/rate.h"
-#include "roster.h"
+#include "run/roster.h"
 #include "schedule/routes.h"
 #include "schedule/schedule.h"
 #include "schedule/window.h"

@@ -1,4 +1,4 @@
-#include "roster.h"
+#include "run/roster.h"
 
 #include <stdio.h>
 #include <string.h>

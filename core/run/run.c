@@ -1,4 +1,4 @@
-#include "run.h"
+#include "run/run.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,9 +13,9 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
-#include "notify.h"
-#include "run_plan.h"
-#include "run_work.h"
+#include "run/notify.h"
+#include "run/run_plan.h"
+#include "run/run_work.h"
 
 #define LOOK 2000      /* ms between two looks at the records, at least */
 #define LOOK_PART 1000 /* and so many times as long as a look takes */

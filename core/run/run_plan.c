@@ -1,4 +1,4 @@
-#include "run_plan.h"
+#include "run/run_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "base/say.h"
 #include "host/host.h"
-#include "run.h"
+#include "run/run.h"
 
 #define TAKE_EVERY 60u /* seconds, if nothing is said */
 
