@@ -39,6 +39,7 @@ for f in core/*/*.[ch]; do
 		if grep -q "^#include \"$(basename "$h")\"" "$f"; then echo "$f includes $h, which is above it"; bad=1; fi
 	done
 done
+if grep -l '^#include "\(session\|run\)/' core/*.[ch]; then echo "is below session and run"; bad=1; fi
 for d in $(ls -d core/*/ | sed 's|core/||; s|/||'); do
 	case " $order $top " in *" $d "*) ;; *) echo "core/$d has no place in the order"; bad=1 ;; esac
 done
