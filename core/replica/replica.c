@@ -93,6 +93,22 @@ read_record(struct replica *R)
 }
 
 int
+replica_has_say(const struct site *S, const char *uuid)
+{
+	char found[HEADER_UUID];
+	int rc = replica_find(S, uuid, found);
+	struct replica *R;
+
+	if (rc <= 0)
+		return (rc);
+	if (replica_look(&R, S, found) != 0)
+		return (-1);
+	rc = R->role.state != ROLE_TURNED;
+	replica_close(R);
+	return (rc);
+}
+
+int
 replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context)
 {
 	return (folders_each(S, "replicas", each, context));

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "point_json.h"
 #include "status/health.h"
 #include "replica/intake.h"
 
@@ -69,17 +70,6 @@ gauge_replica(struct gauge *g, const struct replica *R, int64_t now, int64_t int
 	read_figures(g, R->dir, &f, interval);
 }
 
-static json_t *
-time_json(int64_t time)
-{
-	char text[POINT_TIME];
-
-	if (time == 0)
-		return (json_null());
-	point_time_text(text, time);
-	return (json_string(text));
-}
-
 static json_int_t
 whole(uint64_t n)
 {
@@ -91,7 +81,7 @@ gauge_json(const struct figures *f)
 {
 	return (json_pack("{s:o,s:{s:I,s:I,s:I},s:I,s:I,s:I,s:I,s:o,s:{s:I,s:I},s:{s:I,s:I},s:{s:f,s:f},"
 	                  "s:{s:I,s:I},s:{s:o,s:o,s:I},s:I,s:I,s:o}",
-	    "since", time_json(f->since), "cycles", "done", whole(f->ok), "missed", whole(f->missed),
+	    "since", point_encode_time(f->since), "cycles", "done", whole(f->ok), "missed", whole(f->missed),
 	    "failed", whole(f->failed), "bundles", whole(f->bundles), "seeds", whole(f->seeds), "bytes",
 	    whole(f->bytes), "data", whole(f->data), "compression",
 	    f->compression > 0 ? json_real(f->compression) : json_null(), "delta_bytes", "average",
@@ -101,5 +91,6 @@ gauge_json(const struct figures *f)
 	    whole(f->pending), "bytes", whole(f->pending_bytes), "rpo", "now",
 	    f->has_rpo ? json_integer(whole(f->rpo)) : json_null(), "goal",
 	    f->goal != 0 ? json_integer(whole(f->goal)) : json_null(), "largest", whole(f->largest_rpo),
-	    "resyncs", whole(f->resyncs), "tests", whole(f->tests), "last_test", time_json(f->tested)));
+	    "resyncs", whole(f->resyncs), "tests", whole(f->tests), "last_test",
+	    point_encode_time(f->tested)));
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "point_json.h"
 #include "base/io.h"
 #include "base/say.h"
 #include "primary/ledger.h"
@@ -160,25 +161,6 @@ view_primary(struct status_view *v, const struct primary *P, void *context)
 	return (rc);
 }
 
-/* Beside a replica that has not turned, the record of a primary is a leftover.  1 or 0; -1. */
-static int
-is_leftover(const struct site *S, const char *uuid)
-{
-	char path[PATH_MAX];
-	struct replica *R;
-	int rc;
-
-	if (io_path(path, "%s/replicas/%s", site_home(S), uuid) != 0 || (rc = io_exists(path)) < 0)
-		return (-1);
-	if (rc == 0)
-		return (0);
-	if (replica_look(&R, S, uuid) != 0)
-		return (-1);
-	rc = R->role.state != ROLE_TURNED;
-	replica_close(R);
-	return (rc);
-}
-
 int
 status_view_primary(struct status_view *v, const char *uuid, void *context)
 {
@@ -191,7 +173,7 @@ status_view_primary(struct status_view *v, const char *uuid, void *context)
 		return (-1);
 	if (!is_wanted(v, P->vm, uuid))
 		rc = 1;
-	else if ((rc = is_leftover(v->S, uuid)) == 0)
+	else if ((rc = replica_has_say(v->S, uuid)) == 0 /* else it is a leftover */)
 		rc = view_primary(v, P, context);
 	primary_close(P);
 	return (rc);
@@ -258,18 +240,6 @@ gather_forwards(const struct replica *R)
 	return (list);
 }
 
-/* A time, or null. */
-static json_t *
-time_json(int64_t time)
-{
-	char text[POINT_TIME];
-
-	if (time == 0)
-		return (json_null());
-	point_time_text(text, time);
-	return (json_string(text));
-}
-
 /* The newest test: one that a person only told of has no point. */
 static json_t *
 last_test_json(const struct replica *R)
@@ -277,12 +247,12 @@ last_test_json(const struct replica *R)
 	const struct replica_test *t = &R->test;
 
 	if (R->reminders.tested > t->ended)
-		return (json_pack("{s:n,s:o,s:s}", "point", "ended", time_json(R->reminders.tested), "result",
-		    "confirmed by hand"));
+		return (json_pack("{s:n,s:o,s:s}", "point", "ended", point_encode_time(R->reminders.tested),
+		    "result", "confirmed by hand"));
 	if (t->last.seq == 0)
 		return (NULL);
-	return (json_pack("{s:I,s:o,s:s}", "point", (json_int_t)t->last.seq, "ended", time_json(t->ended),
-	    "result", t->result));
+	return (json_pack("{s:I,s:o,s:s}", "point", (json_int_t)t->last.seq, "ended",
+	    point_encode_time(t->ended), "result", t->result));
 }
 
 /* What a replica has beside what every line has. */
@@ -295,13 +265,13 @@ gather_rest(const struct replica *R)
 		json_object_set_new(o, "last_test", last);
 	if (R->test.is_on)
 		json_object_set_new(o, "test",
-		    json_pack(
-		        "{s:I,s:o}", "point", (json_int_t)R->test.at.seq, "since", time_json(R->test.since)));
+		    json_pack("{s:I,s:o}", "point", (json_int_t)R->test.at.seq, "since",
+		        point_encode_time(R->test.since)));
 	if (R->role.at.seq != 0)
 		json_object_set_new(o, "failover",
 		    json_pack("{s:I,s:b,s:b,s:o,s:b}", "point", (json_int_t)R->role.at.seq, "planned",
 		        R->role.is_planned, "completed", R->role.state != ROLE_FAILOVER, "since",
-		        time_json(R->failover.since), "settled", !R->failover.has_overlays));
+		        point_encode_time(R->failover.since), "settled", !R->failover.has_overlays));
 	if (R->nforwards > 0)
 		json_object_set_new(o, "forwards", gather_forwards(R));
 	return (o);
