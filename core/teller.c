@@ -168,8 +168,8 @@ teller_end(struct teller *t)
 
 	if (t == NULL)
 		return;
-	if (t->last[0] != '\0')
-		(void)io_write(t->to, "pipe", go, sizeof go);
+	if (t->last[0] != '\0' && io_write(t->to, "pipe", go, sizeof go) != 0)
+		say_note("this site's host is told with the next command");
 	close(t->to);
 	while (io_read(t->done, "pipe", &c, 1) > 0)
 		;

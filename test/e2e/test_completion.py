@@ -1,6 +1,6 @@
 """Shells complete what is typed: every verb, every option, the names of VMs and sites, and files."""
-import glob, os, pty, re, shutil, signal
-from lab import BIN, ROOT, UNDO, VMFERRY, Lab, check, main, run
+import glob, os, re, shutil
+from lab import BIN, ROOT, VMFERRY, Lab, check, main, run
 
 COMPLETION = os.path.join(ROOT, 'doc', 'completion')
 
@@ -112,66 +112,26 @@ def in_fish(lines, lab):
     return [[l.split('\t')[0] for l in part] for part in split(p.stdout)]
 
 
-ZSH = '''
-PROMPT= RPROMPT=; unsetopt beep zle_bracketed_paste 2>/dev/null; unset zle_bracketed_paste
-fpath=(%(dir)s/functions $fpath); autoload -U compinit; compinit -u -D
-exec 9>%(dir)s/answers
-zstyle ':completion:*' insert-tab false
-compadd() {
-    local -a hits
-    if [[ ${@[1,(i)(-|--)]} != *-[OAD]* ]]; then
-        builtin compadd -O hits "$@"
-        (( $#hits )) && print -rlu9 -- $IPREFIX$^hits
-    fi
-    builtin compadd "$@"
-}
-comppostfuncs=(ended)
-ended() { comppostfuncs=(ended); print -u9 .; }   # the list is emptied each time
-bindkey '^I' list-choices
-print -u9 .
-'''
+# The adapter in a real zsh; what it hands to zsh's own functions is written down, since a line editor at a terminal cannot
+# be waited for without guessing when it is ready.
+ZSH = r'''
+_describe() { local c; for c in "${(@P)2}"; do c=${c//\\:/$'\1'}; c=${c%%%%:*}; c=${c//$'\1'/:}; [[ $c == $PREFIX* ]] && print -r -- $c; done }
+_files() { print -rl -- ${PREFIX}*(N) }
+_path_files() { print -rl -- ${PREFIX}*(/N) }
+compset() { [[ $PREFIX == ${~2}* ]] && PREFIX=${PREFIX#${~2}} }
+while IFS= read -r line; do
+    words=(${(z)line}); [[ $line == *' ' ]] && words+=('')
+    CURRENT=$#words PREFIX=$words[-1]
+    source %s/vmferry.zsh
+    print .
+done
+''' % COMPLETION
 
 
 def in_zsh(lines, lab):
-    """An interactive zsh at a terminal, where the lines are typed; it says in a fifo what it would offer."""
-    os.makedirs(lab.path('functions'))
-    shutil.copy(os.path.join(COMPLETION, 'vmferry.zsh'), lab.path('functions', '_vmferry'))
-    with open(lab.path('.zshrc'), 'w') as f:
-        f.write(ZSH % {'dir': lab.dir})
-    os.mkfifo(lab.path('answers'))
-    signal.alarm(120)       # a shell that never answers fails the test, and does not hold it up
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(lab.dir)
-        os.execvpe('zsh', ['zsh', '-d', '-i'], dict(env_of(lab), ZDOTDIR=lab.dir))
-    reader = os.fork()
-    if reader == 0:         # what it shows is of no interest, but must be taken
-        try:
-            while os.read(terminal, 4096):
-                pass
-        finally:
-            os._exit(0)
-
-    def end():
-        for p in (pid, reader):
-            os.kill(p, 9)
-            os.waitpid(p, 0)
-        os.close(terminal)
-    UNDO.append(end)
-    with open(lab.path('answers')) as answers:
-        def part():
-            found = []
-            while (line := answers.readline()) != '.\n':
-                check(line, 'zsh has ended')
-                found.append(line[:-1])
-            return found
-        part()
-        out = []
-        for line in lines:
-            os.write(terminal, b'\x15' + line.encode() + b'\t')
-            out.append(part())
-    signal.alarm(0)
-    return out
+    p = run('zsh', '-f', '-c', ZSH, stdin=None, input='\n'.join(lines) + '\n', cwd=lab.dir, env=env_of(lab))
+    check(not p.stderr, 'zsh said:', p.stderr)
+    return split(p.stdout)
 
 
 def try_shell(ask, shell, package=None):

@@ -326,7 +326,7 @@ def test_records_from_before_have_no_reminders():
 
 
 def test_every_cause_is_in_the_manual():
-    with open(os.path.join(ROOT, 'core', 'health.c')) as f:
+    with open(os.path.join(ROOT, 'core', 'status', 'health.c')) as f:
         causes = set(re.findall(r'cause\(\s*(?:h|context), "([a-z-]+)"', f.read()))
     with open(os.path.join(ROOT, 'doc', 'vmferry-status.1')) as f:
         words = set(re.findall(r'[a-z]+(?:-[a-z]+)*', f.read()))
