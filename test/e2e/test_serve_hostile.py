@@ -130,6 +130,13 @@ def test_a_site_that_has_nothing_of_a_primarys_vm_is_not_told_of_it():
         told[site.name] = p.stdout
     check('"state":"none"' in told['other'] and '"seq":0' in told['other'], told)
     check('"state":"none"' not in told['dr'] and '"seq":1' in told['dr'], told)
+    # Nor whether there is such a VM.
+    answers = set()
+    for uuid in (s.uuid, s.uuid[::-1].replace('-', 'a')[:8] + s.uuid[8:]):
+        p = run(CALLER, other.home, 'hq', '%s --home %s serve' % (shlex.quote(VMFERRY), shlex.quote(s.lab.hq.home)),
+                'fetch-other-vm', uuid)
+        answers |= {line.replace(uuid, 'UUID') for line in p.stdout.splitlines() if line.startswith('answer ')}
+    check(len(answers) == 1 and 'not replicated to site' in answers.pop(), answers)
 
 
 def test_a_session_that_was_recorded_says_nothing_again():

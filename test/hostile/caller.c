@@ -4,8 +4,8 @@
  *    caller HOME SITE COMMAND RECIPE [UUID]
  *
  * HOME is the site that calls SITE, whose serve COMMAND runs.  Recipes that begin with "raw" speak without a handshake, all
- * others after a good one, as a site that is known and hostile.  Printed are the kinds of the frames that came, the last HAVE, and
- * how much memory COMMAND had at most, in KiB.
+ * others after a good one, as a site that is known and hostile.  Printed are the kinds of the frames that came, the last HAVE and
+ * ANSWER, and how much memory COMMAND had at most, in KiB.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -369,15 +369,17 @@ hear(struct channel *C, int64_t ms)
 	const uint8_t *body;
 	size_t n;
 
-	char have[4096] = "";
+	char have[4096] = "", answer[4096] = "";
 
 	printf("kinds");
 	while (channel_next(C, &kind, &body, &n, ms) == 0) {
 		printf(" %d", (int)kind);
 		if (kind == SESSION_HAVE)
 			snprintf(have, sizeof have, "%.*s", (int)n, (const char *)body);
+		if (kind == SESSION_ANSWER)
+			snprintf(answer, sizeof answer, "%.*s", (int)n, (const char *)body);
 	}
-	printf("\nhave %s\n", have);
+	printf("\nhave %s\nanswer %s\n", have, answer);
 }
 
 static void
