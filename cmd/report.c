@@ -1,4 +1,4 @@
-#include "report.h"
+#include "status/report.h"
 
 #include <stdio.h>
 

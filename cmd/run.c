@@ -1,4 +1,4 @@
-#include "run.h"
+#include "run/run.h"
 
 #include "args.h"
 #include "base/say.h"

@@ -1,4 +1,4 @@
-#include "serve.h"
+#include "session/serve.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "sync.h"
+#include "session/sync.h"
 
 #include "args.h"
 #include "base/say.h"

@@ -10,8 +10,8 @@
 #include "history.h"
 #include "primary/primary.h"
 #include "replica/replica.h"
-#include "status_json.h"
-#include "status_print.h"
+#include "status/status_json.h"
+#include "status/status_print.h"
 
 #define WORDS (3u * SITE_NAMED + 512u)
 

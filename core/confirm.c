@@ -113,27 +113,13 @@ at_replica(const struct site *S, const struct confirm_options *o, const char *uu
 	return (rc);
 }
 
-/* Does the VM live by its replica's record?  1 or 0; -1. */
-static int
-is_replica(const struct site *S, const char *uuid)
-{
-	struct replica *R;
-	int rc;
-
-	if (replica_look(&R, S, uuid) != 0)
-		return (-1);
-	rc = R->role.state != ROLE_TURNED;
-	replica_close(R);
-	return (rc);
-}
-
 int
 confirm(const struct site *S, const struct confirm_options *o)
 {
 	char uuid[HEADER_UUID];
 	int rc = replica_find(S, o->vm, uuid);
 
-	if (rc > 0 && (rc = is_replica(S, uuid)) > 0)
+	if (rc > 0 && (rc = replica_has_say(S, uuid)) > 0)
 		return (at_replica(S, o, uuid));
 	if (rc == 0)
 		rc = primary_find(S, o->vm, uuid);

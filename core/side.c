@@ -11,7 +11,7 @@ side_of(const struct site *S, const char *vm, enum role_side *side)
 {
 	char ours[HEADER_UUID], theirs[HEADER_UUID];
 	int sent = primary_find(S, vm, ours), received = replica_find(S, vm, theirs);
-	struct replica *R;
+	int has_say;
 
 	*side = ROLE_PRIMARY;
 	if (sent < 0 || received < 0)
@@ -25,12 +25,9 @@ side_of(const struct site *S, const char *vm, enum role_side *side)
 		    vm, ours, theirs));
 	if (!received)
 		return (0);
-	if (replica_look(&R, S, theirs) != 0)
-		return (-1);
-	if (R->role.state != ROLE_TURNED)
+	if ((has_say = replica_has_say(S, theirs)) > 0)
 		*side = ROLE_REPLICA;
-	replica_close(R);
-	return (0);
+	return (has_say < 0 ? -1 : 0);
 }
 
 int

@@ -48,3 +48,14 @@ point_encode_text(const struct point *p)
 	return (json_pack("{s:I,s:I,s:s,s:s}", "epoch", (json_int_t)p->epoch, "seq", (json_int_t)p->seq,
 	    "time", time, "kind", point_kind_text(p->kind)));
 }
+
+json_t *
+point_encode_time(int64_t time)
+{
+	char text[POINT_TIME];
+
+	if (time == 0)
+		return (json_null());
+	point_time_text(text, time);
+	return (json_string(text));
+}

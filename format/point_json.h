@@ -19,4 +19,7 @@ int point_decode_any(struct point *p, const json_t *o);
 /* With its time and kind in words; the caller's; NULL if there is no memory. */
 json_t *point_encode_text(const struct point *p);
 
+/* A time as text, null for 0; the caller's; NULL if there is no memory. */
+json_t *point_encode_time(int64_t time);
+
 #endif

@@ -39,27 +39,26 @@ is_wanted(void *context, const char *uuid)
 	struct primary *P;
 	int found;
 
-	if (strcmp(uuid, s->vm) != 0) {
-		/* A UUID is nothing else, whatever names there are. */
-		if (name_check_uuid(s->vm) == NULL || folders_may_be(s->S, "primaries", uuid, s->vm) <= 0)
-			return (0);
-		if (primary_look(&P, s->S, uuid) != 0)
-			return (0); /* said; it is not in the way of the others */
-		found = strcmp(P->vm, s->vm) == 0;
-		primary_close(P);
-		if (!found)
-			return (0);
-	}
-	strcpy(s->uuid, uuid);
-	return (1);
+	if (folders_may_be(s->S, "primaries", uuid, s->vm) <= 0 || primary_look(&P, s->S, uuid) != 0)
+		return (0); /* said; it is not in the way of the others */
+	if ((found = strcmp(P->vm, s->vm) == 0))
+		strcpy(s->uuid, uuid);
+	primary_close(P);
+	return (found);
 }
 
 int
 primary_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
 {
 	struct search s = { S, vm, uuid };
+	int found;
 
-	return (primary_each(S, is_wanted, &s));
+	/* A UUID is nothing else, whatever names there are. */
+	if (name_check_uuid(vm) != NULL)
+		return (primary_each(S, is_wanted, &s));
+	if ((found = folders_has(S, "primaries", vm)) == 1)
+		memmove(uuid, vm, HEADER_UUID); /* which may be the same */
+	return (found);
 }
 
 uint64_t

@@ -93,6 +93,22 @@ read_record(struct replica *R)
 }
 
 int
+replica_has_say(const struct site *S, const char *uuid)
+{
+	char found[HEADER_UUID];
+	int rc = replica_find(S, uuid, found);
+	struct replica *R;
+
+	if (rc <= 0)
+		return (rc);
+	if (replica_look(&R, S, found) != 0)
+		return (-1);
+	rc = R->role.state != ROLE_TURNED;
+	replica_close(R);
+	return (rc);
+}
+
+int
 replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context)
 {
 	return (folders_each(S, "replicas", each, context));
@@ -207,19 +223,14 @@ is_wanted(void *context, const char *uuid)
 {
 	struct search *s = context;
 	struct replica *R;
-	int found = strcmp(uuid, s->vm) == 0;
 
-	/* A UUID is nothing else, whatever name another site gave a VM of its own. */
-	if (!found && name_check_uuid(s->vm) != NULL && folders_may_be(s->S, "replicas", uuid, s->vm) > 0) {
-		if (replica_look(&R, s->S, uuid) != 0)
-			return (0); /* said; it is not in the way of the others */
-		found = strcmp(R->vm, s->vm) == 0;
-		replica_close(R);
-	}
-	if (found) {
+	if (folders_may_be(s->S, "replicas", uuid, s->vm) <= 0 || replica_look(&R, s->S, uuid) != 0)
+		return (0); /* said; it is not in the way of the others */
+	if (strcmp(R->vm, s->vm) == 0) {
 		strcpy(s->uuid, uuid);
 		s->found++;
 	}
+	replica_close(R);
 	return (0);
 }
 
@@ -227,7 +238,14 @@ int
 replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID])
 {
 	struct search s = { S, vm, uuid, 0 };
+	int found;
 
+	/* A UUID is nothing else, whatever name another site gave a VM of its own. */
+	if (name_check_uuid(vm) == NULL) {
+		if ((found = folders_has(S, "replicas", vm)) == 1)
+			memmove(uuid, vm, HEADER_UUID); /* which may be the same */
+		return (found);
+	}
 	if (replica_each(S, is_wanted, &s) != 0)
 		return (-1);
 	if (s.found > 1)

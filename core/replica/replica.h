@@ -216,6 +216,9 @@ int replica_look_for(struct replica **R, const struct site *S, const char *vm);
 /* Is there a replica of that VM, by name or UUID?  1 or 0; -1.  Its UUID goes to uuid. */
 int replica_find(const struct site *S, const char *vm, char uuid[HEADER_UUID]);
 
+/* Is this site a replica of that VM, by UUID, and has not turned into its primary?  1 or 0; -1, said. */
+int replica_has_say(const struct site *S, const char *uuid);
+
 int replica_each(const struct site *S, int (*each)(void *context, const char *uuid), void *context);
 
 /* Call each with every folder in which replicas lie or may come to lie, and every file or device elsewhere that has a

@@ -39,6 +39,17 @@ folders_may_be(const struct site *S, const char *kind, const char *uuid, const c
 }
 
 int
+folders_has(const struct site *S, const char *kind, const char *uuid)
+{
+	char path[PATH_MAX];
+	enum io_kind what;
+
+	if (io_path(path, "%s/%s/%s", site_home(S), kind, uuid) != 0 || (what = io_kind(path)) == IO_UNKNOWN)
+		return (-1);
+	return (what != IO_NOTHING);
+}
+
+int
 folders_lock(const char *dir)
 {
 	char path[PATH_MAX];

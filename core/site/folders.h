@@ -12,6 +12,9 @@ int folders_each(
 /* May the VM of that folder have that name?  Most that do not need not be read.  1 or 0; -1, said: it cannot be read. */
 int folders_may_be(const struct site *S, const char *kind, const char *uuid, const char *name);
 
+/* Is there one of that UUID?  1, though its place may not be mounted now; 0; -1, said. */
+int folders_has(const struct site *S, const char *kind, const char *uuid);
+
 /* Lock a VM's folder for this process alone: the fd to close; -2, said, if another one works on it; -1. */
 int folders_lock(const char *dir);
 

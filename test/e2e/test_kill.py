@@ -55,9 +55,7 @@ def whole(lab, want):
 class Sweep:
     """One verb, killed everywhere; or, unless VMFERRY_FULL=1, at one of so many places, others each time."""
     def __init__(self, name, lab, argv, resets, after_kill, again, finish, threads=1, counted=True, share=1, calls=CHANGING):
-        # Beside an import is the process that tells the host: it reads, and each of the two is killed at its own Nth call.
-        self.threads = max(threads, 2) if argv[0] == tool('import') else threads
-        self.share, self.calls = 1 if FULL else share, calls
+        self.threads, self.share, self.calls = threads, 1 if FULL else share, calls
         self.counted = counted      # False: how many calls there are depends on what else runs here
         self.name, self.lab, self.argv, self.resets = name, lab, argv, resets
         self.after_kill, self.again, self.finish = after_kill, again, finish

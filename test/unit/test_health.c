@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "health.h"
+#include "status/health.h"
 #include "primary/ledger.h"
 
 /* What health says of records in memory, at each threshold and one step before it. */

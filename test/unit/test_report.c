@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report_page.h"
-#include "report_svg.h"
-#include "report_text.h"
+#include "status/report_page.h"
+#include "status/report_svg.h"
+#include "status/report_text.h"
 
 /* Words and charts of the page, from what is given in memory. */
 

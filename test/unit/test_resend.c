@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "frame.h"
-#include "resend.h"
+#include "session/resend.h"
 
 /* A stream whose byte at each place is known. */
 static uint8_t
