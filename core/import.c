@@ -239,9 +239,23 @@ allow_store(void *context, const char *dir)
 	return (sandbox_add(context, dir));
 }
 
-/* Confined to what an import of that VM, or of any (NULL), may touch, and one folder more. */
+/* What runs here, whom it trusts and what it starts is in the home, and not for the confined; its folders are. */
 static int
-confine_to(const struct site *S, const char *only, const char *folder, int insist)
+allow_home(const struct site *S, struct sandbox *B)
+{
+	static const char *const folders[] = { "primaries", "replicas", "adopted", "tmp" };
+	char dir[PATH_MAX];
+	int rc = sandbox_add_look(B, site_home(S));
+
+	for (size_t i = 0; rc == 0 && i < sizeof folders / sizeof *folders; i++)
+		if ((rc = io_path(dir, "%s/%s", site_home(S), folders[i])) == 0 && (rc = io_exists(dir)) > 0)
+			rc = sandbox_add(B, dir);
+	return (rc);
+}
+
+/* Confined to what an import of that VM, or of any (NULL), may touch, and one folder more.  Key lists go to the trust file. */
+static int
+confine_to(const struct site *S, const char *only, const char *folder, int takes_keys, int insist)
 {
 	struct sandbox *B = calloc(1, sizeof *B);
 	struct relay_list N = { 0 };
@@ -255,7 +269,7 @@ confine_to(const struct site *S, const char *only, const char *folder, int insis
 	                  : replica_its_stores(S, only, allow_store, B);
 	if (rc == 0 && (rc = follow_allow(S, B, &N, only)) == 0 &&
 	    (rc = adoption_each_folder(S, allow_store, B)) == 0)
-		rc = sandbox_add(B, site_home(S));
+		rc = takes_keys ? sandbox_add(B, site_home(S)) : allow_home(S, B);
 	if (rc == 0 && folder != NULL)
 		rc = sandbox_add(B, folder);
 	program_keep_none();
@@ -270,7 +284,7 @@ confine_to(const struct site *S, const char *only, const char *folder, int insis
 int
 import_confine(const struct site *S, const char *folder, int insist)
 {
-	return (confine_to(S, NULL, folder, insist));
+	return (confine_to(S, NULL, folder, 1, insist));
 }
 
 /* Read the repair in F, which a site that we know must have signed: 0; 1, said; -1. */
@@ -293,10 +307,10 @@ confine(const struct site *S, const struct import_options *o)
 	char dir[PATH_MAX];
 
 	if (o->receipt == NULL || strcmp(o->receipt, "-") == 0)
-		return (confine_to(S, o->only, NULL, o->insist));
+		return (confine_to(S, o->only, NULL, 0, o->insist));
 	if (io_path(dir, "%s", o->receipt) != 0)
 		return (-1);
-	return (confine_to(S, o->only, dirname(dir), o->insist));
+	return (confine_to(S, o->only, dirname(dir), 0, o->insist));
 }
 
 int

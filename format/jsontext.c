@@ -141,3 +141,19 @@ jsontext_dump(json_t *J, size_t max, size_t *size)
 	*size = n + 1;
 	return (s);
 }
+
+json_t *
+jsontext_words(const char *text)
+{
+	json_t *s = json_string(text);
+	char *plain;
+
+	if (s != NULL || (plain = strdup(text)) == NULL)
+		return (s);
+	for (char *p = plain; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	s = json_string(plain);
+	free(plain);
+	return (s);
+}

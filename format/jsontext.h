@@ -31,6 +31,9 @@ int jsontext_get_number(const json_t *object, const char *key, uint64_t max, uin
 int jsontext_find_string(const json_t *object, const char *key, char *out, size_t size);
 int jsontext_find_number(const json_t *object, const char *key, uint64_t max, uint64_t *out);
 
+/* Words for people as a string, wherever they were cut: of what is no UTF-8 only ASCII is left.  NULL: no memory. */
+json_t *jsontext_words(const char *text);
+
 /* The object or array of that name, or NULL.  Borrowed from object. */
 json_t *jsontext_get(const json_t *object, const char *key);
 

@@ -71,7 +71,8 @@ int program_talk_say(struct program_talk *T, const char *line, size_t size);
 
 /**
  * Say the last line (NULL: nothing), close its input, wait for its end and release T.  0 if it ended with 0; 1, said, with
- * 1; -1, said.  One that does not end in P->seconds is left to itself.
+ * 1; -1, said.  One that does not end in P->seconds, or in a few where
+ * we are to stop, is left to itself.
  */
 int program_talk_end(struct program_talk *T, const char *line);
 

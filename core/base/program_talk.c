@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,10 +223,30 @@ program_talk_say(struct program_talk *T, const char *line, size_t size)
 	return (io_write(T->to, T->running.path, line, size));
 }
 
+#define LINGER 8000 /* ms that it has to let go of what it holds when we are to stop; see GRACE of pump.c */
+
+/* As running_wait, and after a wish to stop on, until *over at most: a guest may be frozen for it. */
+static int
+wait_for_end(const struct running *R, int64_t until, int64_t *over)
+{
+	struct pollfd p[] = { { .fd = R->pidfd, .events = POLLIN }, { .fd = R->output, .events = POLLIN },
+		{ .fd = R->errors, .events = POLLIN } };
+	int64_t left;
+	int rc = stop_wanted() ? -1 : running_wait(R, until);
+
+	if (rc >= 0 || !stop_wanted())
+		return (rc);
+	if (*over == 0)
+		*over = clock_ms() + LINGER;
+	if ((left = *over - clock_ms()) <= 0)
+		return (say_failed("%s: is left to itself", R->path));
+	return (poll(p, 3, (int)left) > 0 && p[0].revents != 0);
+}
+
 int
 program_talk_end(struct program_talk *T, const char *line)
 {
-	int64_t until = clock_ms() + (int64_t)T->program.seconds * 1000;
+	int64_t until = clock_ms() + (int64_t)T->program.seconds * 1000, over = 0;
 	int ended = 0, is_heard, rc = -1;
 
 	if (T->running.pid < 0) { /* it was heard of before that it is gone */
@@ -236,7 +257,8 @@ program_talk_end(struct program_talk *T, const char *line)
 	running_close(&T->to);
 	while (ended == 0) {
 		if (running_take_output(&T->running, &T->heard) != 0 ||
-		    running_take_errors(&T->running) != 0 || (ended = running_wait(&T->running, until)) < 0)
+		    running_take_errors(&T->running) != 0 ||
+		    (ended = wait_for_end(&T->running, until, &over)) < 0)
 			break;
 	}
 	if (ended > 0)

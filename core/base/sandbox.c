@@ -37,18 +37,32 @@ static const int store[] = { SYSCALL(openat), SYSCALL(open), SYSCALL(stat), SYSC
 	SYSCALL(symlinkat), SYSCALL(link), SYSCALL(linkat), SYSCALL(fchmod), SYSCALL(fcntl), SYSCALL(umask),
 	SYSCALL(geteuid) };
 
-int
-sandbox_add(struct sandbox *B, const char *dir)
+static int
+add(struct sandbox *B, const char *dir, unsigned char is_looked_at)
 {
 	for (unsigned i = 0; i < B->ndirs; i++)
-		if (strcmp(B->dirs[i], dir) == 0)
+		if (strcmp(B->dirs[i], dir) == 0) {
+			B->is_looked_at[i] &= is_looked_at;
 			return (0);
+		}
 	if (B->ndirs == SANDBOX_DIRS)
 		return (say_failed("%s: too many folders for one sandbox", dir));
 	if ((B->dirs[B->ndirs] = strdup(dir)) == NULL)
 		return (say_failed("out of memory"));
-	B->ndirs++;
+	B->is_looked_at[B->ndirs++] = is_looked_at;
 	return (0);
+}
+
+int
+sandbox_add(struct sandbox *B, const char *dir)
+{
+	return (add(B, dir, 0));
+}
+
+int
+sandbox_add_look(struct sandbox *B, const char *dir)
+{
+	return (add(B, dir, 1));
 }
 
 void
@@ -99,6 +113,7 @@ restrict_files(const struct sandbox *B)
 	uint64_t rights =
 	    a.handled_access_fs & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
 	                                      LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SOCK);
+	const uint64_t look = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 	int ruleset, rc = 0;
 
 	if (a.handled_access_fs == 0)
@@ -106,7 +121,7 @@ restrict_files(const struct sandbox *B)
 	if ((ruleset = (int)syscall(SYS_landlock_create_ruleset, &a, sizeof a, 0)) < 0)
 		return (1);
 	for (unsigned i = 0; rc == 0 && B->work == SANDBOX_STORE && i < B->ndirs; i++)
-		rc = allow_dir(ruleset, rights, B->dirs[i]);
+		rc = allow_dir(ruleset, B->is_looked_at[i] ? look : rights, B->dirs[i]);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
 		rc = 1;
 	close(ruleset);

@@ -17,11 +17,15 @@ struct sandbox {
 	enum sandbox_work work;
 	int insist; /* refuse to go on without it */
 	unsigned ndirs;
-	char *dirs[SANDBOX_DIRS]; /* for SANDBOX_STORE; see sandbox_add */
+	char *dirs[SANDBOX_DIRS];                 /* for SANDBOX_STORE; see sandbox_add */
+	unsigned char is_looked_at[SANDBOX_DIRS]; /* of each: nothing is written there */
 };
 
 /* Allow the files below a folder, or one file or device, which must be there: 0 or -1, said. */
 int sandbox_add(struct sandbox *B, const char *dir);
+
+/* The same, but only to read it; where it, or a folder in it, is added by sandbox_add, too, that counts. */
+int sandbox_add_look(struct sandbox *B, const char *dir);
 
 /**
  * Enter it, for good and for all threads to come.  0; 1, said, if this kernel cannot and B insists; -1.  What

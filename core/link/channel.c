@@ -22,6 +22,7 @@ struct channel {
 	const struct site *site;
 	struct handshake handshake;
 	int64_t keep;
+	uint8_t peer[RECORD_KEY];  /* the key that it has proved */
 	char who[SITE_NAMED + 16]; /* the peer, for the words */
 };
 
@@ -51,6 +52,12 @@ channel_next(struct channel *C, enum session_kind *kind, const uint8_t **body, s
 		    &C->frames, say_failed("%s: sends a frame of a kind that has no place here: %d", C->who,
 		                    (int)*kind)));
 	return (rc);
+}
+
+const uint8_t *
+channel_peer(const struct channel *C)
+{
+	return (C->peer);
 }
 
 int
@@ -166,6 +173,7 @@ check(struct channel *C, const uint8_t **key)
 	    handshake_check(&C->handshake, C->frames.got + 1, site_card(C->site)->sign) != 0)
 		return (frames_over(
 		    &C->frames, say_refused("%s: does not prove that it has the key that it names", C->who)));
+	memcpy(C->peer, *key, RECORD_KEY);
 	return (0);
 }
 

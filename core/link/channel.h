@@ -52,6 +52,9 @@ int channel_send(struct channel *C, enum session_kind kind, const void *body, si
  */
 int channel_next(struct channel *C, enum session_kind *kind, const uint8_t **body, size_t *n, int64_t ms);
 
+/* The key that the peer has proved to have. */
+const uint8_t *channel_peer(const struct channel *C);
+
 /* For poll: where frames come in; channel_next with 0 is to be asked first, since some may be here. */
 int channel_fd(const struct channel *C);
 

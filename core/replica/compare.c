@@ -206,9 +206,9 @@ compare_replica(const struct site *S, const struct compare_options *o)
 	return (rc);
 }
 
-/* Is there a replica with disks, and not just a placeholder, or nothing?  1 or 0; -1. */
+/* Is there a replica with disks, and not just a placeholder, or nothing?  1, and the key of its primary, or 0; -1. */
 static int
-has_disks(const struct site *S, const char *vm)
+has_disks(const struct site *S, const char *vm, uint8_t key[RECORD_KEY])
 {
 	char uuid[HEADER_UUID];
 	struct replica *R;
@@ -219,6 +219,7 @@ has_disks(const struct site *S, const char *vm)
 	if (replica_look(&R, S, uuid) != 0)
 		return (-1);
 	rc = replica_last(R) != NULL;
+	memcpy(key, R->key, RECORD_KEY);
 	replica_close(R);
 	return (rc);
 }
@@ -226,9 +227,38 @@ has_disks(const struct site *S, const char *vm)
 int
 compare(const struct site *S, const struct compare_options *o)
 {
-	int rc = has_disks(S, o->vm);
+	uint8_t key[RECORD_KEY];
+	int rc = has_disks(S, o->vm, key);
 
 	if (rc == 0 && (rc = adopt_is_known(S, o->vm)) > 0)
 		return (adopt_compare(S, o->vm, o->output));
 	return (rc < 0 ? -1 : compare_replica(S, o));
+}
+
+/* Are there adopted disks of that VM, from the site of e?  1 or 0; 2, said: not just now; -1. */
+static int
+has_adopted(const struct site *S, const struct trust_entry *e, const char *vm)
+{
+	struct adoption *A;
+	int rc = adoption_open(&A, S, vm), is_its = rc == 0 && trust_has_key(e, A->key);
+
+	adoption_close(A);
+	return (rc == 0 || rc == 2 ? is_its : rc < 0 ? -1 : 2);
+}
+
+int
+compare_asked(const struct site *S, const struct trust_entry *e, const char *uuid, const char *vm)
+{
+	const struct compare_options o = { .vm = uuid };
+	uint8_t key[RECORD_KEY];
+	int rc = has_disks(S, uuid, key);
+
+	if (rc > 0 && trust_has_key(e, key))
+		return (compare_replica(S, &o));
+	if (rc == 0 && (rc = has_adopted(S, e, vm)) == 1)
+		return (adopt_compare(S, vm, NULL));
+	return (rc < 0 ? -1
+	        : rc == 2
+	            ? 1
+	            : say_refused("%s: nothing is here that is compared for site '%s'", vm, e->card.name));
 }

@@ -16,6 +16,12 @@ struct compare_options {
 /* 0; 1, said; -1. */
 int compare(const struct site *S, const struct compare_options *o);
 
+/**
+ * The same for the site of e, which asks for it by the VM's UUID and name: of a replica or of adopted disks only where it is
+ * the primary of them, since it is sealed to that, and each one is put on record.  To standard output.
+ */
+int compare_asked(const struct site *S, const struct trust_entry *e, const char *uuid, const char *vm);
+
 /* The same of a replica that is open, and saved on the way: 0; 1, said; -1. */
 int compare_open(struct replica *R, const struct site *S, const struct compare_options *o);
 

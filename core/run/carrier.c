@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,9 +12,11 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/jot.h"
 #include "base/program.h"
 #include "base/say.h"
 #include "base/stop.h"
@@ -73,17 +76,49 @@ go_by_line(struct carrying *c, const struct job *j, struct sync_result *r)
 	}
 }
 
-/* A folder that is not there (a share that is not mounted) is so for all VMs. */
+/* By an empty file it is remembered that the folder is a mailbox: its path.  0 or -1. */
+static int
+mailbox_mark(const struct carrying *c, char path[PATH_MAX])
+{
+	const char *where = c->w->where;
+
+	if (io_path(path, "%s/mailboxes", c->w->home) != 0 || io_mkdir(path, 0700) != 0)
+		return (-1);
+	return (io_path(path, "%s/mailboxes/%016" PRIx64, c->w->home, XXH3_64bits(where, strlen(where))));
+}
+
+/*
+ * Is the folder there, and does it hold what a mailbox does, if it was one before?  A share that is not mounted leaves its
+ * mount point, and what is written there would fill another file system, where nobody fetches it.  1 or 0, said; -1.
+ */
+static int
+mailbox_is_there(const char *where, const char *mark)
+{
+	char inside[PATH_MAX];
+	int there = io_exists(where), was = io_exists(mark);
+
+	if (there < 0 || was < 0 || io_path(inside, "%s/vmferry", where) != 0)
+		return (-1);
+	if (there == 0)
+		say_failed("%s: is not there; is it mounted?", where);
+	else if (was && (there = io_exists(inside)) == 0)
+		say_failed(
+		    "%s: has no folder 'vmferry' any more; is it mounted?  If it is to begin anew, say "
+		    "'mkdir %s'",
+		    where, inside);
+	return (there);
+}
+
+/* A folder that is not there is so for all VMs. */
 static void
 go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 {
 	struct export_options o = {
 		.vm = j->uuid, .to = c->w->site, .media = c->w->where, .seed = j->is_seed
 	};
-	int there = io_exists(c->w->where), rc = -1;
+	char mark[PATH_MAX];
+	int there = mailbox_mark(c, mark) != 0 ? -1 : mailbox_is_there(c->w->where, mark), rc = -1;
 
-	if (there == 0)
-		say_failed("%s: is not there; is it mounted?", c->w->where);
 	/* The other site, or another VM, may be writing there just now. */
 	for (unsigned i = 0; there == 1 && i < TRIES && (i == 0 || rc == 1) && !stop_wanted(); i++) {
 		if (i > 0)
@@ -91,6 +126,8 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 		rc = send_bundle(c->S, &o);
 	}
 	failed(r, rc, there != 1);
+	if (rc == 0)
+		io_close(jot_open_alone(mark));
 }
 
 static void

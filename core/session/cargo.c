@@ -192,7 +192,7 @@ find_from_replica(struct cargo_way *w, const struct site *S, const char *to)
 	return (rc);
 }
 
-/* The UUID of the VM of that name or UUID: 0; 1, said; -1, said. */
+/* The UUID of the VM of that name or UUID: 0; 1, unsaid: there is none; -1, said. */
 static int
 find(struct cargo_way *w, const struct site *S, const char *vm)
 {
@@ -201,7 +201,7 @@ find(struct cargo_way *w, const struct site *S, const char *vm)
 
 	memset(w, 0, sizeof *w);
 	if ((rc = primary_find(S, vm, uuid)) == 0 && (rc = replica_find(S, vm, uuid)) == 0)
-		return (say_refused("%s: no such VM is replicated here", vm));
+		return (1);
 	if (rc < 0)
 		return (-1);
 	snprintf(w->uuid, sizeof w->uuid, "%s", uuid);
@@ -214,7 +214,9 @@ cargo_find(struct cargo_way *w, const struct site *S, const char *vm, const char
 	enum role_side side;
 	int rc;
 
-	if ((rc = find(w, S, vm)) != 0 || (rc = side_of(S, vm, &side)) != 0)
+	if ((rc = find(w, S, vm)) > 0)
+		return (say_refused("%s: no such VM is replicated here", vm));
+	if (rc != 0 || (rc = side_of(S, vm, &side)) != 0)
 		return (rc);
 	return (side == ROLE_PRIMARY ? find_from_primary(w, S, to) : find_from_replica(w, S, to));
 }
@@ -251,9 +253,10 @@ cargo_find_for(struct cargo_way *w, const struct site *S, const char *vm, const 
 	enum role_side side;
 	int rc;
 
-	if ((rc = find(w, S, vm)) != 0 || (rc = side_of(S, w->uuid, &side)) != 0)
+	if ((rc = find(w, S, vm)) < 0 || (rc == 0 && (rc = side_of(S, w->uuid, &side)) != 0))
 		return (rc);
-	rc = side == ROLE_PRIMARY ? is_target(S, w->uuid, e) : is_forward(S, w->uuid, e);
+	/* Whether there is one is not for who asks in vain. */
+	rc = rc > 0 ? 0 : side == ROLE_PRIMARY ? is_target(S, w->uuid, e) : is_forward(S, w->uuid, e);
 	if (rc == 0)
 		return (say_refused(
 		    "%s: it is not replicated to site '%s'; 'vmferry extend %s --to %s' begins that", vm,

@@ -120,7 +120,10 @@ tell_replica(const struct asked *a)
 	return (0);
 }
 
-/* This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether. */
+/*
+ * This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether.  Who neither has
+ * it from here, nor may replicate it to here, is told nothing.
+ */
 static int
 tell_primary(const struct asked *a)
 {
@@ -129,6 +132,12 @@ tell_primary(const struct asked *a)
 
 	if (primary_look(&P, a->S, a->ask->uuid) != 0)
 		return (-1);
+	if (primary_target_of(P, a->peer) == NULL && !trust_allows(a->peer, P->vm)) {
+		no(a->h, "site '%.100s' may not replicate '%.100s' to here", a->peer->card.name, a->ask->vm);
+		snprintf(a->h->state, sizeof a->h->state, "none");
+		primary_close(P);
+		return (0);
+	}
 	snprintf(a->h->state, sizeof a->h->state, "%s", role_state_text(P->role.state));
 	if ((last = primary_last(P)) != NULL) {
 		a->h->epoch = last->point.epoch;
@@ -141,7 +150,7 @@ tell_primary(const struct asked *a)
 static int
 tell_nothing(const struct asked *a)
 {
-	int rc = adopt_is_known(a->S, a->ask->vm);
+	int rc = trust_allows(a->peer, a->ask->vm) ? adopt_is_known(a->S, a->ask->vm) : 0;
 
 	snprintf(a->h->state, sizeof a->h->state, "%s", rc > 0 ? "adopted" : "none");
 	return (rc < 0 ? -1 : 0);
@@ -249,7 +258,7 @@ have_write(const struct site *S, const uint8_t key[RECORD_KEY], const struct ses
 
 	if ((a.h = calloc(1, sizeof *a.h)) == NULL)
 		return (say_failed("out of memory"));
-	if (a.peer == NULL || a.peer->is_revoked) {
+	if (a.peer == NULL || trust_is_revoked(a.peer, key)) {
 		a.h->may = 1;
 		no(a.h, "the keys of the site that asks do not count there any more");
 		snprintf(a.h->state, sizeof a.h->state, "none");

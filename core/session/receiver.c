@@ -21,15 +21,15 @@ struct errand {
 	const struct session_ask *ask;
 };
 
-/* The site as it is now, if the one at the other end may still speak to it.  NULL, said. */
+/* The site as it is now, and the entry of the one at the other end, if that may still speak to it.  NULL, said. */
 static struct site *
-open_site(const struct errand *w, int *rc)
+open_site(const struct errand *w, const struct trust_entry **e, int *rc)
 {
 	struct site *S = site_open(w->home);
-	const struct trust_entry *e = S == NULL ? NULL : trust_by_key(site_trust(S), w->R->peer);
 
 	*rc = -1;
-	if (S == NULL || (e != NULL && !e->is_revoked))
+	*e = S == NULL ? NULL : trust_by_key(site_trust(S), w->R->peer);
+	if (S == NULL || (*e != NULL && !trust_is_revoked(*e, w->R->peer)))
 		return (S);
 	site_close(S);
 	*rc = say_refused("the keys of the other site do not count here any more");
@@ -98,14 +98,14 @@ static int
 do_compare(const void *context, uint64_t *value)
 {
 	const struct errand *w = context;
-	struct compare_options o = { .vm = w->ask->vm };
+	const struct trust_entry *e;
 	struct site *S;
 	int rc;
 
 	(void)value;
-	if ((S = open_site(w, &rc)) == NULL)
+	if ((S = open_site(w, &e, &rc)) == NULL)
 		return (rc);
-	rc = compare(S, &o);
+	rc = compare_asked(S, e, w->ask->uuid, w->ask->vm);
 	site_close(S);
 	return (rc);
 }
@@ -190,10 +190,11 @@ do_import(const void *context, uint64_t *value)
 {
 	const struct errand *w = context;
 	const struct import_options o = { .receipt = "-", .insist = w->R->insist, .only = w->R->uuid };
+	const struct trust_entry *e;
 	struct site *S;
 	int rc;
 
-	if ((S = open_site(w, &rc)) == NULL)
+	if ((S = open_site(w, &e, &rc)) == NULL)
 		return (rc);
 	if ((rc = import(S, &o)) == 0)
 		*value = merged(S, w->R->uuid);

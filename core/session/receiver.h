@@ -13,7 +13,7 @@
 struct receiver {
 	const struct site *S;
 	struct channel *C;
-	uint8_t peer[RECORD_KEY]; /* the key of the site at the other end */
+	uint8_t peer[RECORD_KEY]; /* the key that the site at the other end has proved */
 	int insist;               /* refuse to import without a sandbox */
 	char uuid[40];            /* the VM that was spoken of last, or empty */
 };

@@ -273,7 +273,8 @@ consider_seed(struct sender *s)
 		s->result.needs_seed = 1;
 		return (say_refused("%s: site '%s' needs an initial copy first", s->cargo.vm, s->to));
 	}
-	if (s->o.seed || s->have.position[0] != '\0')
+	/* One that was cut short there goes on, if it is the one that was begun here; what else is there is no reason for another. */
+	if (s->o.seed || (s->have.position[0] != '\0' && s->cargo.was_seed))
 		return (0);
 	if (strcmp(s->have.state, "adopted") == 0)
 		return (

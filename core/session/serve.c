@@ -33,7 +33,7 @@ send_to(struct session *s, const struct session_ask *a, char why[SAY_LAST])
 	struct cargo_way w;
 	int rc = S == NULL ? -1 : 0;
 
-	if (rc == 0 && (e == NULL || e->is_revoked))
+	if (rc == 0 && (e == NULL || trust_is_revoked(e, s->R.peer)))
 		rc = say_refused("the keys of site '%s' do not count here any more", s->e->card.name);
 	if (rc == 0 && (rc = cargo_find_for(&w, S, vm, e)) == 0) {
 		o.uuid = w.uuid;
@@ -153,7 +153,7 @@ serve(struct site *S, const struct serve_options *o, int in, int out)
 	if (rc != 0)
 		return (rc);
 	s.R = (struct receiver){ .S = S, .C = s.C, .insist = o->insist };
-	memcpy(s.R.peer, s.e->card.sign, RECORD_KEY);
+	memcpy(s.R.peer, channel_peer(s.C), RECORD_KEY);
 	if (o->only != NULL && strcmp(o->only, s.e->card.name) != 0)
 		rc = turn_away(&s, o->only);
 	else

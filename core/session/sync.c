@@ -362,7 +362,7 @@ run_fetch(struct sync_line *L, struct work *w)
 	const char *why;
 	size_t n;
 
-	memcpy(R.peer, L->e->card.sign, RECORD_KEY);
+	memcpy(R.peer, channel_peer(L->C), RECORD_KEY);
 	if (ferry_ask(L->C, w->ask) != 0 || receiver_tell(&R, w->ask) != 0)
 		return (-1);
 	while (ferry_next(L->C, &kind, &body, &n) == 0) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "jsontext.h"
 #include "session/ferry.h"
 #include "session/have.h"
 #include "link/channel.h"
@@ -221,8 +222,8 @@ print_json(const struct verdicts *v)
 	for (int q = 0; q < QUESTIONS; q++) {
 		json_t *is = v->is[q] == UNTRIED ? json_null() : json_boolean(v->is[q] == FINE);
 
-		json_array_append_new(
-		    a, json_pack("{s:s,s:o,s:s}", "test", names[q], "ok", is, "text", v->text[q]));
+		json_array_append_new(a, json_pack("{s:s,s:o,s:o}", "test", names[q], "ok", is, "text",
+		                             jsontext_words(v->text[q])));
 	}
 	rc = json_dumpf(a, stdout, JSON_INDENT(1)) == 0 && putchar('\n') != EOF ? 0 : -1;
 	json_decref(a);

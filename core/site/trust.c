@@ -296,6 +296,14 @@ trust_has_key(const struct trust_entry *e, const uint8_t key[RECORD_KEY])
 	return (memcmp(e->card.sign, key, RECORD_KEY) == 0 || find_earlier(e, key) != NULL);
 }
 
+int
+trust_is_revoked(const struct trust_entry *e, const uint8_t key[RECORD_KEY])
+{
+	const struct keylist_key *k = find_earlier(e, key);
+
+	return (e->is_revoked || (k != NULL && k->state == KEYLIST_REVOKED));
+}
+
 const char *
 trust_objection(
     const struct trust_entry *e, const uint8_t key[RECORD_KEY], int64_t created, char words[TRUST_WORDS])

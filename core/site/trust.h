@@ -73,6 +73,9 @@ unsigned trust_points(const struct trust_entry *e, unsigned wished);
 /* Is it a key of the site of e, be it an earlier one?  So our records, which name a site by any key, know it. */
 int trust_has_key(const struct trust_entry *e, const uint8_t key[RECORD_KEY]);
 
+/* Was it, or all of that site's keys, revoked?  To be asked again where a session with it goes on. */
+int trust_is_revoked(const struct trust_entry *e, const uint8_t key[RECORD_KEY]);
+
 /**
  * May what the site of e signed with that key at that time count?  Return NULL, or why not, put into words.  To be
  * asked of every bundle when its header was read, before anything of it is used.

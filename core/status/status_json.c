@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "jsontext.h"
+
 json_t *
 status_json_point(const struct point *p)
 {
@@ -32,43 +34,34 @@ status_json_history(const struct history *h, const struct site *S)
 	return (a);
 }
 
-/* A text that may have been cut within a character. */
-static json_t *
-text_json(const char *text)
-{
-	char plain[2 * HEALTH_TEXT + 4];
-	json_t *s = json_string(text);
-	size_t n = 0;
-
-	if (s != NULL)
-		return (s);
-	for (; text[n] != '\0' && n + 1 < sizeof plain; n++)
-		plain[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-	return (json_stringn(plain, n));
-}
-
+/* Texts may have been cut within a character. */
 static json_t *
 alerts_json(const struct health *h)
 {
 	json_t *a = json_array();
 
 	for (unsigned i = 0; i < h->n; i++)
-		json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s}", "name", h->causes[i].name, "grade",
-		                             health_grade_text(h->causes[i].grade), "text", h->causes[i].text,
-		                             "remedy", h->causes[i].remedy));
+		json_array_append_new(
+		    a, json_pack("{s:s,s:s,s:o,s:o}", "name", h->causes[i].name, "grade",
+		           health_grade_text(h->causes[i].grade), "text", jsontext_words(h->causes[i].text),
+		           "remedy", jsontext_words(h->causes[i].remedy)));
 	return (a);
 }
 
 static json_t *
 causes_json(const struct health *h)
 {
-	char text[2 * HEALTH_TEXT + 4];
 	json_t *a = json_array();
 
 	for (unsigned i = 0; i < h->n; i++) {
-		snprintf(text, sizeof text, "%s%s%s", h->causes[i].text,
-		    h->causes[i].remedy[0] == '\0' ? "" : "; ", h->causes[i].remedy);
-		json_array_append_new(a, text_json(text));
+		json_t *text = jsontext_words(h->causes[i].text),
+		       *remedy = jsontext_words(h->causes[i].remedy);
+
+		json_array_append_new(
+		    a, json_sprintf("%s%s%s", json_string_value(text),
+		           h->causes[i].remedy[0] == '\0' ? "" : "; ", json_string_value(remedy)));
+		json_decref(text);
+		json_decref(remedy);
 	}
 	return (a);
 }
@@ -101,7 +94,7 @@ status_json(const struct status_line *l, const struct site *S)
 	json_object_set_new(o, "history", status_json_history(&l->role->history, S));
 	json_object_set_new(o, "next",
 	    h->grade == HEALTH_NORMAL || h->causes[0].remedy[0] == '\0' ? json_null()
-	                                                                : text_json(h->causes[0].remedy));
+	                                                                : jsontext_words(h->causes[0].remedy));
 	if (failing != NULL)
 		json_object_set_new(o, "failover", failing);
 	if (l->gauge->has_figures)

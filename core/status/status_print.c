@@ -27,9 +27,13 @@ static void
 put_word(struct writing *w, const char *word, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		/* The second row of control characters has two bytes in UTF-8. */
+		int is_c1 = (unsigned char)word[i] == 0xc2 && ((unsigned char)word[i + 1] & 0xe0) == 0x80;
+
 		if (w->column >= w->columns)
 			new_line(w);
-		putc((unsigned char)word[i] < 0x20 || word[i] == 0x7f ? '?' : word[i], w->out);
+		putc((unsigned char)word[i] < 0x20 || word[i] == 0x7f || is_c1 ? '?' : word[i], w->out);
+		i += (size_t)is_c1;
 		w->column++;
 	}
 }

@@ -249,6 +249,23 @@ def test_a_mailbox_that_is_not_there_is_said_once():
     check("site 'dr' cannot be reached" in p.stderr and 'is it mounted?' in p.stderr, p.stderr)
 
 
+def test_nothing_is_written_to_the_mount_point_of_a_mailbox():
+    lab = RunLab()
+    box = lab.path('box')
+    os.mkdir(box)
+    lab.routes('site="dr" mailbox="%s"' % box)
+    lab.once()
+    os.rename(box, lab.path('elsewhere'))
+    os.mkdir(box)
+    time.sleep(1)
+    p = lab.once(rc=3)
+    check("site 'dr' cannot be reached" in p.stderr and 'is it mounted?' in p.stderr, p.stderr)
+    check(os.listdir(box) == [], os.listdir(box))
+    # As it says, for whoever wants a new one there.
+    os.mkdir(box + '/vmferry')
+    lab.once()
+
+
 def test_two_sites_each_by_its_own_way():
     lab = RunLab()
     far = Site(lab, 'far')

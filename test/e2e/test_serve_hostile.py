@@ -70,10 +70,11 @@ def test_who_makes_no_handshake_gets_no_byte():
 
 def test_a_known_peer_that_does_not_keep_to_the_protocol_changes_nothing():
     s = Served()
-    fair = ('ask-other-vm', 'fetch-other-vm', 'compare-other-vm', 'bundle-of-nothing', 'bundle-of-noise')
+    fair = ('ask-other-vm', 'ask-again', 'fetch-other-vm', 'compare-other-vm', 'compare-by-name', 'bundle-of-nothing', 'bundle-of-noise')
     for recipe in filter(lambda r: not r.startswith('raw-'), recipes()):
         s.expect(recipe, rcs=(0, 1, 3) if recipe in fair else (1, 3))
-        if recipe.startswith(('ask-', 'fetch-', 'compare-')):
+        # A comparison of its own VM would be put on record.
+        if recipe.startswith(('ask-', 'fetch-')):
             s.expect(recipe, s.uuid, rcs=(0, 1, 3))
 
 
@@ -87,6 +88,55 @@ def test_a_stranger_gets_no_byte_and_is_named():
     with open(s.words) as f:
         check('of no site in the trust file' in f.read())
     s.same('a stranger')
+
+
+def test_a_known_site_has_no_vm_of_another_compared():
+    s = Served()
+    other = Site(s.lab, 'other')
+    other('trust', 'add', s.lab.dr.card)
+    s.lab.dr('trust', 'add', other.card)
+    s.before = contents(s.lab.dr.home)
+    for recipe, args in (('compare-by-name', ()), ('compare-by-name', (s.uuid,)), ('compare-other-vm', (s.uuid,))):
+        out, words = s.expect(recipe, *args, site=other, rcs=(0,))
+        check('nothing is here that is compared' in words, recipe, out, words)
+        check(out['kinds'].split()[-1] == '8' and out['kinds'].split().count('4') <= 1, 'it was compared:', out, words)
+
+
+def test_a_key_that_is_revoked_ends_what_its_session_may():
+    s = Served()
+    p = start(CALLER, s.lab.hq.home, 'dr', s.command, 'ask-again', s.uuid, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    check(p.stdout.readline() == 'asked\n')
+    # Of the key that it has proved: the site itself, with its next one, is well known.
+    s.lab.hq('key', 'rotate')
+    s.lab.hq('key', 'revoke', '1')
+    with open(s.lab.path('list'), 'w') as f:
+        f.write(s.lab.hq('key', 'show').stdout)
+    s.lab.dr('key', 'import', s.lab.path('list'))
+    out, _ = p.communicate('\n')
+    check(out.splitlines()[0].split()[1:] == ['4', '5', '6', '3'], 'it is told still:', out)
+
+
+def test_a_site_that_has_nothing_of_a_primarys_vm_is_not_told_of_it():
+    s = Served()
+    other = Site(s.lab, 'other')
+    other('trust', 'add', s.lab.hq.card)
+    s.lab.hq('trust', 'add', other.card)
+    told = {}
+    for site in (other, s.lab.dr):
+        if site is s.lab.dr:
+            site('trust', 'add', s.lab.hq.card, '--vm', 'web*')
+        p = run(CALLER, site.home, 'hq', '%s --home %s serve' % (shlex.quote(VMFERRY), shlex.quote(s.lab.hq.home)),
+                'ask-other-vm', s.uuid)
+        told[site.name] = p.stdout
+    check('"state":"none"' in told['other'] and '"seq":0' in told['other'], told)
+    check('"state":"none"' not in told['dr'] and '"seq":1' in told['dr'], told)
+    # Nor whether there is such a VM.
+    answers = set()
+    for uuid in (s.uuid, s.uuid[::-1].replace('-', 'a')[:8] + s.uuid[8:]):
+        p = run(CALLER, other.home, 'hq', '%s --home %s serve' % (shlex.quote(VMFERRY), shlex.quote(s.lab.hq.home)),
+                'fetch-other-vm', uuid)
+        answers |= {line.replace(uuid, 'UUID') for line in p.stdout.splitlines() if line.startswith('answer ')}
+    check(len(answers) == 1 and 'not replicated to site' in answers.pop(), answers)
 
 
 def test_a_session_that_was_recorded_says_nothing_again():

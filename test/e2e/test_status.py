@@ -333,5 +333,15 @@ def test_every_cause_is_in_the_manual():
     check(len(causes) > 25 and causes <= words, 'not in the manual:', causes - words)
 
 
+def test_what_another_site_says_is_shown_wherever_it_is_cut():
+    lab = Lab(enable=False)
+    for name in ('\u00e9' * 60, '\u00e9' * 60 + 'x'):
+        lab.hq('enable', name, '--to', 'dr', '--disk', 'vda=' + lab.disks['vda'])
+        p = lab.hq('sync', name, '--via', '%s --home %s serve' % (VMFERRY, lab.dr.home), rc=1)
+        check('may not replicate' in p.stderr, p.stderr)
+        s, = lab.hq.json('status', name)
+        check('failing' in [a['name'] for a in s['alerts']] and len(s['alerts']) == len(s['causes']), s)
+
+
 if __name__ == '__main__':
     main(__name__)

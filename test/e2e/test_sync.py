@@ -180,6 +180,20 @@ def test_a_replica_that_is_gone_is_never_seeded_in_silence():
     same_as_disks(lab)
 
 
+def test_a_part_of_another_seed_is_no_reason_to_send_one():
+    lab = Lab()
+    sync(lab)
+    shutil.rmtree(lab.dr.replica())
+    for link in glob.glob(lab.dr.home + '/replicas/*-*'):
+        os.path.islink(link) and os.unlink(link)
+    with open(lab.export('--seed'), 'rb') as f:
+        part = f.read()
+    run(VMFERRY, '--home', lab.dr.home, 'import', input=part[:len(part) * 2 // 3], stdin=None, text=False, rc=None)
+    check('record' in run(VMFERRY, '--home', lab.dr.home, 'import', '--position', 'web1').stdout)
+    p = sync(lab, rc=1)
+    check('had acknowledged' in p.stderr or 'on its way' in p.stderr, p.stderr)
+
+
 def test_a_resync_compares_and_sends_what_differs():
     lab = Lab(sizes=(8 * M, 64 * K))
     lab.write(lab.disks['vda'], 0, 6 * M)

@@ -1,8 +1,8 @@
 """Points of a VM that runs are cut from a view that its host holds: what is asked, what is answered, and how it ends."""
-import json, os, shutil, signal, time
+import json, os, shutil, signal, subprocess, time
 
 from inject import hurry, tool
-from lab import K, M, Lab, check, main, run, start
+from lab import K, M, VMFERRY, Lab, check, main, run, start
 
 PROGRAM = '''#!%(python)s
 import json, os, sys
@@ -309,6 +309,22 @@ def test_the_view_ends_when_the_exporter_is_killed():
     ship(lab)
     replica_is(lab, 2)
     lab.close()
+
+
+def test_who_is_stopped_waits_until_the_host_has_let_go():
+    """Or a service manager, which kills who is left behind, would do so in the middle of that, and the guest stays frozen."""
+    lab, host = ready()
+    slow, gone = lab.path('slow'), lab.path('gone')
+    with open(slow, 'w') as f:
+        f.write('#!/bin/sh\n%s "$@"; rc=$?\n[ "$1" != view ] || { sleep 2; touch %s; }\nexit $rc\n' % (host.program, gone))
+    os.chmod(slow, 0o755)
+    lab.hq('enable', 'web1', '--host', 'exec:' + slow)
+    p = start(VMFERRY, '--home', lab.hq.home, 'export', 'web1', '-o', '-', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p.stdout.read(1)
+    check(not os.path.exists(gone) and p.poll() is None, 'it has ended too early for this test')
+    p.terminate()
+    check(p.wait(20) == 3, p.returncode)
+    check(os.path.exists(gone), 'the host was still at it')
 
 
 if __name__ == '__main__':

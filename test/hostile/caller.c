@@ -4,8 +4,8 @@
  *    caller HOME SITE COMMAND RECIPE [UUID]
  *
  * HOME is the site that calls SITE, whose serve COMMAND runs.  Recipes that begin with "raw" speak without a handshake, all
- * others after a good one, as a site that is known and hostile.  Printed are the kinds of the frames that came, and how much
- * memory COMMAND had at most, in KiB.
+ * others after a good one, as a site that is known and hostile.  Printed are the kinds of the frames that came, the last HAVE and
+ * ANSWER, and how much memory COMMAND had at most, in KiB.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -301,6 +301,32 @@ compare_other_vm(struct channel *C)
 	tell(C, SESSION_BYE, NULL, 0);
 }
 
+/* A VM that is there, by its name, and by a UUID of none. */
+static void
+compare_by_name(struct channel *C)
+{
+	ask(C, SESSION_DIFFER, "web1");
+	tell(C, SESSION_BYE, NULL, 0);
+}
+
+/* Once, and once more when somebody says so. */
+static void
+ask_again(struct channel *C)
+{
+	enum session_kind kind = SESSION_NONE;
+	const uint8_t *body;
+	size_t n;
+
+	ask(C, SESSION_SEND, "web1");
+	while (kind != SESSION_HAVE && channel_next(C, &kind, &body, &n, -1) == 0)
+		;
+	puts("asked");
+	fflush(stdout);
+	getchar();
+	ask(C, SESSION_SEND, "web1");
+	tell(C, SESSION_BYE, NULL, 0);
+}
+
 /* --- */
 
 static const struct recipe {
@@ -312,6 +338,7 @@ static const struct recipe {
 	{ "raw-later-version", raw_later_version, NULL }, { "raw-half-a-call", raw_half_a_call, NULL },
 	{ "raw-nothing", raw_nothing, NULL }, { "ask-other-vm", NULL, ask_other_vm },
 	{ "fetch-other-vm", NULL, fetch_other_vm }, { "compare-other-vm", NULL, compare_other_vm },
+	{ "compare-by-name", NULL, compare_by_name }, { "ask-again", NULL, ask_again },
 	{ "ask-no-json", NULL, ask_no_json }, { "ask-huge", NULL, ask_huge },
 	{ "ask-empty", NULL, ask_empty }, { "data-first", NULL, data_first },
 	{ "close-first", NULL, close_first }, { "answer-first", NULL, answer_first },
@@ -342,10 +369,17 @@ hear(struct channel *C, int64_t ms)
 	const uint8_t *body;
 	size_t n;
 
+	char have[4096] = "", answer[4096] = "";
+
 	printf("kinds");
-	while (channel_next(C, &kind, &body, &n, ms) == 0)
+	while (channel_next(C, &kind, &body, &n, ms) == 0) {
 		printf(" %d", (int)kind);
-	printf("\n");
+		if (kind == SESSION_HAVE)
+			snprintf(have, sizeof have, "%.*s", (int)n, (const char *)body);
+		if (kind == SESSION_ANSWER)
+			snprintf(answer, sizeof answer, "%.*s", (int)n, (const char *)body);
+	}
+	printf("\nhave %s\nanswer %s\n", have, answer);
 }
 
 static void

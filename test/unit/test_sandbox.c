@@ -25,8 +25,10 @@ in_sandbox(enum sandbox_work work, int (*look)(void))
 	int status, rc;
 	pid_t pid;
 
-	if (work == SANDBOX_STORE)
+	if (work == SANDBOX_STORE) {
+		cr_assert_eq(sandbox_add_look(&B, at("home")), 0);
 		cr_assert_eq(sandbox_add(&B, at("store")), 0);
+	}
 	if ((pid = fork()) == 0) {
 		if ((rc = sandbox_enter(&B)) != 0)
 			_exit(rc == 1 ? NO_WALLS : BROKEN);
@@ -42,12 +44,17 @@ in_sandbox(enum sandbox_work work, int (*look)(void))
 
 /* A file that was opened outside, and paths made there. */
 static int fd = -1;
-static char inside[PATH_MAX], outside[PATH_MAX], beside[PATH_MAX], by_dots[PATH_MAX], moved[PATH_MAX];
+static char inside[PATH_MAX], outside[PATH_MAX], beside[PATH_MAX], looked_at[PATH_MAX], new_there[PATH_MAX],
+    by_dots[PATH_MAX], moved[PATH_MAX];
 
 static void
 prepare(void)
 {
 	cr_assert_eq(mkdir(at("store"), 0700), 0);
+	cr_assert_eq(mkdir(at("home"), 0700), 0);
+	place_put("home/routes", "words", 5);
+	strcpy(looked_at, at("home/routes"));
+	strcpy(new_there, at("home/hook"));
 	place_put("outside", "words", 5);
 	place_put("store/there", "words", 5);
 	strcpy(inside, at("store/new"));
@@ -112,6 +119,20 @@ Test(sandbox, makes_no_socket_runs_no_program_and_touches_no_process)
 	prepare();
 	in_sandbox(SANDBOX_READ, touches_nobody);
 	in_sandbox(SANDBOX_STORE, touches_nobody);
+}
+
+static int
+only_looks(void)
+{
+	return (open(looked_at, O_RDONLY) < 0 || open(looked_at, O_WRONLY) >= 0 ||
+	        open(new_there, O_WRONLY | O_CREAT, 0700) >= 0 || rename(looked_at, new_there) == 0 ||
+	        unlink(looked_at) == 0);
+}
+
+Test(sandbox, of_a_store_writes_nothing_where_it_only_looks)
+{
+	prepare();
+	in_sandbox(SANDBOX_STORE, only_looks);
 }
 
 static int
