@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/say.h"
 #include "base/stop.h"
+#include "primary/notice.h"
 #include "primary/primary.h"
 #include "replica/adopt.h"
 #include "replica/intake.h"
@@ -30,6 +31,7 @@ struct asked {
 	const struct session_ask *ask;
 	struct session_have *h;
 	struct replica *R; /* NULL: there is none */
+	struct primary *P; /* the VM is this site's, and the other one is told so; NULL: it is not */
 };
 
 int
@@ -120,9 +122,23 @@ tell_replica(const struct asked *a)
 	return (0);
 }
 
+/*
+ * It has failed over to here.  Who asks is one of its targets, and would send it, so it takes itself for the primary: it is
+ * given our signed word, by which it is fenced.  Not by one that is locked: that is to become the other one's replica.
+ */
+static int
+has_word(const struct asked *a, struct primary *P)
+{
+	const struct history *h = &P->role.history;
+
+	return (h->n > 0 && site_is_own_key(a->S, h->turns[h->n - 1].site) &&
+	        P->role.state == ROLE_REPLICATING && !P->role.is_fenced && primary_last(P) != NULL &&
+	        primary_target_of(P, a->peer) != NULL);
+}
+
 /* This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether. */
 static int
-tell_primary(const struct asked *a)
+tell_primary(struct asked *a)
 {
 	const struct primary_point *last;
 	struct primary *P;
@@ -134,7 +150,14 @@ tell_primary(const struct asked *a)
 		a->h->epoch = last->point.epoch;
 		a->h->seq = a->h->held = last->point.seq;
 	}
-	primary_close(P);
+	if (has_word(a, P)) {
+		a->P = P;
+		a->h->has_receipt = 1;
+		/* So that it is news, where no point was cut here yet. */
+		a->h->epoch = primary_epoch(P);
+	} else {
+		primary_close(P);
+	}
 	return (0);
 }
 
@@ -237,7 +260,7 @@ write_it(const struct asked *a)
 	}
 	free(body);
 	if (rc == 0 && a->h->has_receipt)
-		rc = receipt_write(a->R, a->S, "-") == 0 ? 0 : -1;
+		rc = (a->P != NULL ? notice_write(a->P, a->S, "-") : receipt_write(a->R, a->S, "-")) == 0 ? 0 : -1;
 	return (rc);
 }
 
@@ -257,6 +280,7 @@ have_write(const struct site *S, const uint8_t key[RECORD_KEY], const struct ses
 	} else if (describe(&a) == 0)
 		rc = write_it(&a);
 	replica_close(a.R);
+	primary_close(a.P);
 	free(a.h);
 	return (rc);
 }
