@@ -439,3 +439,19 @@ media(struct site *S, const struct media_options *o)
 	medium_close(l.M);
 	return (rc);
 }
+
+int
+media_tidy(struct site *S, const char *dir)
+{
+	const struct media_options o = { .dir = dir, .clean = 1 };
+	struct listing l = { .S = S, .o = &o };
+	int rc = medium_open(&l.M, dir, MEDIUM_LEAVE, NULL);
+
+	if (rc == 0 && (rc = import_confine(S, medium_folder(l.M), 0)) == 0 &&
+	    (rc = holdings_read(&l.C, l.M, 0)) == 0) {
+		rc = clean(&l);
+		holdings_free(&l.C);
+	}
+	medium_close(l.M);
+	return (rc);
+}

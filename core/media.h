@@ -17,4 +17,7 @@ struct media_options {
 /* List it, having taken the key lists and receipts there: 0; 1, said; -1. */
 int media(struct site *S, const struct media_options *o);
 
+/* Delete what has done its duty in that mailbox, and list nothing: 0; 1, said; -1. */
+int media_tidy(struct site *S, const char *dir);
+
 #endif

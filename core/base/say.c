@@ -106,6 +106,14 @@ line(enum level level, const char *prefix, const char *format, va_list ap)
 	fprintf(stderr, "%s%s: %s%.*s\n", mark, program, prefix, (int)n, out);
 }
 
+int
+say_is_own(const char *words)
+{
+	size_t n = strlen(program);
+
+	return (strncmp(words, program, n) == 0 && words[n] == ':');
+}
+
 static void
 keep(const char *format, va_list ap)
 {

@@ -31,6 +31,9 @@ void say_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define say_refused(...) say_result((say_refusal(__VA_ARGS__), 1))
 void say_refusal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Was that line of standard error said by this program? */
+int say_is_own(const char *line);
+
 /* The start of what was last said by one of the two above, in this process; "" if nothing was. */
 #define SAY_LAST 256u
 void say_last(char out[SAY_LAST]);

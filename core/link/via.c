@@ -222,10 +222,10 @@ static void
 say_end(const struct via *V, int status)
 {
 	if (WIFSIGNALED(status))
-		say_note("%s: was ended by signal %d (%s)", V->words, WTERMSIG(status),
+		say_failure("%s: was ended by signal %d (%s)", V->words, WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) != 0)
-		say_note("%s: ended with status %d", V->words, WEXITSTATUS(status));
+		say_failure("%s: ended with status %d", V->words, WEXITSTATUS(status));
 }
 
 static void

@@ -189,9 +189,11 @@ stray(const struct taking *k)
 		return (-1);
 	return (say_refused("%s: site '%s' has point %" PRIu64 " of epoch %" PRIu64
 	                    ", which has parted from what is here behind "
-	                    "point %" PRIu64 "; say 'vmferry resync %s --keep %s' there",
+	                    "point %" PRIu64
+	                    "; say 'vmferry resync %s --keep %s' there; where it was said, bring "
+	                    "what it has written, or say 'vmferry sync %s --resync' here",
 	    k->P->vm, k->e->card.name, k->H->to.seq, k->H->to.epoch, fork_at(k), k->P->vm,
-	    site_card(k->S)->name));
+	    site_card(k->S)->name, k->P->vm));
 }
 
 /* Stop until a person says which is to be kept. */

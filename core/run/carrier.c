@@ -22,6 +22,7 @@
 #include "base/stop.h"
 #include "export_media.h"
 #include "import_media.h"
+#include "media.h"
 #include "send.h"
 
 #define KEEP 5000 /* ms between two signs of life on an idle line */
@@ -34,6 +35,7 @@ struct carrier {
 	size_t nline;
 	char line[SAY_LAST]; /* what has come of the next line */
 	char last[SAY_LAST]; /* the last whole one */
+	char way[SAY_LAST];  /* the last one of another program, such as the ssh of the way */
 };
 
 struct job {
@@ -119,6 +121,7 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 	char mark[PATH_MAX];
 	int there = mailbox_mark(c, mark) != 0 ? -1 : mailbox_is_there(c->w->where, mark), rc = -1;
 
+<<<<<<< HEAD:core/run/carrier.c
 	/* The other site, or another VM, may be writing there just now. */
 	for (unsigned i = 0; there == 1 && i < TRIES && (i == 0 || rc == 1) && !stop_wanted(); i++) {
 		if (i > 0)
@@ -128,6 +131,14 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 	failed(r, rc, there != 1);
 	if (rc == 0)
 		io_close(jot_open_alone(mark));
+=======
+	if (there == 0)
+		say_failed("%s: is not there; is it mounted?", c->w->where);
+	failed(r, there == 1 ? send_bundle(c->S, &o) : -1, there != 1);
+	/* What is acknowledged would fill it; that it could not be deleted is seen the next time. */
+	if (r->rc == 0)
+		(void)media_tidy(c->S, c->w->where);
+>>>>>>> r2:core/carrier.c
 }
 
 static void
@@ -175,7 +186,8 @@ carry(struct carrying *c)
 			go_to_mailbox(c, &j, &r);
 		else
 			take_from_folder(c, &r);
-		if (send(c->fd, &r, sizeof r, MSG_NOSIGNAL) != sizeof r || c->w->kind != CARRIER_LINE)
+		/* What a confined one may do: write, and not send. */
+		if (write(c->fd, &r, sizeof r) != sizeof r || c->w->kind != CARRIER_LINE)
 			break;
 	}
 	sync_close(c->line);
@@ -256,6 +268,8 @@ carrier_pid(const struct carrier *c)
 static void
 hear_byte(struct carrier *c, char b)
 {
+	if (b == '\r')
+		return;
 	if (b != '\n') {
 		if (c->nline < sizeof c->line - 1)
 			c->line[c->nline++] = b;
@@ -263,6 +277,8 @@ hear_byte(struct carrier *c, char b)
 	}
 	c->line[c->nline] = '\0';
 	strcpy(c->last, c->line);
+	if (c->nline > 0 && !say_is_own(c->line))
+		strcpy(c->way, c->line);
 	c->nline = 0;
 }
 
@@ -288,8 +304,20 @@ carrier_give(struct carrier *c, const char *uuid, int is_seed)
 	struct job j = { .is_seed = is_seed };
 
 	snprintf(j.uuid, sizeof j.uuid, "%s", uuid);
-	c->last[0] = '\0';
+	c->last[0] = c->way[0] = '\0';
 	return (send(c->fd, &j, sizeof j, MSG_NOSIGNAL) == sizeof j ? 0 : -1);
+}
+
+/* What the way's own program has said comes first: it knows best why the line is none. */
+static void
+put_way(char why[SAY_LAST], const char *way)
+{
+	char words[2 * SAY_LAST + 4] = "";
+
+	/* The second one is left out where there is no room for it. */
+	if ((size_t)snprintf(words, sizeof words, "%s (%s)", way, why) >= SAY_LAST)
+		strcpy(words, way);
+	memcpy(why, words, SAY_LAST);
 }
 
 int
@@ -306,6 +334,8 @@ carrier_take(struct carrier *c, struct sync_result *r)
 	carrier_listen(c);
 	if (r->rc != 0 && r->why[0] == '\0')
 		snprintf(r->why, sizeof r->why, "%s", c->last);
+	if (r->is_line && c->way[0] != '\0')
+		put_way(r->why, c->way);
 	return (0);
 }
 

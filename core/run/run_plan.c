@@ -75,8 +75,8 @@ set_window(struct plan_line *l)
 
 	if (localtime_r(&now, &local) == NULL)
 		return;
-	schedule_line_set(
-	    l->line, l->route.parallel == 0 ? 1 : l->route.parallel, window_is_open(&l->window, &local));
+	l->is_open = window_is_open(&l->window, &local);
+	schedule_line_set(l->line, l->route.parallel == 0 ? 1 : l->route.parallel, l->is_open);
 }
 
 static void
@@ -325,6 +325,10 @@ apply(struct plan *p, struct plan_vm *v, const struct roster_vm *r, int64_t now)
 			    "one");
 		else
 			rc = set_job(p, v, l, &r->targets[i], now);
+		if (words[0] == '\0' && r->targets[i].is_initial && !l->is_open)
+			snprintf(words, sizeof words,
+			    "the initial copy to site '%s' waits for the hours of initial= in %s/routes",
+			    r->targets[i].site, site_home(p->S));
 	}
 	if (words[0] != '\0' && plan_is_news(&v->said, words))
 		say_note("%s: %s", v->name, words);

@@ -18,6 +18,7 @@ struct plan_line {
 	struct route route; /* via and mailbox empty: it is in HOME/routes no more */
 	unsigned version;   /* counts up whenever the way there changes */
 	struct window window;
+	int is_open; /* initial copies may begin */
 	struct rate *rate;
 	struct schedule_line *line;
 	uint64_t said; /* the words of its last failure, as a digest; 0: it is well */

@@ -80,6 +80,11 @@ judge_right(struct verdicts *v, const struct site *S, const struct cargo *c, con
 		judge(v, AUTHORIZATION, BAD,
 		    "it has nothing, and had acknowledged point %" PRIu64 "; sync with --seed or --resync",
 		    c->acked);
+	else if (!have_is_nothing(h) && !h->has_receipt && c->acked == 0 && c->side == ROLE_PRIMARY)
+		judge(v, AUTHORIZATION, BAD,
+		    "it takes itself for the primary of '%.100s', at point %" PRIu64
+		    "; 'vmferry resync --keep' there says which site counts",
+		    c->vm, h->seq);
 	else if (have_is_nothing(h) && c->mailed[0] != '\0')
 		judge(v, AUTHORIZATION, BAD,
 		    "an initial copy is on its way (%s); import it there, or sync with --seed", c->mailed);
@@ -99,13 +104,14 @@ judge_space(struct verdicts *v, const struct site *S, const struct cargo *c, con
 	if (h->free == 0 || h->free < taken)
 		judge(v, SPACE, BAD,
 		    "%" PRIu64 " MiB are free there, and up to %" PRIu64
-		    " may be needed; free some space there, or name another --store to 'vmferry trust add'",
+		    " MiB may be needed; free some space there, or name another --store to 'vmferry trust "
+		    "add'",
 		    h->free >> 20, (taken >> 20) + 1);
 	else if (taken > 0)
-		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there, up to %" PRIu64 " are needed",
+		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there, up to %" PRIu64 " MiB are needed",
 		    h->free >> 20, (taken >> 20) + 1);
 	else
-		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there", h->free >> 20);
+		judge(v, SPACE, FINE, "%" PRIu64 " MiB are free there, for what has changed", h->free >> 20);
 }
 
 static void
@@ -190,6 +196,9 @@ call(struct verdicts *v, const struct site *S, const struct cargo_way *w, const 
 		return (rc);
 	}
 	if ((rc = channel_call(&C, S, e, V.in, V.out)) != 0) {
+		/* Of a command that has failed, that is why. */
+		if (rc < 0)
+			via_close(&V, 1);
 		say_why(v, rc < 0 ? TRANSPORT : KEYS,
 		    rc < 0 ? "see to it that 'vmferry serve' runs at its other end, and that it knows this "
 		             "site's card"

@@ -231,7 +231,7 @@ look_at_cycles(struct health *h, const struct primary *P, const struct health_fa
 	if (all >= HEALTH_FEW_CYCLES && missed * 5 >= all)
 		remedy(cause(h, "cycles-missed", HEALTH_WARNING,
 		           "%" PRIu64 " of the last %" PRIu64 " cycles were missed", missed, all),
-		    "see why no export has run then, or set a lower frequency");
+		    "see what kept it from running then, or give it a longer --frequency");
 }
 
 static void
@@ -299,14 +299,15 @@ look_at_tally(
 		           "%" PRIu32 " cycle%s%s failed since the last receipt, the last one %s ago%s%s",
 		           s->failed, s->failed == 1 ? "" : "s", site, age, s->why[0] == '\0' ? "" : ": ",
 		           s->why),
-		    "see to that, or try it by hand: 'vmferry export %s'", P->vm);
+		    "see to that; by hand, 'vmferry sync %s' tries a line, and 'vmferry export %s' a medium",
+		    P->vm, P->vm);
 	if (every == 0 || s->cycle <= every)
 		return;
 	point_age_text(kept, (int64_t)s->cycle);
 	point_age_text(wished, (int64_t)every);
 	remedy(cause(h, "slow-cycle", HEALTH_WARNING, "a cycle%s takes longer than %s: one of %s is kept to",
 	           site, wished, kept),
-	    "give it more of the line, or a lower frequency");
+	    "give it more of the line, or a longer --frequency");
 }
 
 static void
@@ -337,7 +338,10 @@ look_at_sending(struct health *h, const struct primary *P, const struct health_f
 		    P->vm);
 	if (P->npoints == 0)
 		remedy(cause(h, "seed-pending", HEALTH_WARNING, "nothing was sent yet"),
-		    "start with 'vmferry export %s --seed'", P->vm);
+		    "start with 'vmferry sync %s', or 'vmferry export %s --seed'; 'vmferry run' does it when "
+		    "its "
+		    "routes let it",
+		    P->vm, P->vm);
 	for (unsigned i = 0; P->npoints > 0 && i < P->ntargets; i++)
 		look_at_target(h, P, &P->targets[i], f->flight == NULL ? NULL : f->flight[i]);
 	if (f->pending == NULL)
@@ -377,10 +381,12 @@ health_primary(struct health *h, const struct primary *P, const struct health_fa
 	look_at_rest(h, P->vm, &P->role);
 	look_at_claims(h, P->vm, &P->role);
 	look_at_sending(h, P, f);
+	/* Why comes before what came of it. */
+	if (P->role.state != ROLE_DISABLED)
+		look_at_work(h, P, f);
 	look_at_age(h, f, &last, P->role.state == ROLE_DISABLED ? 0 : P->wishes.frequency, 1);
 	if (P->role.state != ROLE_DISABLED) {
 		look_at_cycles(h, P, f);
-		look_at_work(h, P, f);
 		look_at_apps(h, P);
 	}
 	look_at_names(h, P->vm, &P->role, &P->reminders);

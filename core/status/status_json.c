@@ -93,8 +93,9 @@ status_json(const struct status_line *l, const struct site *S)
 	json_object_set_new(o, "alerts", alerts_json(h));
 	json_object_set_new(o, "history", status_json_history(&l->role->history, S));
 	json_object_set_new(o, "next",
-	    h->grade == HEALTH_NORMAL || h->causes[0].remedy[0] == '\0' ? json_null()
-	                                                                : jsontext_words(h->causes[0].remedy));
+	    h->grade == HEALTH_NORMAL || h->causes[0].remedy[0] == '\0'
+	        ? json_null()
+	        : jsontext_words(h->causes[0].remedy));
 	if (failing != NULL)
 		json_object_set_new(o, "failover", failing);
 	if (l->gauge->has_figures)

@@ -238,8 +238,27 @@ def test_mailboxes_are_filled_and_emptied():
     lab.stop()
     dr.send_signal(signal.SIGTERM)
     check(dr.wait(30) == 0)
-    lab.dr('import', '--media', lab.path('box'))
+    check(lab.dr('run', '--once').stderr == '', 'what was taken is said to have failed')
     lab.is_same()
+    lab.once()
+    left = [n for n in os.listdir(lab.path('box', 'vmferry')) if n.endswith('.vmf')]
+    check(len(left) <= 2, 'what is acknowledged is not deleted:', left)
+
+
+def test_what_the_way_itself_says_is_the_reason():
+    lab = RunLab()
+    lab.routes('site="dr" via="echo no route there >&2; exit 9"')
+    p = lab.once(rc=3)
+    check("site 'dr' cannot be reached: no route there (" in p.stderr and 'ended with status 9' in p.stderr, p.stderr)
+    check('no route there' in lab.hq('status').stdout.replace('\n      ', ' '), 'status does not say it')
+
+
+def test_an_initial_copy_that_waits_for_its_hours_is_said():
+    lab = RunLab()
+    lab.routes('site="dr" via="%s" initial="2099-01-01T00:00"' % lab.via)
+    p = lab.once()
+    check("web1: the initial copy to site 'dr' waits for the hours of initial=" in p.stderr, p.stderr)
+    check(lab.acked() == 0)
 
 
 def test_a_mailbox_that_is_not_there_is_said_once():

@@ -284,6 +284,39 @@ def test_the_way_back_after_a_planned_failover():
 
 # --- who, and on what terms ---
 
+def test_a_primary_that_comes_back_is_fenced_at_its_first_call_and_follows_by_the_line_alone():
+    lab = Lab()
+    lab.hq('trust', 'add', lab.dr.card, '--vm', '*')
+    sync(lab)
+    lab.dr('failover', 'web1', '--unplanned', '--yes')
+    lab.dr('failover', 'web1', '--complete', '--yes')
+    lab.dr('failover', 'web1', '--complete', '--reverse', '--yes')
+    lab.write(lab.disks['vda'], 0, 64 * K)
+    keep = open(os.path.join(lab.dr.replica(), 'disks', 'vda.raw'), 'rb').read()
+    sync(lab, '--test')                                         # it changes nothing, and so fences nobody
+    check(lab.hq.json('status')[0]['fenced'] is False, 'fenced by a question')
+    p = sync(lab, '--test', via=serve(lab.hq), at=lab.dr, rc=1)
+    check('takes itself for the primary' in p.stdout, p.stdout)
+    p = sync(lab, rc=1)
+    check('this site is fenced' in p.stderr, p.stderr)
+    s = lab.hq.json('status')[0]
+    check(s['fenced'] is True and s['health'] == 'critical', s)
+    check(open(os.path.join(lab.dr.replica(), 'disks', 'vda.raw'), 'rb').read() == keep, 'it was overwritten')
+    lab.hq('resync', 'web1', '--keep', 'dr', '--yes', '-o', lab.path('says'))
+    back = serve(lab.hq)
+    check('--resync' in sync(lab, via=back, at=lab.dr, rc=1).stderr, 'what to do now is not said')
+    sync(lab, '--resync', via=back, at=lab.dr)
+    with open(lab.disks['vda'], 'rb') as f:
+        check(f.read() == keep, 'differs')
+    sync(lab, via=back, at=lab.dr)
+
+
+def test_a_command_that_fails_is_why_the_test_fails():
+    lab = Lab()
+    p = sync(lab, '--test', via='exit 7', rc=3)
+    check('transport      no: exit 7: ended with status 7' in p.stdout, p.stdout)
+
+
 def test_a_site_that_is_not_known_gets_no_answer():
     lab = Lab()
     other = Site(lab, 'other')
