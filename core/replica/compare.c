@@ -206,9 +206,12 @@ compare_replica(const struct site *S, const struct compare_options *o)
 	return (rc);
 }
 
-/* Is there a replica with disks, and not just a placeholder, or nothing?  1, and the key of its primary, or 0; -1. */
+/**
+ * Is there a replica with disks, and not just a placeholder, or nothing?  1, the key of its primary, and whether it is not
+ * sure that its leaves say what is on the disks, so that these are to be read; 0; -1.
+ */
 static int
-has_disks(const struct site *S, const char *vm, uint8_t key[RECORD_KEY])
+has_disks(const struct site *S, const char *vm, uint8_t key[RECORD_KEY], int *is_unsure)
 {
 	char uuid[HEADER_UUID];
 	struct replica *R;
@@ -220,6 +223,7 @@ has_disks(const struct site *S, const char *vm, uint8_t key[RECORD_KEY])
 		return (-1);
 	rc = replica_last(R) != NULL;
 	memcpy(key, R->key, RECORD_KEY);
+	*is_unsure = R->role.cause[0] != '\0';
 	replica_close(R);
 	return (rc);
 }
@@ -228,7 +232,7 @@ int
 compare(const struct site *S, const struct compare_options *o)
 {
 	uint8_t key[RECORD_KEY];
-	int rc = has_disks(S, o->vm, key);
+	int is_unsure, rc = has_disks(S, o->vm, key, &is_unsure);
 
 	if (rc == 0 && (rc = adopt_is_known(S, o->vm)) > 0)
 		return (adopt_compare(S, o->vm, o->output));
@@ -249,9 +253,9 @@ has_adopted(const struct site *S, const struct trust_entry *e, const char *vm)
 int
 compare_asked(const struct site *S, const struct trust_entry *e, const char *uuid, const char *vm)
 {
-	const struct compare_options o = { .vm = uuid };
+	struct compare_options o = { .vm = uuid };
 	uint8_t key[RECORD_KEY];
-	int rc = has_disks(S, uuid, key);
+	int rc = has_disks(S, uuid, key, &o.full);
 
 	if (rc > 0 && trust_has_key(e, key))
 		return (compare_replica(S, &o));

@@ -121,7 +121,6 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 	char mark[PATH_MAX];
 	int there = mailbox_mark(c, mark) != 0 ? -1 : mailbox_is_there(c->w->where, mark), rc = -1;
 
-<<<<<<< HEAD:core/run/carrier.c
 	/* The other site, or another VM, may be writing there just now. */
 	for (unsigned i = 0; there == 1 && i < TRIES && (i == 0 || rc == 1) && !stop_wanted(); i++) {
 		if (i > 0)
@@ -129,16 +128,11 @@ go_to_mailbox(struct carrying *c, const struct job *j, struct sync_result *r)
 		rc = send_bundle(c->S, &o);
 	}
 	failed(r, rc, there != 1);
-	if (rc == 0)
-		io_close(jot_open_alone(mark));
-=======
-	if (there == 0)
-		say_failed("%s: is not there; is it mounted?", c->w->where);
-	failed(r, there == 1 ? send_bundle(c->S, &o) : -1, there != 1);
+	if (rc != 0)
+		return;
+	io_close(jot_open_alone(mark));
 	/* What is acknowledged would fill it; that it could not be deleted is seen the next time. */
-	if (r->rc == 0)
-		(void)media_tidy(c->S, c->w->where);
->>>>>>> r2:core/carrier.c
+	(void)media_tidy(c->S, c->w->where);
 }
 
 static void

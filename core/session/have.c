@@ -123,178 +123,175 @@ tell_replica(const struct asked *a)
 }
 
 /*
-<<<<<<< HEAD:core/session/have.c
- * This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether.  Who neither has
- * it from here, nor may replicate it to here, is told nothing.
- */
-=======
  * It has failed over to here.  Who asks is one of its targets, and would send it, so it takes itself for the primary: it is
  * given our signed word, by which it is fenced.  Not by one that is locked: that is to become the other one's replica.
  */
 static int
 has_word(const struct asked *a, struct primary *P)
- {
-	 const struct history *h = &P->role.history;
+{
+	const struct history *h = &P->role.history;
 
-	 return (h->n > 0 && site_is_own_key(a->S, h->turns[h->n - 1].site) &&
-	         P->role.state == ROLE_REPLICATING && !P->role.is_fenced && primary_last(P) != NULL &&
-	         primary_target_of(P, a->peer) != NULL);
- }
+	return (h->n > 0 && site_is_own_key(a->S, h->turns[h->n - 1].site) &&
+	        P->role.state == ROLE_REPLICATING && !P->role.is_fenced && primary_last(P) != NULL &&
+	        primary_target_of(P, a->peer) != NULL);
+}
 
- /* This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether. */
->>>>>>> r2:core/have.c
- static int
- tell_primary(struct asked *a)
- {
-	 const struct primary_point *last;
-	 struct primary *P;
+/*
+ * This site is, or was, its primary: what comes may make it a replica, and the bundle itself says whether.  Who neither has
+ * it from here, nor may replicate it to here, is told nothing.
+ */
+static int
+tell_primary(struct asked *a)
+{
+	const struct primary_point *last;
+	struct primary *P;
 
-	 if (primary_look(&P, a->S, a->ask->uuid) != 0)
-		 return (-1);
-	 if (primary_target_of(P, a->peer) == NULL && !trust_allows(a->peer, P->vm)) {
-		 no(a->h, "site '%.100s' may not replicate '%.100s' to here", a->peer->card.name, a->ask->vm);
-		 snprintf(a->h->state, sizeof a->h->state, "none");
-		 primary_close(P);
-		 return (0);
-	 }
-	 snprintf(a->h->state, sizeof a->h->state, "%s", role_state_text(P->role.state));
-	 if ((last = primary_last(P)) != NULL) {
-		 a->h->epoch = last->point.epoch;
-		 a->h->seq = a->h->held = last->point.seq;
-	 }
-	 if (has_word(a, P)) {
-		 a->P = P;
-		 a->h->has_receipt = 1;
-		 /* So that it is news, where no point was cut here yet. */
-		 a->h->epoch = primary_epoch(P);
-	 } else {
-		 primary_close(P);
-	 }
-	 return (0);
- }
+	if (primary_look(&P, a->S, a->ask->uuid) != 0)
+		return (-1);
+	if (primary_target_of(P, a->peer) == NULL && !trust_allows(a->peer, P->vm)) {
+		no(a->h, "site '%.100s' may not replicate '%.100s' to here", a->peer->card.name, a->ask->vm);
+		snprintf(a->h->state, sizeof a->h->state, "none");
+		primary_close(P);
+		return (0);
+	}
+	snprintf(a->h->state, sizeof a->h->state, "%s", role_state_text(P->role.state));
+	if ((last = primary_last(P)) != NULL) {
+		a->h->epoch = last->point.epoch;
+		a->h->seq = a->h->held = last->point.seq;
+	}
+	if (has_word(a, P)) {
+		a->P = P;
+		a->h->has_receipt = 1;
+		/* So that it is news, where no point was cut here yet. */
+		a->h->epoch = primary_epoch(P);
+	} else {
+		primary_close(P);
+	}
+	return (0);
+}
 
- static int
- tell_nothing(const struct asked *a)
- {
-	 int rc = trust_allows(a->peer, a->ask->vm) ? adopt_is_known(a->S, a->ask->vm) : 0;
+static int
+tell_nothing(const struct asked *a)
+{
+	int rc = trust_allows(a->peer, a->ask->vm) ? adopt_is_known(a->S, a->ask->vm) : 0;
 
-	 snprintf(a->h->state, sizeof a->h->state, "%s", rc > 0 ? "adopted" : "none");
-	 return (rc < 0 ? -1 : 0);
- }
+	snprintf(a->h->state, sizeof a->h->state, "%s", rc > 0 ? "adopted" : "none");
+	return (rc < 0 ? -1 : 0);
+}
 
- static int
- tell_room(const struct asked *a)
- {
-	 const struct trust_entry *e = entry_of(a);
-	 const char *place = a->R != NULL ? a->R->dir : e->store[0] != '\0' ? e->store : site_home(a->S);
-	 char dir[PATH_MAX], *slash;
-	 int rc;
+static int
+tell_room(const struct asked *a)
+{
+	const struct trust_entry *e = entry_of(a);
+	const char *place = a->R != NULL ? a->R->dir : e->store[0] != '\0' ? e->store : site_home(a->S);
+	char dir[PATH_MAX], *slash;
+	int rc;
 
-	 /* A store is made when the first replica comes: its room is that of what it will lie in. */
-	 if (io_path(dir, "%s", place) != 0)
-		 return (-1);
-	 while ((rc = io_exists(dir)) == 0 && (slash = strrchr(dir, '/')) != NULL && slash != dir)
-		 *slash = '\0';
-	 return (rc < 0 ? -1 : io_free(dir, &a->h->free));
- }
+	/* A store is made when the first replica comes: its room is that of what it will lie in. */
+	if (io_path(dir, "%s", place) != 0)
+		return (-1);
+	while ((rc = io_exists(dir)) == 0 && (slash = strrchr(dir, '/')) != NULL && slash != dir)
+		*slash = '\0';
+	return (rc < 0 ? -1 : io_free(dir, &a->h->free));
+}
 
- /* --- */
+/* --- */
 
- /* Wait until nobody works on the VM's folder: 0; 1: somebody still does; -1, said. */
- static int
- wait_for_it(const char *dir)
- {
-	 const struct timespec nap = { 0, 100000000 };
-	 int64_t until = clock_ms() + BUSY;
-	 int rc;
+/* Wait until nobody works on the VM's folder: 0; 1: somebody still does; -1, said. */
+static int
+wait_for_it(const char *dir)
+{
+	const struct timespec nap = { 0, 100000000 };
+	int64_t until = clock_ms() + BUSY;
+	int rc;
 
-	 while ((rc = folders_is_locked(dir)) > 0 && clock_ms() < until) {
-		 if (stop_check() != 0)
-			 return (-1);
-		 nanosleep(&nap, NULL);
-	 }
-	 return (rc);
- }
+	while ((rc = folders_is_locked(dir)) > 0 && clock_ms() < until) {
+		if (stop_check() != 0)
+			return (-1);
+		nanosleep(&nap, NULL);
+	}
+	return (rc);
+}
 
- /* Open the replica, or look at it where nothing is to be sent: 0, and NULL: there is none; -1. */
- static int
- open_replica(struct asked *a)
- {
-	 char uuid[HEADER_UUID], dir[PATH_MAX];
-	 int rc = replica_find(a->S, a->ask->uuid, uuid);
+/* Open the replica, or look at it where nothing is to be sent: 0, and NULL: there is none; -1. */
+static int
+open_replica(struct asked *a)
+{
+	char uuid[HEADER_UUID], dir[PATH_MAX];
+	int rc = replica_find(a->S, a->ask->uuid, uuid);
 
-	 if (rc <= 0)
-		 return (rc);
-	 if (a->ask->verb == SESSION_TEST)
-		 return (replica_look(&a->R, a->S, uuid) == 0 ? 0 : -1);
-	 if (io_path(dir, "%s/replicas/%s", site_home(a->S), uuid) != 0 || (rc = wait_for_it(dir)) < 0)
-		 return (-1);
-	 if (rc == 0 && replica_open(&a->R, a->S, uuid) == 0)
-		 return (0);
-	 no(a->h, "another vmferry works on it; sync again when that is done");
-	 return (replica_look(&a->R, a->S, uuid) == 0 ? 0 : -1);
- }
+	if (rc <= 0)
+		return (rc);
+	if (a->ask->verb == SESSION_TEST)
+		return (replica_look(&a->R, a->S, uuid) == 0 ? 0 : -1);
+	if (io_path(dir, "%s/replicas/%s", site_home(a->S), uuid) != 0 || (rc = wait_for_it(dir)) < 0)
+		return (-1);
+	if (rc == 0 && replica_open(&a->R, a->S, uuid) == 0)
+		return (0);
+	no(a->h, "another vmferry works on it; sync again when that is done");
+	return (replica_look(&a->R, a->S, uuid) == 0 ? 0 : -1);
+}
 
- static int
- describe(struct asked *a)
- {
-	 enum role_side side = ROLE_REPLICA;
-	 char uuid[HEADER_UUID];
-	 int rc = primary_find(a->S, a->ask->uuid, uuid);
+static int
+describe(struct asked *a)
+{
+	enum role_side side = ROLE_REPLICA;
+	char uuid[HEADER_UUID];
+	int rc = primary_find(a->S, a->ask->uuid, uuid);
 
-	 a->h->may = 1;
-	 a->h->time = (int64_t)time(NULL);
-	 if (rc < 0 || (rc > 0 && side_of(a->S, uuid, &side) != 0))
-		 return (-1);
-	 if (side == ROLE_PRIMARY)
-		 rc = tell_primary(a);
-	 else if ((rc = open_replica(a)) == 0)
-		 rc = a->R == NULL ? tell_nothing(a) : tell_replica(a);
-	 if (rc != 0)
-		 return (-1);
-	 judge(a);
-	 tell_terms(a);
-	 return (tell_room(a));
- }
+	a->h->may = 1;
+	a->h->time = (int64_t)time(NULL);
+	if (rc < 0 || (rc > 0 && side_of(a->S, uuid, &side) != 0))
+		return (-1);
+	if (side == ROLE_PRIMARY)
+		rc = tell_primary(a);
+	else if ((rc = open_replica(a)) == 0)
+		rc = a->R == NULL ? tell_nothing(a) : tell_replica(a);
+	if (rc != 0)
+		return (-1);
+	judge(a);
+	tell_terms(a);
+	return (tell_room(a));
+}
 
- static int
- write_it(const struct asked *a)
- {
-	 uint8_t *body = malloc(4 + SESSION_BODY);
-	 size_t n = body == NULL ? 0 : session_encode_have(body + 4, a->h);
-	 int rc = -1;
+static int
+write_it(const struct asked *a)
+{
+	uint8_t *body = malloc(4 + SESSION_BODY);
+	size_t n = body == NULL ? 0 : session_encode_have(body + 4, a->h);
+	int rc = -1;
 
-	 if (n == 0)
-		 say_failed("out of memory");
-	 else {
-		 wire_put32(body, (uint32_t)n);
-		 rc = io_write(1, "standard output", body, 4 + n);
-	 }
-	 free(body);
-	 if (rc == 0 && a->h->has_receipt)
-		 rc = (a->P != NULL ? notice_write(a->P, a->S, "-") : receipt_write(a->R, a->S, "-")) == 0
-		          ? 0
-		          : -1;
-	 return (rc);
- }
+	if (n == 0)
+		say_failed("out of memory");
+	else {
+		wire_put32(body, (uint32_t)n);
+		rc = io_write(1, "standard output", body, 4 + n);
+	}
+	free(body);
+	if (rc == 0 && a->h->has_receipt)
+		rc = (a->P != NULL ? notice_write(a->P, a->S, "-") : receipt_write(a->R, a->S, "-")) == 0
+		         ? 0
+		         : -1;
+	return (rc);
+}
 
- int
- have_write(const struct site *S, const uint8_t key[RECORD_KEY], const struct session_ask *ask)
- {
-	 struct asked a = { .S = S, .ask = ask, .peer = trust_by_key(site_trust(S), key) };
-	 int rc = -1;
+int
+have_write(const struct site *S, const uint8_t key[RECORD_KEY], const struct session_ask *ask)
+{
+	struct asked a = { .S = S, .ask = ask, .peer = trust_by_key(site_trust(S), key) };
+	int rc = -1;
 
-	 if ((a.h = calloc(1, sizeof *a.h)) == NULL)
-		 return (say_failed("out of memory"));
-	 if (a.peer == NULL || trust_is_revoked(a.peer, key)) {
-		 a.h->may = 1;
-		 no(a.h, "the keys of the site that asks do not count there any more");
-		 snprintf(a.h->state, sizeof a.h->state, "none");
-		 rc = write_it(&a);
-	 } else if (describe(&a) == 0)
-		 rc = write_it(&a);
-	 replica_close(a.R);
-	 primary_close(a.P);
-	 free(a.h);
-	 return (rc);
- }
+	if ((a.h = calloc(1, sizeof *a.h)) == NULL)
+		return (say_failed("out of memory"));
+	if (a.peer == NULL || trust_is_revoked(a.peer, key)) {
+		a.h->may = 1;
+		no(a.h, "the keys of the site that asks do not count there any more");
+		snprintf(a.h->state, sizeof a.h->state, "none");
+		rc = write_it(&a);
+	} else if (describe(&a) == 0)
+		rc = write_it(&a);
+	replica_close(a.R);
+	primary_close(a.P);
+	free(a.h);
+	return (rc);
+}

@@ -94,21 +94,6 @@ receiver_tell(struct receiver *R, const struct session_ask *a)
 
 /* --- what its disks hold -------------------------------------------------------------------------------------- */
 
-/* Is it not sure that its leaves say what is on its disks?  Then they are read. */
-static int
-is_unsure(const struct site *S, const char *vm)
-{
-	char uuid[HEADER_UUID];
-	struct replica *R;
-	int yes;
-
-	if (replica_find(S, vm, uuid) != 1 || replica_look(&R, S, uuid) != 0)
-		return (0);
-	yes = R->role.cause[0] != '\0';
-	replica_close(R);
-	return (yes);
-}
-
 static int
 do_compare(const void *context, uint64_t *value)
 {
@@ -120,12 +105,7 @@ do_compare(const void *context, uint64_t *value)
 	(void)value;
 	if ((S = open_site(w, &e, &rc)) == NULL)
 		return (rc);
-<<<<<<< HEAD:core/session/receiver.c
 	rc = compare_asked(S, e, w->ask->uuid, w->ask->vm);
-=======
-	o.full = is_unsure(S, w->ask->vm);
-	rc = compare(S, &o);
->>>>>>> r2:core/receiver.c
 	site_close(S);
 	return (rc);
 }
