@@ -7,7 +7,7 @@
 
 /*
  * A day of the scheduler as it is, against a world of numbers: 1,000 VMs at 5 minutes, on two cores, by a line that fails
- * at random.  Cycles take what they do with real small disks.  Where the line allows it, each VM must have a cycle in
+ * at random.  Cycles take some tenths of a second, and a few of them much longer.  Where the line allows it, each VM must have a cycle in
  * each of its five minutes.
  */
 #define SECOND INT64_C(1000)
