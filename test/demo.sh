@@ -130,6 +130,17 @@ cmp "$(vda)" web1.img && e2fsck -fn web1.img >/dev/null 2>&1 && echo "hq runs it
 debugfs -R 'ls -p /' web1.img 2>/dev/null | grep -o 'report[^/]*' | tr '\n' ' '; echo
 show vmferry --home hq confirm web1 dns
 
+step "by itself: one pipe, both ways, at a frequency"
+echo 'site="dr" via="vmferry --home '"$work"'/dr serve"' >hq/routes        # ssh dr vmferry serve, say
+show vmferry --home hq sync web1 --test
+show vmferry --home hq enable web1 --frequency 5m
+put report.8 1500000
+show vmferry --home hq sync web1
+put report.9 500000
+show vmferry --home hq run --once
+show vmferry --home hq report --html "$work/report.html"
+grep -c . report.html | sed 's/$/ lines of HTML, for any browser/'
+
 step "how it stands"
 show vmferry --home hq status
 show vmferry --home dr status
