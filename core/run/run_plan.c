@@ -325,7 +325,7 @@ apply(struct plan *p, struct plan_vm *v, const struct roster_vm *r, int64_t now)
 			    "one");
 		else
 			rc = set_job(p, v, l, &r->targets[i], now);
-		if (words[0] == '\0' && r->targets[i].is_initial && !l->is_open)
+		if (words[0] == '\0' && r->targets[i].is_initial && l != NULL && !l->is_open)
 			snprintf(words, sizeof words,
 			    "the initial copy to site '%s' waits for the hours of initial= in %s/routes",
 			    r->targets[i].site, site_home(p->S));
