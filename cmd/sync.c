@@ -6,9 +6,8 @@
 #define PATIENCE 60 /* seconds */
 
 static const struct args_tool tool = { "vmferry-sync",
-	"usage: vmferry sync VM [--via WORDS] [--to SITE] [--rate SIZE] [--seed | --resync] [--patience "
-	"TIME]\n"
-	"                    [--home DIR]\n"
+	"usage: vmferry sync VM [--via WORDS] [--to SITE] [--rate SIZE]\n"
+	"                    [--seed | --resync | --bundle FILE] [--patience TIME] [--home DIR]\n"
 	"       vmferry sync VM [--via WORDS] [--to SITE] --test [--json] [--home DIR]\n"
 	"\n"
 	"Bring another site up to date with a VM, over one pipe: it says what it has, the bundle goes there, "
@@ -23,6 +22,7 @@ static const struct args_tool tool = { "vmferry-sync",
 	"  --rate SIZE      so many bytes a second at most; K, M, G\n"
 	"  --seed           send an initial copy, though it may have one or had one\n"
 	"  --resync         have it compare its disks first, and send what differs\n"
+	"  --bundle FILE    send this one, and make none: that of a planned failover, say\n"
 	"  --patience TIME  try that long again when the line is cut; s, m, h (default 60s)\n"
 	"  --test           ask whether it would be taken, and change nothing; --json: for programs\n" };
 
@@ -32,8 +32,8 @@ parse(int argc, char *argv[], struct sync_options *o, const char **home)
 	static const struct option longs[] = { ARGS_COMMON, { "via", required_argument, NULL, 'v' },
 		{ "to", required_argument, NULL, 't' }, { "rate", required_argument, NULL, 'r' },
 		{ "seed", no_argument, NULL, 's' }, { "resync", no_argument, NULL, 'y' },
-		{ "test", no_argument, NULL, 'T' }, { "json", no_argument, NULL, 'j' },
-		{ "patience", required_argument, NULL, 'p' }, { 0 } };
+		{ "bundle", required_argument, NULL, 'b' }, { "test", no_argument, NULL, 'T' },
+		{ "json", no_argument, NULL, 'j' }, { "patience", required_argument, NULL, 'p' }, { 0 } };
 	int c;
 
 	while ((c = args_next(&tool, argc, argv, "h", longs, home)) != -1) {
@@ -53,6 +53,9 @@ parse(int argc, char *argv[], struct sync_options *o, const char **home)
 		case 'y':
 			o->resync = 1;
 			break;
+		case 'b':
+			o->bundle = optarg;
+			break;
 		case 'T':
 			o->test = 1;
 			break;
@@ -65,12 +68,13 @@ parse(int argc, char *argv[], struct sync_options *o, const char **home)
 	}
 	args_words(&tool, argc, 1, 1);
 	o->vm = argv[optind];
-	if (o->seed && o->resync)
-		args_misuse(&tool, "--seed sends all, and --resync what differs: one of them");
+	if ((o->seed != 0) + (o->resync != 0) + (o->bundle != NULL) > 1)
+		args_misuse(
+		    &tool, "--seed sends all, --resync what differs, --bundle what is there: one of them");
 	if (o->json && !o->test)
 		args_misuse(&tool, "--json goes with --test");
-	if (o->test && (o->seed || o->resync))
-		args_misuse(&tool, "--test sends nothing: it goes without --seed and --resync");
+	if (o->test && (o->seed || o->resync || o->bundle != NULL))
+		args_misuse(&tool, "--test sends nothing: it goes without --seed, --resync and --bundle");
 }
 
 int

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/io.h"
 #include "base/stop.h"
 #include "session/cargo.h"
 #include "session/ferry.h"
@@ -292,7 +294,7 @@ consider(struct sender *s)
 		return (0);
 	if (!s->have.may)
 		return (say_refused("%s: site '%s' says: %s", s->cargo.vm, s->to, s->have.text));
-	if (s->have.seq != 0 || s->have.held != 0)
+	if (s->have.seq != 0 || s->have.held != 0 || s->o.bundle != NULL)
 		return (0);
 	return (consider_seed(s));
 }
@@ -304,16 +306,39 @@ struct making {
 	struct export_options o;
 	int is_forward;
 	struct onward_options f;
+	const char *bundle;
 };
+
+/* A bundle that is there, as it is. */
+static int
+copy_out(const char *path)
+{
+	uint8_t *buf = malloc(SESSION_BODY);
+	int fd = io_open_read(path), rc = fd < 0 ? -1 : buf == NULL ? say_failed("out of memory") : 0;
+	ssize_t n = 1;
+
+	while (rc == 0 && n > 0) {
+		if (stop_check() != 0 || (n = io_read(fd, path, buf, SESSION_BODY)) < 0 ||
+		    (n > 0 && io_write(STDOUT_FILENO, "standard output", buf, (size_t)n) != 0))
+			rc = -1;
+	}
+	io_close(fd);
+	free(buf);
+	return (rc);
+}
 
 static int
 do_make(const void *context, uint64_t *value)
 {
 	const struct making *m = context;
-	struct site *S = site_open(m->home);
-	int rc = S == NULL ? -1 : m->is_forward ? onward(S, &m->f) : send_bundle(S, &m->o);
+	struct site *S;
+	int rc;
 
 	(void)value;
+	if (m->bundle != NULL)
+		return (copy_out(m->bundle));
+	S = site_open(m->home);
+	rc = S == NULL ? -1 : m->is_forward ? onward(S, &m->f) : send_bundle(S, &m->o);
 	site_close(S);
 	return (rc);
 }
@@ -329,7 +354,9 @@ is_seed(const struct sender *s)
 static int
 start(struct sender *s, int is_rest)
 {
-	struct making m = { .home = site_home(s->S), .is_forward = s->cargo.side == ROLE_REPLICA };
+	struct making m = {
+		.home = site_home(s->S), .is_forward = s->cargo.side == ROLE_REPLICA, .bundle = s->o.bundle
+	};
 	const struct pump_work work = { .run = do_make,
 		.context = &m,
 		.what = "the export",
@@ -408,8 +435,8 @@ take_up(struct sender *s)
 static int
 has_rest(const struct sender *s)
 {
-	return (s->has_have && s->have.position[0] != '\0' && s->cargo.is_cut_short && !s->o.seed &&
-	        !s->o.resync && s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
+	return (s->has_have && s->o.bundle == NULL && s->have.position[0] != '\0' && s->cargo.is_cut_short &&
+	        !s->o.seed && !s->o.resync && s->cargo.side == ROLE_PRIMARY && !s->cargo.was_replica);
 }
 
 /* Start the process that makes the stream, and give it what it needs: 0; 1 or -1, said. */
@@ -459,7 +486,7 @@ send_one(struct sender *s)
 static int
 has_more(const struct sender *s)
 {
-	if (s->cargo.side == ROLE_PRIMARY)
+	if (s->cargo.side == ROLE_PRIMARY || s->o.bundle != NULL)
 		return (1);
 	return (s->cargo.has_next || (s->cargo.volumes > 0 && !s->was_anew));
 }
@@ -470,7 +497,7 @@ send_all(struct sender *s)
 	int rc = 0, again = 1;
 
 	while (rc == 0 && again && has_more(s)) {
-		again = s->cargo.side == ROLE_REPLICA || s->cargo.was_replica;
+		again = s->o.bundle == NULL && (s->cargo.side == ROLE_REPLICA || s->cargo.was_replica);
 		s->is_sure = 0;
 		rc = send_one(s);
 		if (rc < 0 && !s->is_sure)

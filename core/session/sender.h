@@ -17,12 +17,13 @@ struct sender;
 
 struct sender_options {
 	const char *uuid;
-	const char *to; /* the site that it goes to, by its name here */
-	int is_called;  /* by who fetches: nobody is asked, and what it has comes by itself */
-	int seed;       /* an initial copy, though it may not be the first */
-	int no_seed;    /* none, though one be needed: that is refused */
-	int resync;     /* compare first */
-	uint64_t rate;  /* bytes a second that the other site has prescribed before; 0: nothing */
+	const char *to;     /* the site that it goes to, by its name here */
+	int is_called;      /* by who fetches: nobody is asked, and what it has comes by itself */
+	int seed;           /* an initial copy, though it may not be the first */
+	int no_seed;        /* none, though one be needed: that is refused */
+	int resync;         /* compare first */
+	const char *bundle; /* this file, as it is, and none is made; NULL: what is new */
+	uint64_t rate;      /* bytes a second that the other site has prescribed before; 0: nothing */
 	unsigned nlimits;
 	struct rate *limits[SENDER_LIMITS]; /* NULL: none */
 };

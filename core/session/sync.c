@@ -437,12 +437,14 @@ find_way(struct route *way, const struct site *S, const struct sync_options *o, 
 static int
 go(struct sync_line *L, const struct sync_options *o, const struct cargo_way *w)
 {
-	struct sender_options s = { .uuid = w->uuid, .seed = o->seed, .resync = o->resync };
+	struct sender_options s = {
+		.uuid = w->uuid, .seed = o->seed, .resync = o->resync, .bundle = o->bundle
+	};
 	struct sync_result r;
 
 	if (!w->is_fetched)
 		return (send_vm(L, &s, 0, &r));
-	if (o->seed || o->resync)
+	if (o->seed || o->resync || o->bundle != NULL)
 		return (say_refused("%s: this site is a replica of it: say that at '%s'", w->vm, w->site));
 	return (fetch_vm(L, w));
 }

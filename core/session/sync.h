@@ -10,14 +10,15 @@
 
 struct sync_options {
 	const char *vm;
-	const char *to;    /* NULL: its only target, or the one that it comes from */
-	const char *via;   /* the words of via_open; NULL: as HOME/routes says */
-	int test;          /* ask and say, and change nothing */
-	int seed;          /* an initial copy, though it may not be the first */
-	int resync;        /* compare first, and send what differs */
-	uint64_t rate;     /* bytes a second; 0: no limit but the route's and the terms of the other site */
-	uint64_t patience; /* seconds that a line which was cut is tried again for, before it is given up */
-	int json;          /* the answers of a test, for programs */
+	const char *to;     /* NULL: its only target, or the one that it comes from */
+	const char *via;    /* the words of via_open; NULL: as HOME/routes says */
+	int test;           /* ask and say, and change nothing */
+	int seed;           /* an initial copy, though it may not be the first */
+	int resync;         /* compare first, and send what differs */
+	const char *bundle; /* send this one, and make none, such as that of a planned failover; NULL */
+	uint64_t rate;      /* bytes a second; 0: no limit but the route's and the terms of the other site */
+	uint64_t patience;  /* seconds that a line which was cut is tried again for, before it is given up */
+	int json;           /* the answers of a test, for programs */
 };
 
 /* The command: 0; 1, said; -1, said: also where the line was cut. */

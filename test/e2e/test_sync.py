@@ -273,7 +273,9 @@ def test_the_way_back_after_a_planned_failover():
     lab.hq('trust', 'add', lab.dr.card, '--vm', 'web*')
     sync(lab)
     lab.hq('failover', 'web1', '--planned', '--vm-is-shut-down', '-o', lab.path('final'))
-    lab.dr('import', lab.path('final'))
+    # It goes by the line as well, whose other end serves and no more.
+    sync(lab, '--bundle', lab.path('final'))
+    check(acked(lab) == lab.hq.json('status')[0]['last_point']['seq'], 'the handover is not acknowledged')
     lab.dr('failover', 'web1', '--planned', '--complete')
     lab.dr('reverse', 'web1', '--to', 'hq')
     p = sync(lab, at=lab.dr, via=serve(lab.hq))

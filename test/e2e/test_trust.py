@@ -264,7 +264,7 @@ MISUSE = {
     'libvirt': [[], ['state'], ['state', 'a', 'b']],
     'qmp': [[], ['state'], ['state', 'a', 'b']],
     'hook': [[], ['web1']],
-    'sync': [[], ['a', 'b'], ['a', '--seed', '--resync'], ['a', '--json'], ['a', '--test', '--seed'], ['a', '--rate', 'x'],
+    'sync': [['web1', '--seed', '--bundle', 'x'], [], ['a', 'b'], ['a', '--seed', '--resync'], ['a', '--json'], ['a', '--test', '--seed'], ['a', '--rate', 'x'],
              ['a', '--patience', '-1']],
     'serve': [['a'], ['--only']],
     'run': [['a'], ['--jobs', '0'], ['--jobs', 'x'], ['--rate', 'x'], ['--fast']],
