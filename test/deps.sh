@@ -5,7 +5,7 @@ build="gcc libc6-dev make pkgconf libsodium-dev libzstd-dev libxxhash-dev libjan
 demo="$build python3 zstd e2fsprogs qemu-utils"
 virt="libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2"
 guest="qemu-system-x86 seabios busybox-static cpio fdisk dosfstools mtools syslinux syslinux-common"
-deb="$build debhelper dpkg-dev lintian"
+deb="$build build-essential debhelper dpkg-dev lintian"
 test="$demo $deb libarchive-dev libcriterion-dev strace util-linux mount netcat-openbsd openssh-client openssh-server nbdkit make minisign fuse3 exfat-fuse exfatprogs libnbd-bin xfsprogs btrfs-progs bash-completion zsh fish prometheus $virt $guest"
 # Large, and needed to look at one page: where it cannot be had, that test is skipped.
 wish="chromium"
