@@ -505,7 +505,7 @@ replicas(const char *dir)
 	/* Every text as long as it may be. */
 	memset(R.vm, 'v', LIMIT_NAME);
 	memset(R.primary, 'p', LIMIT_NAME);
-	memset(R.cause, 'c', REPLICA_CAUSE - 1);
+	memset(R.role.cause, 'c', ROLE_CAUSE - 1);
 	memset(R.disks[0], 'd', LIMIT_DISK_ID);
 	memset(R.excluded[0].id, 'x', LIMIT_DISK_ID);
 	if (replica_record_write(path, &R) != 0)
