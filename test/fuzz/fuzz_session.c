@@ -28,7 +28,7 @@ check_ask(const uint8_t *data, size_t size)
 
 	if (session_decode_ask(&m, data, size) != NULL)
 		return;
-	CHECK(m.verb >= SESSION_SEND && m.verb <= SESSION_DIFFER && m.time >= 0 && m.size <= INT64_MAX);
+	CHECK(m.verb >= SESSION_SEND && m.verb <= SESSION_NEXT && m.time >= 0 && m.size <= INT64_MAX);
 	CHECK(name_check(m.vm) == NULL || (m.verb == SESSION_FETCH && m.vm[0] == '\0' && m.uuid[0] != '\0'));
 	CHECK(name_check_uuid(m.uuid) == NULL || (m.verb == SESSION_FETCH && m.uuid[0] == '\0'));
 	CHECK((n = session_encode_ask(out, &m)) > 0);
