@@ -186,13 +186,19 @@ say_ask(const char *format, ...)
 }
 
 int
+say_status(int rc)
+{
+	return (rc == 0 ? 0 : rc > 0 ? 1 : 3);
+}
+
+int
 say_exit(int rc)
 {
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		say_failed("standard output: cannot write: %s", strerror(errno));
 		return (3);
 	}
-	return (rc == 0 ? 0 : rc > 0 ? 1 : 3);
+	return (say_status(rc));
 }
 
 void

@@ -45,7 +45,8 @@ int say_ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something the person should know. */
 void say_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The exit status of a verb that returned rc: 0, 1 for 1, 3 for -1.  Standard output is flushed first. */
+/* What a verb that returned rc comes to: 0, 1 for 1, 3 for -1.  As the exit status, standard output is flushed first. */
+int say_status(int rc);
 int say_exit(int rc);
 
 /* Progress of long work, shown on a terminal and nowhere else. */

@@ -1,8 +1,10 @@
 #include "base/stop.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/say.h"
 
 static volatile sig_atomic_t wanted;
@@ -35,4 +37,17 @@ int
 stop_wanted(void)
 {
 	return (wanted != 0);
+}
+
+int
+stop_nap(int64_t ms)
+{
+	int64_t until = clock_ms() + ms, left;
+
+	while ((left = until - clock_ms()) > 0) {
+		if (stop_check() != 0)
+			return (-1);
+		poll(NULL, 0, left < 200 ? (int)left : 200);
+	}
+	return (0);
 }

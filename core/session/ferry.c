@@ -102,6 +102,22 @@ ferry_astray(enum session_kind kind)
 /* --- processes ----------------------------------------------------------------------------------------------- */
 
 int
+ferry_give(struct channel *C, struct pump *P, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t some = pump_write(P, p, n, FERRY_TICK);
+
+		if (some < 0)
+			return (1);
+		p += some;
+		n -= (size_t)some;
+		if (stop_check() != 0 || channel_keep(C) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+int
 ferry_wait(struct channel *C, struct pump *P, struct pump_result *r)
 {
 	while (!pump_ended(P, r, FERRY_TICK))

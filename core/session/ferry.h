@@ -27,6 +27,9 @@ int ferry_next(struct channel *C, enum session_kind *kind, const uint8_t **body,
 /* Something came that has no place there: -1, said. */
 int ferry_astray(enum session_kind kind);
 
+/* Give the process n bytes: 0; 1, unsaid: it reads no more; -1, said. */
+int ferry_give(struct channel *C, struct pump *P, const uint8_t *p, size_t n);
+
 /* The process has no more to do than to end: wait for that. */
 int ferry_wait(struct channel *C, struct pump *P, struct pump_result *r);
 

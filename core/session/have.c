@@ -201,15 +201,12 @@ tell_room(const struct asked *a)
 static int
 wait_for_it(const char *dir)
 {
-	const struct timespec nap = { 0, 100000000 };
 	int64_t until = clock_ms() + BUSY;
 	int rc;
 
-	while ((rc = folders_is_locked(dir)) > 0 && clock_ms() < until) {
-		if (stop_check() != 0)
+	while ((rc = folders_is_locked(dir)) > 0 && clock_ms() < until)
+		if (stop_nap(100) != 0)
 			return (-1);
-		nanosleep(&nap, NULL);
-	}
 	return (rc);
 }
 

@@ -127,24 +127,6 @@ outgoing_give(struct outgoing *g, const char *text)
 	pump_close_input(g->P);
 }
 
-/* A piece of it: 0; -1, said: the line. */
-static int
-give_piece(struct outgoing *g, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t some = pump_write(g->P, p, n, FERRY_TICK);
-
-		/* One that reads no more says itself why. */
-		if (some < 0)
-			return (0);
-		p += some;
-		n -= (size_t)some;
-		if (stop_check() != 0 || channel_keep(g->C) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
 int
 outgoing_give_comparison(struct outgoing *g)
 {
@@ -165,7 +147,8 @@ outgoing_give_comparison(struct outgoing *g)
 		}
 		if (kind != SESSION_DATA)
 			return (ferry_astray(kind));
-		if (give_piece(g, body, n) != 0)
+		/* One that reads no more says itself why. */
+		if (ferry_give(g->C, g->P, body, n) < 0)
 			return (-1);
 	}
 	return (-1);

@@ -62,7 +62,7 @@ be_child(const struct pump_work *w, int in, int out, int status, pid_t parent)
 	say_last(word.why);
 	if (write(3, &word, sizeof word) != (ssize_t)sizeof word)
 		_exit(3);
-	_exit(word.rc == 0 ? 0 : word.rc > 0 ? 1 : 3);
+	_exit(say_status(word.rc));
 }
 
 /* --- starting it ------------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "base/stop.h"
 #include "session/ferry.h"
 #include "session/have.h"
+#include "session/peer.h"
 #include "import.h"
 #include "replica/compare.h"
 #include "replica/replica.h"
@@ -20,21 +21,6 @@ struct errand {
 	const struct receiver *R;
 	const struct session_ask *ask;
 };
-
-/* The site as it is now, and the entry of the one at the other end, if that may still speak to it.  NULL, said. */
-static struct site *
-open_site(const struct errand *w, const struct trust_entry **e, int *rc)
-{
-	struct site *S = site_open(w->home);
-
-	*rc = -1;
-	*e = S == NULL ? NULL : trust_by_key(site_trust(S), w->R->peer);
-	if (S == NULL || (*e != NULL && !trust_is_revoked(*e, w->R->peer)))
-		return (S);
-	site_close(S);
-	*rc = say_refused("the keys of the other site do not count here any more");
-	return (NULL);
-}
 
 /* --- what is here -------------------------------------------------------------------------------------------- */
 
@@ -100,10 +86,10 @@ do_compare(const void *context, uint64_t *value)
 	const struct errand *w = context;
 	const struct trust_entry *e;
 	struct site *S;
-	int rc;
+	int rc = peer_open(&S, &e, w->home, w->R->peer);
 
 	(void)value;
-	if ((S = open_site(w, &e, &rc)) == NULL)
+	if (rc != 0)
 		return (rc);
 	rc = compare_asked(S, e, w->ask->uuid, w->ask->vm);
 	site_close(S);
@@ -136,12 +122,6 @@ send_output(struct receiver *R, struct pump *P, struct pump_result *r, int *is_o
 	return (rc);
 }
 
-static int
-exit_of(int rc)
-{
-	return (rc == 0 ? 0 : rc > 0 ? 1 : 3);
-}
-
 int
 receiver_compare(struct receiver *R, const struct session_ask *a)
 {
@@ -162,7 +142,7 @@ receiver_compare(struct receiver *R, const struct session_ask *a)
 		rc = ferry_close(R->C, r.rc != 0);
 	if (rc != 0 || r.rc == 0)
 		return (rc);
-	m.rc = exit_of(r.rc);
+	m.rc = say_status(r.rc);
 	snprintf(m.text, sizeof m.text, "%s", r.why);
 	return (ferry_answer(R->C, &m) != 0 ? -1 : r.rc);
 }
@@ -192,9 +172,9 @@ do_import(const void *context, uint64_t *value)
 	const struct import_options o = { .receipt = "-", .insist = w->R->insist, .only = w->R->uuid };
 	const struct trust_entry *e;
 	struct site *S;
-	int rc;
+	int rc = peer_open(&S, &e, w->home, w->R->peer);
 
-	if ((S = open_site(w, &e, &rc)) == NULL)
+	if (rc != 0)
 		return (rc);
 	if ((rc = import(S, &o)) == 0)
 		*value = merged(S, w->R->uuid);
@@ -215,17 +195,11 @@ struct taking {
 static int
 hand_on(struct taking *t, const uint8_t *p, size_t n)
 {
-	while (n > 0) {
-		ssize_t done = pump_write(t->P, p, n, FERRY_TICK);
+	int rc = ferry_give(t->R->C, t->P, p, n);
 
-		if (done < 0)
-			return (1);
-		p += done;
-		n -= (size_t)done;
-		t->bytes += (uint64_t)done;
-		if (stop_check() != 0 || channel_keep(t->R->C) != 0)
-			return (-1);
-	}
+	if (rc != 0)
+		return (rc);
+	t->bytes += n;
 	if (t->bytes - t->told < STEP)
 		return (0);
 	t->told = t->bytes;
@@ -284,7 +258,7 @@ drain(struct taking *t)
 static int
 give_answer(struct taking *t, const uint8_t *receipt, size_t n, struct session_answer *m)
 {
-	m->rc = exit_of(t->r.rc);
+	m->rc = say_status(t->r.rc);
 	m->seq = t->r.value;
 	snprintf(m->text, sizeof m->text, "%s", t->r.why);
 	if (n > 0 && ferry_send(t->R->C, SESSION_RECEIPT, receipt, n) != 0)

@@ -193,24 +193,6 @@ do_receipt(const void *context, uint64_t *value)
 	return (rc);
 }
 
-/* Give it to the process that takes it in: 0; -1, said. */
-static int
-feed(struct sender *s, struct pump *P)
-{
-	const uint8_t *p = s->g.receipt;
-	size_t left = s->g.nreceipt;
-	ssize_t n;
-
-	while (left > 0 && (n = pump_write(P, p, left, FERRY_TICK)) >= 0) {
-		p += n;
-		left -= (size_t)n;
-		if (stop_check() != 0 || channel_keep(s->g.C) != 0)
-			return (-1);
-	}
-	pump_close_input(P);
-	return (0);
-}
-
 /* Does what the other site says it has, as its receipt does, differ from what is known? */
 static int
 is_news(const struct sender *s)
@@ -235,8 +217,10 @@ use_receipt(struct sender *s)
 		return (0);
 	if (pump_start(&P, &work) != 0)
 		return (-1);
-	if (feed(s, P) == 0)
+	if (ferry_give(s->g.C, P, s->g.receipt, s->g.nreceipt) >= 0) {
+		pump_close_input(P);
 		(void)ferry_wait(s->g.C, P, &r);
+	}
 	pump_free(P);
 	outgoing_drop_receipt(&s->g);
 	if (r.rc != 0)
@@ -537,7 +521,7 @@ prepare(struct sender *s, int is_known)
 int
 sender_run(struct sender *s, struct channel *C, int is_known)
 {
-	int rc;
+	int rc, has_receipt;
 
 	s->g.C = C;
 	if (s->o.rate != 0 && s->terms == NULL && obey(s, s->o.rate) != 0)
@@ -547,11 +531,13 @@ sender_run(struct sender *s, struct channel *C, int is_known)
 	if ((rc = prepare(s, is_known)) == 0) {
 		if (s->g.P == NULL && !is_news(s))
 			outgoing_drop_receipt(&s->g);
+		/* Taken in, it changes what there is to be sent. */
+		has_receipt = s->g.nreceipt > 0;
 		if (s->g.P != NULL)
 			rc = take_up(s);
 		else if ((rc = use_receipt(s)) > 0 && s->o.resync)
 			rc = 0; /* what it has is compared, whatever it says */
-		if (rc == 0 && s->g.P == NULL && !s->is_done)
+		if (rc == 0 && s->g.P == NULL && !s->is_done && has_receipt)
 			rc = cargo_look(&s->cargo, s->S, s->uuid, s->to);
 		s->is_sure = rc != 0;
 	}

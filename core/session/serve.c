@@ -8,6 +8,7 @@
 #include "session/cargo.h"
 #include "session/ferry.h"
 #include "link/channel.h"
+#include "session/peer.h"
 #include "session/receiver.h"
 #include "session/sender.h"
 
@@ -24,17 +25,15 @@ struct session {
 static int
 send_to(struct session *s, const struct session_ask *a, char why[SAY_LAST])
 {
-	struct site *S = site_open(site_home(s->S));
-	const struct trust_entry *e = S == NULL ? NULL : trust_by_key(site_trust(S), s->R.peer);
+	const struct trust_entry *e;
+	struct site *S;
 	const char *vm = a->uuid[0] != '\0' ? a->uuid : a->vm;
 	struct sender_options o = { .is_called = 1 };
 	struct sender *sender = NULL;
 	struct sender_result r = { .is_cut = 0 };
 	struct cargo_way w;
-	int rc = S == NULL ? -1 : 0;
+	int rc = peer_open(&S, &e, site_home(s->S), s->R.peer);
 
-	if (rc == 0 && (e == NULL || trust_is_revoked(e, s->R.peer)))
-		rc = say_refused("the keys of site '%s' do not count here any more", s->e->card.name);
 	if (rc == 0 && (rc = cargo_find_for(&w, S, vm, e)) == 0) {
 		o.uuid = w.uuid;
 		o.to = w.site;
@@ -60,7 +59,7 @@ serve_fetch(struct session *s, const struct session_ask *a)
 
 	if (rc == -2)
 		return (-1);
-	m.rc = rc == 0 ? 0 : rc > 0 ? 1 : 3;
+	m.rc = say_status(rc);
 	if (rc != 0)
 		snprintf(m.text, sizeof m.text, "%s", why);
 	return (ferry_answer(s->C, &m));

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,20 +162,6 @@ struct work {
 	uint64_t bytes; /* that went over it */
 };
 
-/* 0; -1, said: we are to stop. */
-static int
-nap(int64_t ms)
-{
-	int64_t until = clock_ms() + ms, left;
-
-	while ((left = until - clock_ms()) > 0) {
-		if (stop_check() != 0)
-			return (-1);
-		poll(NULL, 0, left < 200 ? (int)left : 200);
-	}
-	return (0);
-}
-
 /* Do it, on as many lines as it takes while patience lasts. */
 static int
 persist(struct sync_line *L, struct work *w)
@@ -202,7 +187,7 @@ persist(struct sync_line *L, struct work *w)
 		if (clock_ms() + wait > until)
 			break;
 		say_note("the line to site '%s' was cut; trying again in %" PRId64 " s", L->to, wait / 1000);
-		if (nap(wait) != 0)
+		if (stop_nap(wait) != 0)
 			break;
 		wait = wait * 2 < LONGEST ? wait * 2 : LONGEST;
 	}
